@@ -21,8 +21,8 @@ struct label {
 };
 
 struct labels {                     /* points into memory of whoever filled it */
+    size_t count;                   /* first, so that answers of many series need not carry empty places */
     struct label at[LABELS_MAX];
-    size_t count;
 };
 
 struct sample {

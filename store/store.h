@@ -4,8 +4,8 @@
  *   catalog.db        inventory, topology versions, jobs, incidents, users, outbox, watermarks (catalog.h, topo.h)
  *   day-YYYYMMDD.db   closed chunks of series, events and logs with full-text index, of one UTC day
  *
- * Recent samples live in memory and are rebuilt from the journal. One thread does all writes of all files;
- * commits are grouped. Everything here is thread-safe unless said otherwise. See store/FORMAT.md for bytes. */
+ * Recent samples live in memory and are rebuilt from the journal. One thread and connection writes the journal,
+ * grouping commits; one fills the day files from it; the catalog has one of its own. Everything here is thread-safe unless said otherwise. See store/FORMAT.md for bytes. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -88,7 +88,7 @@ struct matcher {
 };
 
 struct series_row {                 /* one series of an answer */
-    struct labels *labels;
+    struct labels *labels;          /* only the first `count` places are meaningful; strings 0-terminated, valid until store_close */
     uint64_t id;                    /* stable while the store is open */
     struct sample *samples;         /* by time, no duplicates; stale markers included */
     size_t count;
