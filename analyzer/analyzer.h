@@ -6,6 +6,7 @@
 #ifndef ANALYZER_ANALYZER_H
 #define ANALYZER_ANALYZER_H
 
+#include "analyzer/alert.h"
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/err.h"
@@ -28,6 +29,7 @@ struct analyzer_config {
     const struct log *log;
     bool data_clock;                /* time is that of the data (replays): the newest sample or event seen */
     const char *const *rule_files;  /* NULL-terminated, may be NULL */
+    struct alert *alert;            /* whom incidents go to; NULL: nobody */
     int64_t settle_ms;              /* how long a case waits for a better explanation before it opens; 0: 10 s */
     const char *base_url;           /* of links in pages: "http://host:8686" */
     /* tells live views: event is incident, alert, job, device, check; may be NULL; any thread */

@@ -1,0 +1,476 @@
+/* reason: hypotheses, what each explains, and their scores. How an answer is put into words is in reason_answer.c.
+ *
+ * Invariants: scores are natural-log units; strength is a probability; an explanation is kept per (candidate, symptom). */
+#include "analyzer/reason.h"
+
+#include "analyzer/reason_priv.h"
+#include "base/err.h"
+#include "base/map.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REASON_DEPTH 4             /* causal steps followed: optic > port > nic > NCCL > job is four */
+#define REASON_STRENGTH_MIN 0.03   /* weaker explanations are coincidence */
+#define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
+#define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
+
+static size_t
+reason_key(char *out, size_t size, const char *code, const char *entity)
+{
+    int n = snprintf(out, size, "%s\n%s", code, entity);
+    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+const struct symptom *
+reason_seen(const struct reason *r, const char *code, const char *entity, size_t *ret_index)
+{
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    size_t n = reason_key(key, sizeof key, code, entity);
+    uintptr_t i = (uintptr_t)map_get(r->index, key, n);
+    if (!i)
+        return NULL;
+    if (ret_index)
+        *ret_index = i - 1;
+    return &r->symptoms[i - 1];
+}
+
+/* --- which entries can lead to something that was seen ------------------------------------------ */
+
+static int
+reason_mark(struct reason *r, const struct kb_entry *e, unsigned depth)
+{
+    size_t n;
+    if (depth > REASON_DEPTH || map_get(r->leads, e->id, strlen(e->id)))
+        return 0;
+    int rc = map_set(r->leads, e->id, strlen(e->id), (void *)e, NULL);
+    const struct kb_why *why = kb_causes_of(r->kb, e, &n);
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = reason_mark(r, why[i].entry, depth + 1);
+    return rc;
+}
+
+static bool
+reason_leads(const struct reason *r, const struct kb_entry *e)
+{
+    return e && map_get(r->leads, e->id, strlen(e->id));
+}
+
+static int
+reason_index(struct reason *r)
+{
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    int rc = 0;
+    for (size_t i = 0; !rc && i < r->count; i++) {
+        size_t n = reason_key(key, sizeof key, r->symptoms[i].entry->id, r->symptoms[i].entity);
+        rc = map_set(r->index, key, n, (void *)(uintptr_t)(i + 1), NULL);
+        if (!rc)
+            rc = reason_mark(r, r->symptoms[i].entry, 0);
+    }
+    return rc;
+}
+
+/* --- candidates ------------------------------------------------------------------------------- */
+
+static struct candidate *
+reason_candidate(struct reason *r, const struct kb_entry *e, const char *entity)
+{
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    size_t n = reason_key(key, sizeof key, e->id, entity);
+    struct candidate *c = map_get(r->by_key, key, n);
+    if (c || r->candidate_count >= REASON_CANDIDATES)
+        return c;
+    c = arena_alloc(r->arena, sizeof *c);
+    if (!c || !(c->entity = arena_str(r->arena, entity, strlen(entity))) ||
+        map_set(r->by_key, key, n, c, NULL))
+        return NULL;
+    c->entry = e;
+    c->own = reason_seen(r, e->id, entity, &c->own_index);
+    r->candidates[r->candidate_count++] = c;
+    return c;
+}
+
+struct reason_vote {
+    struct reason *r;
+    const struct kb_entry *entry;
+    const char *names[64];
+    size_t count;
+};
+
+static void
+reason_vote_cb(void *ctx, const char *entity)
+{
+    struct reason_vote *v = ctx;
+    if (v->count < 64)
+        v->names[v->count++] = entity;
+}
+
+/* Roots nobody reported, inferred from what they would have caused: walk each cause's path backwards. */
+static void
+reason_infer(struct reason *r, const struct symptom *s)
+{
+    size_t n;
+    const struct kb_why *why = kb_causes_of(r->kb, s->entry, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct kb_cause *c = why[i].cause;
+        if (why[i].entry->role != KB_ROOT)
+            continue;
+        enum entity_kind back[8];
+        for (size_t k = 0; k < c->path_len; k++)
+            back[k] = c->path[c->path_len - 1 - k];
+        struct reason_vote v = {.r = r, .entry = why[i].entry};
+        if (c->path_len <= 1)
+            reason_vote_cb(&v, s->entity);
+        else if (r->world->walk(r->world->ctx, s->entity, back, c->path_len, 64, reason_vote_cb, &v) >= 64)
+            continue;   /* points everywhere: says nothing */
+        for (size_t k = 0; k < v.count; k++)
+            reason_candidate(r, why[i].entry, v.names[k]);
+    }
+}
+
+/* --- what a candidate explains ------------------------------------------------------------------ */
+
+/* How well a symptom's onset fits the cause's, 0.1 to 1. Unknown times fit. */
+static double
+reason_timing(const struct reason *r, const struct symptom *from, const struct symptom *to, const struct kb_cause *c)
+{
+    if (!from || !from->first_ms || !to->first_ms)
+        return 0.8;
+    int64_t blur = r->options.blur_ms;
+    int64_t early = blur + (from->sampled ? r->options.sampling_ms : 0);  /* the cause may be reported late */
+    int64_t late = blur + (to->sampled ? r->options.sampling_ms : 0);
+    int64_t delay = to->first_ms - from->first_ms;
+    int64_t under = c->delay_min_ms - early - delay, over = delay - c->delay_max_ms - late;
+    int64_t off = under > over ? under : over;
+    if (off <= 0)
+        return 1;
+    return 0.1 + 0.9 * exp(-(double)off / (double)(30000 + late));
+}
+
+struct reason_step {
+    const struct kb_entry *entry;
+    const char *entity;
+    const struct symptom *seen;
+    double strength;
+    unsigned depth;
+};
+
+struct reason_reach {
+    struct reason *r;
+    struct candidate *c;
+    const struct reason_step *from;
+    const struct kb_cause *cause;
+    struct reason_step *queue;
+    size_t *tail, max;
+    size_t hits, reached;
+};
+
+static void
+reason_explain(struct reason *r, struct candidate *c, size_t symptom, double strength)
+{
+    for (size_t i = 0; i < c->explained_count; i++)
+        if (c->explained[i].symptom == symptom) {
+            double *p = &c->explained[i].strength;
+            *p = 1 - (1 - *p) * (1 - strength);   /* noisy-OR over paths */
+            return;
+        }
+    if (c->explained_count == c->explained_cap) {
+        size_t cap = c->explained_cap ? c->explained_cap * 2 : 8;
+        struct explained *p = arena_alloc(r->arena, cap * sizeof *p);
+        if (!p)
+            return;
+        if (c->explained_count)
+            memcpy(p, c->explained, c->explained_count * sizeof *p);
+        c->explained = p;
+        c->explained_cap = cap;
+    }
+    c->explained[c->explained_count++] = (struct explained){.symptom = symptom, .strength = strength};
+}
+
+static void
+reason_reach_cb(void *ctx, const char *entity)
+{
+    struct reason_reach *w = ctx;
+    size_t index = 0;
+    const struct symptom *s = reason_seen(w->r, w->cause->symptom, entity, &index);
+    double p = w->from->strength * w->cause->probability;
+    w->reached++;
+    if (s) {
+        p *= reason_timing(w->r, w->from->seen, s, w->cause);
+        w->hits++;
+        if (p >= REASON_STRENGTH_MIN && s != w->c->own)
+            reason_explain(w->r, w->c, index, p);
+    } else {
+        p *= REASON_UNSEEN_STEP;
+    }
+    if (p < REASON_STRENGTH_MIN || w->from->depth + 1 >= REASON_DEPTH || *w->tail >= w->max ||
+        !reason_leads(w->r, w->cause->entry))
+        return;
+    const char *kept = s ? s->entity : arena_str(w->r->arena, entity, strlen(entity));
+    if (kept)
+        w->queue[(*w->tail)++] = (struct reason_step){w->cause->entry, kept, s, p, w->from->depth + 1};
+}
+
+/* A direct effect that was due, could be seen, and was not: counts against. */
+static void
+reason_absent(struct reason *r, struct candidate *c, const struct kb_cause *cause, size_t reached)
+{
+    const struct symptom *own = c->own;
+    if (!reached || cause->probability < 0.6 || !own ||
+        own->first_ms + cause->delay_max_ms + r->options.blur_ms + r->options.sampling_ms > r->options.now_ms ||
+        !r->world->observable(r->world->ctx, c->entity, cause->entry))
+        return;
+    double against = -log(1 - (cause->probability > 0.95 ? 0.95 : cause->probability));
+    c->against += against > 1.5 ? 1.5 : against;
+    if (c->absent_count < DIAGNOSIS_MISSING)
+        c->absent[c->absent_count++] = cause;
+}
+
+static void
+reason_follow(struct reason *r, struct candidate *c, const struct reason_step *from, struct reason_step *queue,
+              size_t *tail, size_t max)
+{
+    for (size_t i = 0; i < from->entry->cause_count; i++) {
+        const struct kb_cause *cause = &from->entry->causes[i];
+        if (!reason_leads(r, cause->entry) && from->depth)
+            continue;
+        struct reason_reach w = {r, c, from, cause, queue, tail, max, 0, 0};
+        if (cause->path_len <= 1)
+            reason_reach_cb(&w, from->entity);
+        else
+            r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len, REASON_REACH, reason_reach_cb, &w);
+        if (!w.hits && !from->depth)
+            reason_absent(r, c, cause, w.reached);
+    }
+}
+
+/* Whatever goes wrong in a job's own processes, or badly on its nodes, can end the job: no entry has to say so. */
+static void
+reason_job(struct reason *r, struct candidate *c)
+{
+    char job[ENTITY_SIZE];
+    size_t index;
+    const struct kb_cause ends = {.delay_min_ms = 0, .delay_max_ms = 900000};
+    bool inside = c->entry->scope == ENTITY_JOB || c->entry->scope == ENTITY_RANK;
+    if (!c->own || !c->own->job || !*c->own->job || c->entry->role != KB_ROOT ||
+        (!inside && c->entry->severity != SEVERITY_CRITICAL) || entity_format(job, ENTITY_JOB, c->own->job, NULL))
+        return;
+    const struct symptom *failed = reason_seen(r, "job.failed", job, &index);
+    for (size_t i = 0; i < c->explained_count; i++)
+        if (failed && c->explained[i].symptom == index)
+            return;
+    if (failed && failed != c->own)
+        reason_explain(r, c, index, 0.6 * reason_timing(r, c->own, failed, &ends));
+}
+
+static void
+reason_expand(struct reason *r, struct candidate *c)
+{
+    struct reason_step *queue = r->queue;
+    size_t tail = 0;
+    queue[tail++] = (struct reason_step){c->entry, c->entity, c->own, 1, 0};
+    if (c->own)
+        reason_explain(r, c, c->own_index, 1);
+    for (size_t head = 0; head < tail; head++) {
+        struct reason_step step = queue[head];
+        reason_follow(r, c, &step, queue, &tail, REASON_REACH);
+    }
+    reason_job(r, c);
+}
+
+/* --- scores --------------------------------------------------------------------------------------- */
+
+/* What seeing a symptom is worth when explained with full strength: log of its rate with the fault over its rate
+ * without; the background is per 10,000 entities and 30 days, the window about ten minutes. */
+static double
+reason_weight(const struct kb_entry *e)
+{
+    double background = e->background > 0 ? e->background : 0.1;
+    double w = 4.5 - 0.8 * log(background);
+    if (e->severity == SEVERITY_INFO)
+        w *= 0.4;
+    return w < 0.5 ? 0.5 : w > REASON_WEIGHT_MAX ? REASON_WEIGHT_MAX : w;
+}
+
+static double
+reason_prior(const struct kb_entry *e)
+{
+    double p = log((e->prior > 0 ? e->prior : 0.05) / 10);
+    return p < -3 ? -3 : p > 2 ? 2 : p;
+}
+
+static int
+reason_by_entry(const void *a, const void *b, void *ctx)
+{
+    const struct reason *r = ctx;
+    const struct explained *x = a, *y = b;
+    const struct kb_entry *p = r->symptoms[x->symptom].entry, *q = r->symptoms[y->symptom].entry;
+    if (p != q)
+        return p < q ? -1 : 1;
+    return x->strength > y->strength ? -1 : x->strength < y->strength;
+}
+
+/* Score over the symptoms that are not taken yet. */
+void
+reason_score(const struct reason *r, struct candidate *c)
+{
+    double score = 0.6 * reason_prior(c->entry) - c->against;
+    size_t kinds = 0, places = 0;
+    qsort_r(c->explained, c->explained_count, sizeof *c->explained, reason_by_entry, (void *)r);
+    for (size_t i = 0; i < c->explained_count;) {
+        const struct kb_entry *e = r->symptoms[c->explained[i].symptom].entry;
+        double best = 0;
+        size_t n = 0;
+        for (; i < c->explained_count && r->symptoms[c->explained[i].symptom].entry == e; i++)
+            if (!r->taken[c->explained[i].symptom]) {
+                best = c->explained[i].strength > best ? c->explained[i].strength : best;
+                n++;
+            }
+        if (!n)
+            continue;
+        kinds++;
+        places += n;
+        score += reason_weight(e) * best * (1 + 0.35 * log((double)n));
+    }
+    c->seen_kinds = kinds;
+    c->seen_places = places;
+    if (!c->own || r->taken[c->own_index]) {
+        score -= 5;                       /* its own signal was not seen */
+        if (places < 2)
+            score -= 3;                   /* one witness does not convict somebody unseen */
+    } else if (c->entry->role == KB_CASCADE)
+        score -= 6;                       /* a consequence, by what is known of it */
+    else if (c->entry->role == KB_CONFIRMATION)
+        score -= 3;
+    c->score = kinds ? score : -1e9;
+}
+
+static int
+reason_build(struct reason *r)
+{
+    int rc = reason_index(r);
+    for (size_t i = 0; !rc && i < r->count; i++)
+        if (!reason_candidate(r, r->symptoms[i].entry, r->symptoms[i].entity) &&
+            r->candidate_count < REASON_CANDIDATES)
+            rc = ERR_NOMEM;
+    for (size_t i = 0; !rc && i < r->count; i++)
+        reason_infer(r, &r->symptoms[i]);
+    for (size_t i = 0; !rc && i < r->candidate_count; i++)
+        reason_expand(r, r->candidates[i]);
+    return rc;
+}
+
+static void
+reason_done(struct reason *r)
+{
+    map_free(r->index, NULL);
+    map_free(r->leads, NULL);
+    map_free(r->by_key, NULL);
+    arena_free(r->arena);
+    free(r->candidates);
+    free(r->taken);
+    free(r->queue);
+}
+
+static int
+reason_init(struct reason *r, const struct kb *kb, const struct world *w, const struct symptom *s, size_t n,
+            const struct reason_options *o)
+{
+    *r = (struct reason){.kb = kb, .world = w, .symptoms = s, .count = n, .options = *o};
+    if (n > REASON_SYMPTOMS)
+        return ERR_LIMIT;
+    if (!r->options.blur_ms)
+        r->options.blur_ms = 5000;
+    if (!r->options.sampling_ms)
+        r->options.sampling_ms = 45000;
+    r->index = map_new(REASON_SYMPTOMS);
+    r->leads = map_new(100000);
+    r->by_key = map_new(REASON_CANDIDATES);
+    r->arena = arena_new((size_t)512 << 20);
+    r->candidates = calloc(REASON_CANDIDATES, sizeof *r->candidates);
+    r->taken = calloc(n + 1, sizeof *r->taken);
+    r->queue = calloc(REASON_REACH, sizeof(struct reason_step));
+    if (!r->index || !r->leads || !r->by_key || !r->arena || !r->candidates || !r->taken || !r->queue)
+        return ERR_NOMEM;
+    return reason_build(r);
+}
+
+static struct candidate *
+reason_best(struct reason *r)
+{
+    struct candidate *best = NULL;
+    for (size_t i = 0; i < r->candidate_count; i++) {
+        struct candidate *c = r->candidates[i];
+        reason_score(r, c);
+        if (c->score > -1e8 && (!best || c->score > best->score))
+            best = c;
+    }
+    return best;
+}
+
+static int
+reason_take(struct reason *r, struct candidate *best, struct reason_case *c)
+{
+    c->symptoms = calloc(best->explained_count + 1, sizeof *c->symptoms);
+    if (!c->symptoms)
+        return ERR_NOMEM;
+    int rc = reason_answer(r, best, &c->diagnosis);
+    for (size_t i = 0; !rc && i < best->explained_count; i++) {
+        size_t s = best->explained[i].symptom;
+        if (!r->taken[s])
+            c->symptoms[c->symptom_count++] = s;
+    }
+    for (size_t i = 0; i < c->symptom_count; i++)
+        r->taken[c->symptoms[i]] = true;
+    c->planned = r->world->planned && r->world->planned(r->world->ctx, best->entity);
+    c->telling = best->own ? best->entry->role == KB_ROOT : best->seen_places > 1;
+    return rc;
+}
+
+int
+reason_cases(const struct kb *kb, const struct world *w, const struct symptom *s, size_t n,
+             const struct reason_options *o, struct reason_cases *ret)
+{
+    struct reason r;
+    struct reason_cases out = {.at = calloc(n + 1, sizeof *out.at)};
+    int rc = reason_init(&r, kb, w, s, n, o);
+    if (!out.at)
+        rc = ERR_NOMEM;
+    struct candidate *best;
+    while (!rc && out.count < n && (best = reason_best(&r)))
+        rc = reason_take(&r, best, &out.at[out.count++]);
+    reason_done(&r);
+    if (rc)
+        reason_cases_done(&out);
+    else
+        *ret = out;
+    return rc;
+}
+
+void
+reason_cases_done(struct reason_cases *c)
+{
+    for (size_t i = 0; c->at && i < c->count; i++) {
+        diagnosis_free(c->at[i].diagnosis);
+        free(c->at[i].symptoms);
+    }
+    free(c->at);
+    *c = (struct reason_cases){0};
+}
+
+int
+reason_one(const struct kb *kb, const struct world *w, const struct symptom *s, size_t n,
+           const struct reason_options *o, struct diagnosis **ret)
+{
+    struct reason r;
+    int rc = reason_init(&r, kb, w, s, n, o);
+    struct candidate *best = rc ? NULL : reason_best(&r);
+    if (!rc && best)
+        rc = reason_answer(&r, best, ret);
+    else if (!rc && !(*ret = diagnosis_new()))
+        rc = ERR_NOMEM;
+    reason_done(&r);
+    return rc;
+}
