@@ -39,7 +39,10 @@ char *catalog_get_json(struct store *s, const char *kind, const char *id, struct
 struct catalog_query {
     const char *kind;
     const char *tenant, *state, *key;  /* NULL or "": any; state may be "a|b" */
-    const char *text;                  /* words that occur in id or json (prefix search; fast for kind device) */
+    const char *id_prefix;             /* ids that begin so, NULL or "": any; a "gpu:" form is fast beside text */
+    const char *text;                  /* words that occur in id or values (prefix search; fast for kinds device, job;
+                                        * elsewhere any part of the document). Where more than 5,000 match, they come
+                                        * in the order of entry, newest first, whatever order is asked for. */
     int64_t from_ms, to_ms;            /* of time_ms; 0, 0: any */
     const char *cursor;                /* from a former answer's next; NULL: from the start */
     size_t limit;                      /* 0: 100 */
@@ -50,7 +53,8 @@ struct catalog_query {
 int catalog_list(struct store *s, const struct catalog_query *q, int (*cb)(void *ctx, const struct catalog_doc *d), void *ctx, char *ret_next, struct err *err);
 int64_t catalog_count(struct store *s, const struct catalog_query *q, struct err *err);
 
-/* After each applied change, on the writer's thread: for live views and caches. At most 16 watchers. */
+/* After each commit, on the writer's thread, for each change: for live views and caches. At most 16 watchers. They
+ * may read the catalog; a write from within answers ERR_STATE. A deleted document has kind, id, tenant, state, key. */
 int catalog_watch(struct store *s, void (*cb)(void *ctx, enum catalog_op op, const struct catalog_doc *d), void *ctx);
 
 #endif
