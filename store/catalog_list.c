@@ -326,7 +326,7 @@ catalog_list(struct store *s, const struct catalog_query *f,
 {
     struct catalog_conn *conn = NULL;
     struct catalog_select q;
-    struct catalog_cursor cursor;
+    struct catalog_cursor cursor = {0};
     struct sqlite3_stmt *st;
     char next[256] = "";
     size_t limit = f->limit ? f->limit : 100;
