@@ -350,11 +350,15 @@ reason_score(const struct reason *r, struct candidate *c)
 static int
 reason_build(struct reason *r)
 {
+    /* roots first: a flood of consequences must not crowd them out */
+    static const enum kb_role order[] = {KB_ROOT, KB_CONFIRMATION, KB_CASCADE};
     int rc = reason_index(r);
-    for (size_t i = 0; !rc && i < r->count; i++)
-        if (!reason_candidate(r, r->symptoms[i].entry, r->symptoms[i].entity) &&
-            r->candidate_count < REASON_CANDIDATES)
-            rc = ERR_NOMEM;
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; !rc && i < r->count; i++)
+            if (r->symptoms[i].entry->role == order[k] &&
+                !reason_candidate(r, r->symptoms[i].entry, r->symptoms[i].entity) &&
+                r->candidate_count < REASON_CANDIDATES)
+                rc = ERR_NOMEM;
     for (size_t i = 0; !rc && i < r->count; i++)
         reason_infer(r, &r->symptoms[i]);
     for (size_t i = 0; !rc && i < r->candidate_count; i++)

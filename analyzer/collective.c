@@ -1,0 +1,164 @@
+/* collective: one small record a rank, in an array that grows by doubling. */
+#include "analyzer/collective.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct collective_rank {
+    int64_t enqueued, completed, timed_out;  /* sequence numbers, -1 not told */
+    bool seen;
+};
+
+struct collective {
+    struct collective_rank *at;
+    size_t count, cap, world;
+};
+
+struct collective *
+collective_new(void)
+{
+    return calloc(1, sizeof(struct collective));
+}
+
+void
+collective_free(struct collective *c)
+{
+    if (!c)
+        return;
+    free(c->at);
+    free(c);
+}
+
+static struct collective_rank *
+collective_rank(struct collective *c, int rank)
+{
+    if (rank < 0 || rank >= COLLECTIVE_RANKS)
+        return NULL;
+    size_t need = (size_t)rank + 1, cap = c->cap ? c->cap : 64;
+    while (cap < need)
+        cap *= 2;
+    if (cap > c->cap) {
+        struct collective_rank *p = realloc(c->at, cap * sizeof *p);
+        if (!p)
+            return NULL;
+        for (size_t i = c->cap; i < cap; i++)
+            p[i] = (struct collective_rank){-1, -1, -1, false};
+        c->at = p;
+        c->cap = cap;
+    }
+    if (need > c->count)
+        c->count = need;
+    return &c->at[rank];
+}
+
+void
+collective_seen(struct collective *c, int rank)
+{
+    struct collective_rank *r = collective_rank(c, rank);
+    if (r)
+        r->seen = true;
+}
+
+/* The number that follows `name` and up to two of "=: " in the line; -1 when there is none. */
+static int64_t
+collective_number(const char *line, size_t len, const char *name)
+{
+    const char *p = memmem(line, len, name, strlen(name)), *end = line + len;
+    if (!p)
+        return -1;
+    p += strlen(name);
+    for (int i = 0; i < 2 && p < end && strchr("=: ", *p); i++)
+        p++;
+    if (p >= end || *p < '0' || *p > '9')
+        return -1;
+    int64_t v = 0;
+    for (int i = 0; i < 18 && p < end && *p >= '0' && *p <= '9'; i++)
+        v = v * 10 + (*p++ - '0');
+    return v;
+}
+
+static int
+collective_rank_of(const char *line, size_t len, int rank)
+{
+    int64_t v = collective_number(line, len, "[Rank");
+    if (v < 0)
+        v = collective_number(line, len, " Rank");
+    return v >= 0 && v < COLLECTIVE_RANKS ? (int)v : rank;
+}
+
+static void
+collective_max(int64_t *at, int64_t v)
+{
+    if (v > *at)
+        *at = v;
+}
+
+bool
+collective_line(struct collective *c, int rank, const char *line, size_t len)
+{
+    int64_t world = collective_number(line, len, "world_size");
+    if (world < 0)
+        world = collective_number(line, len, "nranks");
+    if (world > 1 && world <= COLLECTIVE_RANKS && (size_t)world > c->world)
+        c->world = (size_t)world;
+    if (!memmem(line, len, "ollective", 9) && !memmem(line, len, "NCCL work", 9))
+        return false;
+    struct collective_rank *r = collective_rank(c, collective_rank_of(line, len, rank));
+    if (!r)
+        return false;
+    r->seen = true;
+    collective_max(&r->timed_out, collective_number(line, len, "SeqNum"));
+    collective_max(&r->enqueued, collective_number(line, len, "last enqueued NCCL work"));
+    collective_max(&r->completed, collective_number(line, len, "last completed NCCL work"));
+    return true;
+}
+
+void
+collective_record(struct collective *c, int rank, int64_t enqueued, int64_t completed)
+{
+    struct collective_rank *r = collective_rank(c, rank);
+    if (!r)
+        return;
+    r->seen = true;
+    collective_max(&r->enqueued, enqueued);
+    collective_max(&r->completed, completed);
+}
+
+/* How far a rank has come: what it enqueued last, else what it waits for. */
+static int64_t
+collective_place(const struct collective_rank *r)
+{
+    return r->enqueued >= 0 ? r->enqueued : r->timed_out;
+}
+
+void
+collective_answer(const struct collective *c, struct collective_answer *ret)
+{
+    *ret = (struct collective_answer){.behind = -1, .world = c->world};
+    int64_t low = INT64_MAX, next = INT64_MAX, high = -1;
+    size_t told = 0;
+    int lowest = -1;
+    for (size_t i = 0; i < c->count; i++) {
+        int64_t at = collective_place(&c->at[i]);
+        ret->timed_out += c->at[i].timed_out >= 0;
+        if (at < 0)
+            continue;
+        told++;
+        high = at > high ? at : high;
+        if (at < low) {
+            next = low;
+            low = at;
+            lowest = (int)i;
+        } else if (at < next) {
+            next = at;
+        }
+    }
+    if (told > 1 && low < next && next != INT64_MAX) {
+        ret->behind = lowest;
+        ret->behind_seq = low;
+        ret->others_seq = high;
+    }
+    for (size_t i = 0; told && i < c->world && ret->silent_count < 8; i++)
+        if (i >= c->count || !c->at[i].seen)
+            ret->silent[ret->silent_count++] = (int)i;
+}

@@ -1,0 +1,400 @@
+/* offline: lines to symptoms, symptoms to one answer. A symptom is kept once an entity and code, with its first line, so
+ * that memory follows the variety of what is said and not its volume. */
+#include "analyzer/offline.h"
+
+#include "analyzer/collective.h"
+#include "analyzer/reason.h"
+#include "analyzer/world.h"
+#include "base/doc.h"
+#include "base/entity.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "decode/loghead.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OFFLINE_SYMPTOMS 20000
+#define OFFLINE_LINE 65536         /* longer lines are cut here */
+#define OFFLINE_CHUNK ((size_t)4 << 20)
+#define OFFLINE_DEPTH 8
+#define OFFLINE_HEADS 200          /* lines of each file whose heads are read to learn who speaks */
+#define OFFLINE_MATCHES 8
+
+struct offline {
+    const struct kb *kb;
+    const struct kb_matcher *matcher;
+    struct kb_scratch *scratch;
+    struct collective *collective;
+    struct arena *arena;
+    struct map *index;
+    struct symptom *symptoms;
+    size_t count;
+    uint64_t bytes, refused;
+};
+
+struct offline *
+offline_new(const struct kb *kb, const struct kb_matcher *m)
+{
+    struct offline *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->kb = kb;
+    o->matcher = m;
+    o->scratch = kb_scratch_new(m);
+    o->collective = collective_new();
+    o->arena = arena_new((size_t)256 << 20);
+    o->index = map_new(OFFLINE_SYMPTOMS);
+    o->symptoms = calloc(OFFLINE_SYMPTOMS, sizeof *o->symptoms);
+    if (!o->scratch || !o->collective || !o->arena || !o->index || !o->symptoms) {
+        offline_free(o);
+        return NULL;
+    }
+    return o;
+}
+
+void
+offline_free(struct offline *o)
+{
+    if (!o)
+        return;
+    kb_scratch_free(o->scratch);
+    collective_free(o->collective);
+    arena_free(o->arena);
+    map_free(o->index, NULL);
+    free(o->symptoms);
+    free(o);
+}
+
+uint64_t
+offline_bytes(const struct offline *o)
+{
+    return o->bytes;
+}
+
+/* --- symptoms ------------------------------------------------------------------------------------- */
+
+static int
+offline_symptom(struct offline *o, const struct kb_entry *e, const char *entity, const struct offline_origin *from,
+                const char *text, size_t len, int64_t time_ms)
+{
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    int n = snprintf(key, sizeof key, "%s\n%s", e->id, entity);
+    size_t key_len = (size_t)n < sizeof key ? (size_t)n : sizeof key - 1;
+    struct symptom *s = map_get(o->index, key, key_len);
+    if (s) {
+        s->count++;
+        if (time_ms && (!s->first_ms || time_ms < s->first_ms))
+            s->first_ms = time_ms;
+        if (time_ms > s->last_ms)
+            s->last_ms = time_ms;
+        return 0;
+    }
+    if (o->count == OFFLINE_SYMPTOMS) {
+        o->refused++;
+        return 0;
+    }
+    s = &o->symptoms[o->count];
+    *s = (struct symptom){.entry = e, .first_ms = time_ms, .last_ms = time_ms, .count = 1};
+    s->entity = arena_str(o->arena, entity, strlen(entity));
+    s->source = arena_str(o->arena, from->name, strlen(from->name));
+    s->text = arena_str(o->arena, text, len > EVENT_TEXT_MAX ? EVENT_TEXT_MAX : len);
+    s->node = arena_str(o->arena, from->node, strlen(from->node));
+    s->job = arena_str(o->arena, from->job, strlen(from->job));
+    if (!s->entity || !s->source || !s->text || !s->node || !s->job)
+        return ERR_NOMEM;
+    o->count++;
+    return map_set(o->index, key, key_len, s, NULL);
+}
+
+int
+offline_line(struct offline *o, const struct offline_origin *from, const char *line, size_t len, int64_t time_ms)
+{
+    struct kb_match m[OFFLINE_MATCHES];
+    struct loghead h;
+    struct offline_origin at = *from;
+    char entity[ENTITY_SIZE];
+    int rc = 0;
+    if (len > OFFLINE_LINE)
+        len = OFFLINE_LINE;
+    size_t n = kb_match_line(o->matcher, o->scratch, line, len, from->source, m, OFFLINE_MATCHES);
+    if (!n)
+        return 0;
+    loghead_parse(line, len, time_ms, &h);
+    at.node = h.node[0] ? h.node : *from->node ? from->node : "-";
+    at.job = *from->job ? from->job : "-";
+    at.rank = h.rank >= 0 ? h.rank : from->rank;
+    collective_line(o->collective, at.rank, line, len);
+    for (size_t i = 0; !rc && i < n; i++) {
+        const struct kb_entry *e = m[i].clears ? NULL : kb_find(o->kb, m[i].id);
+        if (!e || (kb_match_entity(&m[i], at.node, at.job, at.rank, entity, sizeof entity) && !*entity))
+            continue;
+        rc = offline_symptom(o, e, entity, &at, line, len, h.time_ms ? h.time_ms : time_ms);
+    }
+    return rc;
+}
+
+/* Heads of unmatched lines tell which ranks speak at all, and how large the world is. */
+static void
+offline_head(struct offline *o, const struct offline_origin *from, const char *line, size_t len)
+{
+    struct loghead h;
+    loghead_parse(line, len, 0, &h);
+    int rank = h.rank >= 0 ? h.rank : from->rank;
+    if (rank >= 0)
+        collective_seen(o->collective, rank);
+    collective_line(o->collective, rank, line, len > 4096 ? 4096 : len);
+}
+
+/* --- texts ---------------------------------------------------------------------------------------- */
+
+/* {"ts":...,"node":...,"rank":...,"line":...}; anything else is a plain line. */
+static int
+offline_ndjson(struct offline *o, const struct offline_origin *from, const char *line, size_t len)
+{
+    struct doc *d = NULL;
+    int64_t t = 0;
+    if (doc_parse_json(line, len, from->name, &d, NULL))
+        return offline_line(o, from, line, len, 0);
+    const struct doc_node *n = doc_root(d), *text = doc_get(n, "line"), *ts = doc_get(n, "ts");
+    struct offline_origin at = *from;
+    at.node = doc_get_str(n, "node", from->node);
+    at.job = doc_get_str(n, "job", from->job);
+    at.rank = (int)doc_get_int(n, "rank", from->rank);
+    at.source = doc_get_str(n, "source", from->source);
+    if (ts && ts->kind == DOC_STR)
+        time_parse(ts->str, &t);
+    else if (ts)
+        t = (int64_t)(doc_real(ts, 0) * 1000);
+    if (at.rank >= 0)
+        collective_seen(o->collective, at.rank);
+    int rc = text && text->kind == DOC_STR ? offline_line(o, &at, text->str, text->len, t) : offline_line(o, from, line, len, 0);
+    doc_free(d);
+    return rc;
+}
+
+/* Whole lines of a piece of text. Returns the bytes used, or negative; `last`: the rest without an end is a line too. */
+static int64_t
+offline_lines(struct offline *o, const struct offline_origin *from, const char *p, size_t len, bool last, size_t *heads)
+{
+    const char *at = p, *end = p + len;
+    int rc = 0;
+    while (!rc && at < end) {
+        const char *nl = memchr(at, '\n', (size_t)(end - at));
+        if (!nl && !last && (size_t)(end - at) < OFFLINE_LINE)
+            break;
+        size_t n = nl ? (size_t)(nl - at) : (size_t)(end - at);
+        size_t text = n && at[n - 1] == '\r' ? n - 1 : n;
+        if (text > 2 && at[0] == '{' && memmem(at, text > 512 ? 512 : text, "\"line\"", 6))
+            rc = offline_ndjson(o, from, at, text);
+        else if (text)
+            rc = offline_line(o, from, at, text, 0);
+        if (*heads < OFFLINE_HEADS) {
+            (*heads)++;
+            offline_head(o, from, at, text);
+        }
+        at = nl ? nl + 1 : end;
+    }
+    return rc ? rc : at - p;
+}
+
+int
+offline_text(struct offline *o, const struct offline_origin *from, const char *text, size_t len)
+{
+    size_t heads = 0;
+    o->bytes += len;
+    int64_t n = offline_lines(o, from, text, len, true, &heads);
+    return n < 0 ? (int)n : 0;
+}
+
+/* --- files and folders ---------------------------------------------------------------------------- */
+
+/* "rank_12.log", "rank12", "job-4711-rank-3.out" -> the rank; -1 */
+static int
+offline_rank_of_name(const char *name)
+{
+    const char *p = strcasestr(name, "rank");
+    if (!p)
+        return -1;
+    p += 4;
+    p += *p == '_' || *p == '-' || *p == '.';
+    char *end;
+    long v = strtol(p, &end, 10);
+    return end == p || v < 0 || v >= COLLECTIVE_RANKS ? -1 : (int)v;
+}
+
+static int
+offline_read(struct offline *o, const struct offline_origin *from, int fd, struct err *err)
+{
+    char *chunk = malloc(OFFLINE_CHUNK);
+    size_t have = 0, heads = 0;
+    int rc = chunk ? 0 : err_set(err, ERR_NOMEM, "no memory to read %s", from->name);
+    while (!rc) {
+        ssize_t n = read(fd, chunk + have, OFFLINE_CHUNK - have);
+        if (n < 0) {
+            rc = err_set_errno(err, "%s cannot be read", from->name);
+            break;
+        }
+        if (!o->bytes && n > 2 && (unsigned char)chunk[0] == 0x1f && (unsigned char)chunk[1] == 0x8b) {
+            rc = err_set(err, ERR_UNSUPPORTED, "%s is gzip: unpack it first (zcat %s | myriascope diagnose)", from->name, from->name);
+            break;
+        }
+        have += (size_t)n;
+        o->bytes += (uint64_t)n;
+        int64_t used = offline_lines(o, from, chunk, have, n == 0, &heads);
+        if (used < 0 || n == 0) {
+            rc = used < 0 ? (int)used : 0;
+            break;
+        }
+        have -= (size_t)used;
+        memmove(chunk, chunk + used, have);
+    }
+    free(chunk);
+    return rc;
+}
+
+static int offline_walk(struct offline *o, const char *path, const char *node, int rank, unsigned depth, struct err *err);
+
+static int
+offline_names(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
+static bool
+offline_number(const char *s)
+{
+    return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+/* The folder given is no node itself; those in it are, unless their names are a launcher's (attempt_0, a rank's number). */
+static int
+offline_folder(struct offline *o, const char *path, const char *node, int rank, unsigned depth, struct err *err)
+{
+    struct dirent **names;
+    int n = scandir(path, &names, offline_names, versionsort), rc = 0;
+    if (n < 0)
+        return err_set_errno(err, "%s cannot be listed", path);
+    for (int i = 0; i < n; i++) {
+        char child[4096];
+        struct stat st;
+        const char *name = names[i]->d_name;
+        snprintf(child, sizeof child, "%s/%s", path, name);
+        bool folder = !stat(child, &st) && S_ISDIR(st.st_mode), launcher = str_prefix(name, "attempt_") || str_prefix(name, "log");
+        int r = folder && offline_number(name) ? atoi(name) : offline_rank_of_name(name) >= 0 ? offline_rank_of_name(name) : rank;
+        if (!rc && depth < OFFLINE_DEPTH)
+            rc = offline_walk(o, child, folder && depth == 0 && !launcher && !offline_number(name) ? name : node, r, depth + 1, err);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+static int
+offline_walk(struct offline *o, const char *path, const char *node, int rank, unsigned depth, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return err_set_errno(err, "%s cannot be read", path);
+    if (S_ISDIR(st.st_mode))
+        return offline_folder(o, path, node, rank, depth, err);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, "%s cannot be read", path);
+    const char *base = strrchr(path, '/');
+    struct offline_origin from = {.node = node, .job = "", .name = base ? base + 1 : path, .rank = rank, .source = "any"};
+    int rc = offline_read(o, &from, fd, err);
+    close(fd);
+    return rc;
+}
+
+/* A folder given by itself is named after its node, if it holds no folders of nodes. */
+static bool
+offline_has_folders(const char *path)
+{
+    struct dirent **names;
+    bool found = false;
+    int n = scandir(path, &names, offline_names, NULL);
+    for (int i = 0; i < n; i++) {
+        char child[4096];
+        struct stat st;
+        snprintf(child, sizeof child, "%s/%s", path, names[i]->d_name);
+        found |= !stat(child, &st) && S_ISDIR(st.st_mode);
+        free(names[i]);
+    }
+    if (n >= 0)
+        free(names);
+    return found;
+}
+
+int
+offline_path(struct offline *o, const char *path, struct err *err)
+{
+    struct stat st;
+    char node[64] = "", real[4096];
+    if (!stat(path, &st) && S_ISDIR(st.st_mode) && !offline_has_folders(path) && realpath(path, real)) {
+        const char *base = strrchr(real, '/');
+        str_copy(node, sizeof node, base ? base + 1 : real);
+    }
+    int rank = S_ISDIR(st.st_mode) ? -1 : offline_rank_of_name(strrchr(path, '/') ? strrchr(path, '/') : path);
+    return offline_walk(o, path, node, rank, 0, err);
+}
+
+/* --- the answer ------------------------------------------------------------------------------------ */
+
+static int
+offline_behind(struct offline *o, const struct collective_answer *a)
+{
+    const struct kb_entry *e = kb_find(o->kb, "collective.rank-behind");
+    char entity[ENTITY_SIZE], part[16], text[200];
+    struct offline_origin from = {.node = "-", .job = "-", .name = "collective", .rank = -1, .source = "any"};
+    int rank = a->behind >= 0 ? a->behind : a->silent_count == 1 && a->timed_out > 1 ? a->silent[0] : -1;
+    if (!e || rank < 0)
+        return 0;
+    snprintf(part, sizeof part, "%d", rank);
+    int n = a->behind >= 0 ? snprintf(text, sizeof text, "rank %d stands at collective %lld while others are at %lld", rank,
+                                      (long long)a->behind_seq, (long long)a->others_seq)
+                           : snprintf(text, sizeof text, "rank %d printed nothing while %zu ranks timed out", rank, a->timed_out);
+    if (entity_format(entity, ENTITY_RANK, "-", part))
+        return 0;
+    return offline_symptom(o, e, entity, &from, text, (size_t)n, 0);
+}
+
+/* Ranks of whom there is no line go under what is missing. */
+static void
+offline_missing(const struct collective_answer *a, struct diagnosis *d)
+{
+    struct hypothesis *h = d->hypothesis_count ? &d->hypotheses[0] : NULL;
+    char text[160];
+    for (size_t i = 0; h && i < a->silent_count && h->missing_count < DIAGNOSIS_MISSING; i++) {
+        struct missing *m = &h->missing[h->missing_count++];
+        int n = snprintf(text, sizeof text, "log of rank %d", a->silent[i]);
+        m->signal = arena_str(d->arena, text, (size_t)n);
+        n = snprintf(text, sizeof text, "rank %d's log is not among what was given, and the others wait for it", a->silent[i]);
+        m->why.en = arena_str(d->arena, text, (size_t)n);
+        n = snprintf(text, sizeof text, "缺少 rank %d 的日志,而其他 rank 正在等待它", a->silent[i]);
+        m->why.zh = arena_str(d->arena, text, (size_t)n);
+    }
+}
+
+int
+offline_finish(struct offline *o, struct diagnosis **ret, struct err *err)
+{
+    struct collective_answer a;
+    collective_answer(o->collective, &a);
+    int rc = offline_behind(o, &a);
+    struct world_names names = {o->symptoms, o->count};
+    struct world w = world_of_names(&names);
+    struct reason_options options = {.now_ms = 0};
+    if (!rc)
+        rc = reason_one(o->kb, &w, o->symptoms, o->count, &options, ret);
+    if (rc)
+        return err_set(err, rc, "the log could not be diagnosed: %s", err_text(rc));
+    offline_missing(&a, *ret);
+    return 0;
+}
