@@ -20,6 +20,7 @@ int str_u64(const char *s, size_t len, uint64_t *ret);
 size_t str_double_format(double v, char out[32]);                  /* shortest that reads back; NaN +Inf -Inf */
 size_t str_distance(const char *a, const char *b);                 /* edit distance, for "did you mean" */
 const char *str_nearest(const char *word, const char *const *known); /* NULL when none is near */
+size_t str_utf8_length(const char *s, size_t len);                 /* of the well-formed sequence at s, 0: none; len > 0 */
 bool str_utf8_ok(const char *s, size_t len);
 void str_utf8_mend(char *s, size_t *len);                          /* invalid bytes become '?' */
 int str_percent_encode(struct buf *out, const char *s, const char *keep);
