@@ -38,6 +38,8 @@ uint64_t kb_matcher_hash(const struct kb_matcher *m);
 void kb_matcher_free(struct kb_matcher *m);
 struct kb_scratch *kb_scratch_new(const struct kb_matcher *m);
 void kb_scratch_free(struct kb_scratch *s);
+/* How often a ceiling stopped something: line length, candidates, steps of an expression, time of a line. */
+uint64_t kb_scratch_limits(const struct kb_scratch *s);
 
 /* source: kernel, job, syslog, switch, any. Best matches first (at most `size`); returns the count. Counts limit hits. */
 size_t kb_match_line(const struct kb_matcher *m, struct kb_scratch *s, const char *line, size_t len, const char *source,
