@@ -4,8 +4,8 @@
  * segment, "{name*}" for the rest of the path, slashes kept, percent-decoded. The longest literal match wins;
  * a path with another method gives 405, none gives 404, both as JSON errors. HEAD is GET without body.
  * Handlers run on the server's threads (several at a time): they must be thread-safe and may block for
- * milliseconds. Bodies are read whole up to the route's ceiling (413 beyond), Content-Encoding gzip, zstd and
- * (when `snappy_ok`) none is undone by the handler's own decoder. Answers are gzip- or zstd-compressed for
+ * milliseconds. Bodies are read whole up to the route's ceiling (413 beyond); Content-Encoding gzip, deflate and
+ * zstd is undone within the same ceiling, snappy is the handler's own business, any other gives 415. Answers are gzip- or zstd-compressed for
  * clients that accept it when text and over 1 KiB. */
 #ifndef BASE_HTTPD_H
 #define BASE_HTTPD_H
@@ -18,7 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum role { ROLE_NONE, ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN };  /* NONE: open to all */
+/* NONE: open to all. Viewer, operator and admin each may what the ones before may. AGENT stands aside: its
+ * routes take agents, operators and admins (never viewers), and an agent may call no other. */
+enum role { ROLE_NONE, ROLE_AGENT, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN };
+bool role_may(enum role who, enum role need);
 const char *role_word(enum role r);
 int role_find(const char *word);       /* ERR_NOTFOUND */
 
