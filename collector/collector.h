@@ -25,7 +25,7 @@ struct collector_config {
 };
 /* Option tables of the sections and sizes of their structs. */
 struct collector_section { const char *key; const struct conf_row *rows; size_t size; bool list; };
-extern const struct collector_section collector_sections[];   /* ends with key NULL: scrape_configs, snmp, syslog, slurm */
+bool collector_section(size_t i, struct collector_section *ret); /* scrape_configs, snmp, syslog, slurm; false at the end */
 
 int collector_new(const struct collector_config *cfg, struct collector **ret, struct err *err);
 int collector_start(struct collector *c, struct err *err);    /* opens listeners, starts the thread */

@@ -64,7 +64,17 @@ static const struct conf_row config_rows[] = {
     {"slurm", CONF_NODE, AT(nodes[3]), NULL, 0, 0, NULL, NULL, 0, false, "The Slurm controller to poll."},
     {0}};
 
+/* The node slot of a section, by its key in config_rows. */
 static const char *const config_section_keys[CONFIG_SECTIONS] = {"scrape_configs", "snmp", "syslog", "slurm"};
+
+static size_t
+config_slot(const char *key)
+{
+    size_t i = 0;
+    while (i < CONFIG_SECTIONS && config_section_keys[i] && strcmp(config_section_keys[i], key))
+        i++;
+    return i;
+}
 
 /* --- sections of other floors ---------------------------------------------------------------------- */
 
@@ -114,10 +124,12 @@ static int
 config_owners(struct config *c, const char *folder, struct err *err)
 {
     int rc = config_fill(alert_conf_rows, alert_conf_size, false, "alerts", c, c->alerts_node, folder, &c->alerts, err);
-    for (const struct collector_section *s = collector_sections; !rc && s->key; s++)
-        for (size_t i = 0; !rc && i < CONFIG_SECTIONS && config_section_keys[i]; i++)
-            if (!strcmp(config_section_keys[i], s->key))
-                rc = config_fill(s->rows, s->size, s->list, s->key, c, c->nodes[i], folder, &c->sections[i], err);
+    struct collector_section s;
+    for (size_t i = 0; !rc && collector_section(i, &s); i++) {
+        size_t at = config_slot(s.key);
+        if (at < CONFIG_SECTIONS)
+            rc = config_fill(s.rows, s.size, s.list, s.key, c, c->nodes[at], folder, &c->sections[at], err);
+    }
     for (const struct doc_node *n = c->metrics_node ? c->metrics_node->first : NULL; !rc && n; n = n->next)
         rc = config_metric(c, n, err);
     return rc;
@@ -126,10 +138,8 @@ config_owners(struct config *c, const char *folder, struct err *err)
 const void *
 config_section(const struct config *c, const char *key)
 {
-    for (size_t i = 0; i < CONFIG_SECTIONS && config_section_keys[i]; i++)
-        if (!strcmp(config_section_keys[i], key))
-            return c->sections[i];
-    return NULL;
+    size_t i = config_slot(key);
+    return i < CONFIG_SECTIONS ? c->sections[i] : NULL;
 }
 
 /* --- the file ---------------------------------------------------------------------------------------- */
@@ -205,13 +215,14 @@ config_free(struct config *c)
 {
     if (!c)
         return;
-    for (const struct collector_section *s = collector_sections; s->key; s++)
-        for (size_t i = 0; i < CONFIG_SECTIONS && config_section_keys[i]; i++)
-            if (!strcmp(config_section_keys[i], s->key) && c->sections[i]) {
-                struct conf_row outer[2] = {{.key = s->key, .type = CONF_LIST, .rows = s->rows, .size = s->size, .help = s->key}};
-                conf_done(s->list ? outer : s->rows, c->sections[i]);
-                free(c->sections[i]);
-            }
+    struct collector_section s;
+    for (size_t i = 0; collector_section(i, &s); i++) {
+        struct conf_row outer[2] = {{.key = s.key, .type = CONF_LIST, .rows = s.rows, .size = s.size, .help = s.key}};
+        void *at = config_slot(s.key) < CONFIG_SECTIONS ? c->sections[config_slot(s.key)] : NULL;
+        if (at)
+            conf_done(s.list ? outer : s.rows, at);
+        free(at);
+    }
     if (c->alerts) {
         conf_done(alert_conf_rows, c->alerts);
         free(c->alerts);
@@ -230,7 +241,8 @@ config_describe(struct buf *out)
     int rc = conf_describe(config_rows, "", out);
     if (!rc)
         rc = conf_describe(alert_conf_rows, "alerts", out);
-    for (const struct collector_section *s = collector_sections; !rc && s->key; s++)
-        rc = conf_describe(s->rows, s->key, out);
+    struct collector_section s;
+    for (size_t i = 0; !rc && collector_section(i, &s); i++)
+        rc = conf_describe(s.rows, s.key, out);
     return rc;
 }

@@ -1,0 +1,26 @@
+/* push: handlers of the routes that sources post to; their ctx is the struct push inside the collector. */
+#ifndef COLLECTOR_PUSH_H
+#define COLLECTOR_PUSH_H
+
+#include "base/httpd.h"
+#include "collector/ingest.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+struct map;
+
+struct push {
+    struct store *store;
+    struct ingest *ingest;
+    pthread_mutex_t mutex;         /* guards inventories */
+    struct map *inventories;       /* node -> hash of the inventory last kept */
+    uint64_t matcher_hash;
+    const void *matcher; size_t matcher_len;
+};
+
+httpd_handler push_remote_write, push_exposition, push_loki, push_otlp_metrics, push_otlp_logs, push_agent_batch,
+    push_agent_matcher, push_topology, push_job_put, push_job_patch, push_alerts;
+void push_otlp_done(struct httpd_response *resp, bool json);
+
+#endif

@@ -1,0 +1,201 @@
+/* remote_write: a two-pass reader: the first pass walks the structure to its end, the second hands series on. */
+#include "collector/remote_write.h"
+
+#include "base/compress.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+struct remote_write_in {
+    const uint8_t *p, *end;
+};
+
+struct remote_write_field {
+    uint32_t number;
+    unsigned type;                 /* 0 varint, 1 64 bit, 2 bytes, 5 32 bit */
+    uint64_t varint;               /* also 64 and 32 bit values */
+    const uint8_t *bytes;
+    size_t len;
+};
+
+static bool
+remote_write_varint(struct remote_write_in *in, uint64_t *ret)
+{
+    uint64_t v = 0;
+    if (in->p < in->end && *in->p < 128) {
+        *ret = *in->p++;
+        return true;
+    }
+    for (unsigned shift = 0; shift < 64 && in->p < in->end; shift += 7) {
+        uint8_t b = *in->p++;
+        v |= (uint64_t)(b & 127) << shift;
+        if (b < 128) {
+            *ret = v;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+remote_write_fixed(struct remote_write_in *in, size_t n, uint64_t *ret)
+{
+    if ((size_t)(in->end - in->p) < n)
+        return false;
+    *ret = 0;
+    memcpy(ret, in->p, n);
+    in->p += n;
+    return true;
+}
+
+/* The next field; false when the input is cut or ill-formed. */
+static bool
+remote_write_next(struct remote_write_in *in, struct remote_write_field *f)
+{
+    uint64_t tag, n;
+    if (!remote_write_varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
+        return false;
+    f->number = (uint32_t)(tag >> 3);
+    f->type = (unsigned)(tag & 7);
+    switch (f->type) {
+    case 0:
+        return remote_write_varint(in, &f->varint);
+    case 1:
+        return remote_write_fixed(in, 8, &f->varint);
+    case 5:
+        return remote_write_fixed(in, 4, &f->varint);
+    case 2:
+        if (!remote_write_varint(in, &n) || n > (uint64_t)(in->end - in->p))
+            return false;
+        f->bytes = in->p;
+        f->len = (size_t)n;
+        in->p += n;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Walks one message; every field must be well-formed, those of `number` as messages too, `depth` levels down. */
+static bool
+remote_write_sound(const uint8_t *p, size_t len, int depth)
+{
+    struct remote_write_in in = {p, p + len};
+    struct remote_write_field f;
+    while (in.p < in.end) {
+        if (!remote_write_next(&in, &f))
+            return false;
+        bool message = f.type == 2 && ((depth == 0 && f.number == 1) || (depth == 1 && f.number <= 2));
+        if (message && !remote_write_sound(f.bytes, f.len, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+static void
+remote_write_label(const struct remote_write_field *msg, struct labels *l, bool *ok)
+{
+    struct remote_write_in in = {msg->bytes, msg->bytes + msg->len};
+    struct remote_write_field f, name = {0}, value = {0};
+    while (in.p < in.end && remote_write_next(&in, &f)) {
+        if (f.type == 2 && f.number == 1)
+            name = f;
+        else if (f.type == 2 && f.number == 2)
+            value = f;
+    }
+    if (!name.len || labels_add(l, (const char *)name.bytes, name.len, (const char *)value.bytes, value.len))
+        *ok = false;
+}
+
+static struct sample
+remote_write_sample(const struct remote_write_field *msg)
+{
+    struct remote_write_in in = {msg->bytes, msg->bytes + msg->len};
+    struct remote_write_field f;
+    struct sample s = {0, 0};
+    while (in.p < in.end && remote_write_next(&in, &f)) {
+        if (f.number == 1 && f.type == 1)
+            memcpy(&s.v, &f.varint, sizeof s.v);
+        else if (f.number == 2 && f.type == 0)
+            s.t_ms = (int64_t)f.varint;
+    }
+    return s;
+}
+
+static bool
+remote_write_utf8(const struct labels *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!str_utf8_ok(l->at[i].value, l->at[i].value_len))
+            return false;
+    return true;
+}
+
+static int
+remote_write_series(const struct remote_write_field *msg, const struct sample_sink *sink, struct remote_write_counts *ret)
+{
+    struct remote_write_in in = {msg->bytes, msg->bytes + msg->len};
+    struct remote_write_field f;
+    struct labels l;
+    struct sample s[64];
+    size_t n = 0;
+    bool ok = true, ready = false;
+    int rc = 0;
+    l.count = 0;
+    while (!rc && in.p < in.end && remote_write_next(&in, &f)) {
+        if (f.number == 1 && f.type == 2) {
+            remote_write_label(&f, &l, &ok);
+        } else if (f.number == 2 && f.type == 2) {
+            if (!ready) {
+                ok = ok && !labels_finish(&l) && labels_find(&l, "__name__") && remote_write_utf8(&l);
+                ready = true;
+            }
+            s[n++] = remote_write_sample(&f);
+            if (ok && n == sizeof s / sizeof *s) {
+                rc = sink->series(sink->ctx, &l, s, n);
+                ret->samples += n;
+            }
+            if (n == sizeof s / sizeof *s) {
+                ret->refused += ok ? 0 : n;
+                n = 0;
+            }
+        }
+    }
+    if (!rc && n && ok) {
+        rc = sink->series(sink->ctx, &l, s, n);
+        ret->samples += n;
+    }
+    ret->refused += ok ? 0 : n;
+    ret->series++;
+    return rc < 0 ? rc : 0;
+}
+
+int
+remote_write_decode_raw(const void *raw, size_t len, const struct sample_sink *sink, struct remote_write_counts *ret,
+                        struct err *err)
+{
+    struct remote_write_in in = {raw, (const uint8_t *)raw + len};
+    struct remote_write_field f;
+    int rc = 0;
+    *ret = (struct remote_write_counts){0};
+    if (!remote_write_sound(raw, len, 0))
+        return err_set(err, ERR_SYNTAX, "the body is not a protobuf WriteRequest: cut or ill-formed");
+    while (!rc && in.p < in.end && remote_write_next(&in, &f))
+        if (f.number == 1 && f.type == 2)
+            rc = remote_write_series(&f, sink, ret);
+    return rc ? err_set(err, rc, "the samples do not fit: %s", err_text(rc)) : 0;
+}
+
+int
+remote_write_decode(const void *body, size_t len, struct buf *scratch, const struct sample_sink *sink,
+                    struct remote_write_counts *ret, struct err *err)
+{
+    buf_reset(scratch);
+    int rc = compress_unsnappy(body, len, scratch);
+    if (rc == ERR_LIMIT)
+        return err_set(err, ERR_LIMIT, "the body unpacks to more than %zu bytes", scratch->max);
+    if (rc)
+        return err_set(err, ERR_SYNTAX, "the body is not a snappy block");
+    return remote_write_decode_raw(buf_str(scratch), scratch->len, sink, ret, err);
+}
