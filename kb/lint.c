@@ -167,12 +167,19 @@ lint_lines(struct lint *l, const struct kb_entry *e)
         const struct kb_signal *s = &e->signals[i];
         if (s->kind != KB_SIGNAL_LOG)
             continue;
-        lint_pattern(l, e, s->pattern);
         for (size_t j = 0; s->match[j]; j++)
             lint_match(l, e, s->match[j], s->source);
         for (size_t j = 0; s->reject[j]; j++)
             lint_reject(l, e, s->reject[j], s->source);
     }
+}
+
+static void
+lint_patterns(struct lint *l, const struct kb_entry *e)
+{
+    for (size_t i = 0; i < e->signal_count; i++)
+        if (e->signals[i].kind == KB_SIGNAL_LOG)
+            lint_pattern(l, e, e->signals[i].pattern);
     if (e->clear_pattern)
         lint_pattern(l, e, e->clear_pattern);
 }
@@ -212,6 +219,7 @@ kb_lint(const struct kb *kb, struct buf *out)
         lint_texts(&l, &kb->entries[i]);
         lint_numbers(&l, &kb->entries[i]);
         lint_codes(&l, &kb->entries[i]);
+        lint_patterns(&l, &kb->entries[i]);
         if (l.scratch)
             lint_lines(&l, &kb->entries[i]);
     }
