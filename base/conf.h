@@ -41,10 +41,10 @@ struct conf_row {
 };
 
 /* Fills `out` (a struct laid out as rows say) from `map` (NULL: defaults only). `folder` resolves CONF_PATH.
- * 0 or an error with place. On failure `out` is done. */
+ * Members of an absent map keep their defaults and are not required. 0 or an error with place. On failure `out` is done. */
 int conf_fill(const struct conf_row *rows, const struct doc *d, const struct doc_node *map, const char *folder, void *out, struct err *err);
 void conf_done(const struct conf_row *rows, void *out);
-/* Every key with its path, type, default and help, as a roff or text table. */
+/* Every key with its path, type, default and help, as man(7) paragraphs. 0 or ERR_LIMIT. */
 int conf_describe(const struct conf_row *rows, const char *prefix, struct buf *out);
 
 #endif

@@ -18,6 +18,7 @@ struct hostlist {
 int hostlist_parse(const char *text, struct hostlist *ret_list, struct err *err); /* "" gives an empty list */
 void hostlist_done(struct hostlist *l);
 /* Compact form of names (any order, duplicates merged) appended to out. */
+/* 0, ERR_RANGE for what is no host name, ERR_LIMIT of out, ERR_NOMEM. */
 int hostlist_format(const char *const *names, size_t count, struct buf *out);
 
 #endif
