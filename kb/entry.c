@@ -435,7 +435,7 @@ entry_advice(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e)
         a->by = kb_str_keep(p, doc_get(m, "by"), "by");
         a->source = kb_str_keep(p, doc_get(m, "source"), "source");
         a->version = doc_get(m, "version") ? kb_str_keep(p, doc_get(m, "version"), "version") : "";
-        if (a->by && a->source && kb_text_parse(p, doc_get(m, "says"), "says", &a->says))
+        if (a->by && a->source && a->version && kb_text_parse(p, doc_get(m, "says"), "says", &a->says))
             e->advice_count++;
     }
     e->advice = list;

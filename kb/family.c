@@ -249,6 +249,7 @@ family_row_compare(const void *a, const void *b)
 static void
 family_head_parse(struct family *f, const struct doc_node *n, struct kb_entry *shared)
 {
+    static const char *const said[] = {"by", "source", "version", NULL};
     struct kb_parse *p = f->p;
     f->strip = doc_get_str(n, "strip", "");
     f->codes = kb_lines_parse(p, doc_get(n, "codes"), "codes");
@@ -263,10 +264,12 @@ family_head_parse(struct family *f, const struct doc_node *n, struct kb_entry *s
         if (!strstr(s.pattern, "(?<code>"))
             kb_problem(p, doc_get(log, "pattern"), "a family's pattern has a capture named code");
     }
-    if (advice) {
+    if (advice && kb_keys_check(p, advice, said)) {
         f->advice.by = kb_str_keep(p, doc_get(advice, "by"), "by");
         f->advice.source = kb_str_keep(p, doc_get(advice, "source"), "source");
-        f->advice.version = doc_get(advice, "version") ? kb_str_keep(p, doc_get(advice, "version"), "version") : "";
+        f->advice.by = f->advice.source ? f->advice.by : NULL;
+        f->advice.version = doc_get_str(advice, "version", "");
+        f->advice.version = arena_str(p->arena, f->advice.version, strlen(f->advice.version));
     }
     if (doc_get(n, "references"))
         kb_references_parse(p, doc_get(n, "references"), shared);
