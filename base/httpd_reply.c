@@ -200,8 +200,10 @@ httpd_reply_add_headers(struct httpd_exchange *x, const char *type, const char *
         MHD_add_response_header(to, "Content-Encoding", coding);
     if (httpd_reply_is_text(type))
         MHD_add_response_header(to, "Vary", "Accept-Encoding");
-    if (resp->stream)
+    if (resp->stream) {
         MHD_add_response_header(to, "X-Accel-Buffering", "no");
+        MHD_add_response_header(to, "Connection", "close");
+    }
     httpd_reply_copy_headers(resp, to);
 }
 
