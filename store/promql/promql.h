@@ -13,7 +13,7 @@ struct promql;                                   /* a parsed query, immutable, t
 /* Errors carry Prometheus' sentence ("1:5: parse error: ...") with line and column. */
 int promql_parse(const char *text, struct promql **ret, struct err *err);
 void promql_free(struct promql *q);
-int promql_format(const struct promql *q, struct buf *out);  /* as Prometheus prints an expression */
+int promql_format(const struct promql *q, struct buf *out);  /* the text it was parsed from */
 
 enum promql_type { PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };
 enum promql_type promql_type(const struct promql *q);
