@@ -75,6 +75,9 @@ catalog_close(struct store *s)
     catalog_db_close(c->writer); /* the last connection to close checkpoints */
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->changed);
+    for (unsigned i = 0; i < c->inside_count; i++)
+        if (c->inside[i].owned)
+            free(c->inside[i].ctx);
     free(c->path);
     free(c);
     s->catalog = NULL;
@@ -278,22 +281,53 @@ catalog_watch(struct store *s,
     return rc;
 }
 
-int
-catalog_watch_states(struct store *s,
-                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
-                                bool deleted),
-                     void *ctx)
+static int
+catalog_watch_inside(struct store *s,
+                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted), void *ctx,
+                     bool owned)
 {
     struct catalog *c = s->catalog;
     int rc = ERR_LIMIT;
     pthread_mutex_lock(&c->lock);
     if (c->inside_count < CATALOG_WATCHERS) {
         c->inside[c->inside_count].cb = cb;
+        c->inside[c->inside_count].owned = owned;
         c->inside[c->inside_count++].ctx = ctx;
         rc = 0;
     }
     pthread_mutex_unlock(&c->lock);
     return rc;
+}
+
+int
+catalog_watch_states(struct store *s,
+                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted), void *ctx)
+{
+    return catalog_watch_inside(s, cb, ctx, false);
+}
+
+int
+catalog_watch_owned(struct store *s,
+                    void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted), void *ctx)
+{
+    return catalog_watch_inside(s, cb, ctx, true);
+}
+
+void
+catalog_unwatch(struct store *s, const void *ctx)
+{
+    struct catalog *c = s->catalog;
+    unsigned n = 0;
+    if (!c)
+        return;
+    pthread_mutex_lock(&c->lock);
+    while (c->leading)
+        pthread_cond_wait(&c->changed, &c->lock);
+    for (unsigned i = 0; i < c->inside_count; i++)
+        if (c->inside[i].ctx != ctx)
+            c->inside[n++] = c->inside[i];
+    c->inside_count = n;
+    pthread_mutex_unlock(&c->lock);
 }
 
 int

@@ -52,10 +52,11 @@ struct catalog {
         void *ctx;
     } watchers[CATALOG_WATCHERS];
     unsigned watcher_count;
-    /* The jobs feed: told with the state before ("" for a new document). Set once by jobs.c. */
+    /* Watchers of this floor: told the state before, "" of a new document. */
     struct {
         void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted);
         void *ctx;
+        bool owned;
     } inside[CATALOG_WATCHERS];
     unsigned inside_count;
 };
@@ -70,6 +71,13 @@ int catalog_watch_states(struct store *s,
                          void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
                                     bool deleted),
                          void *ctx);
+/* The same; ctx is freed when the catalog closes. */
+int catalog_watch_owned(struct store *s,
+                         void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
+                                    bool deleted),
+                         void *ctx);
+/* Takes out the watchers of this floor with this ctx; none runs any more on return. */
+void catalog_unwatch(struct store *s, const void *ctx);
 
 /* --- catalog_db.c: SQLite ------------------------------------------------------------------------
  */
