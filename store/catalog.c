@@ -86,7 +86,7 @@ catalog_close(struct store *s)
 static int
 catalog_request_changes(struct catalog *c, struct catalog_request *r)
 {
-    int64_t now = clock_now_ms(store_clock(c->store));
+    int64_t now = clock_now_ms(c->store->cfg.clock);
     for (size_t i = 0; i < r->n; i++) {
         int rc = catalog_write_change(c->writer, &r->changes[i], now, &r->effects[i], &r->err);
         if (rc < 0) {
@@ -283,8 +283,9 @@ catalog_watch(struct store *s,
 
 static int
 catalog_watch_inside(struct store *s,
-                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted), void *ctx,
-                     bool owned)
+                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
+                                bool deleted),
+                     void *ctx, bool owned)
 {
     struct catalog *c = s->catalog;
     int rc = ERR_LIMIT;
@@ -301,14 +302,18 @@ catalog_watch_inside(struct store *s,
 
 int
 catalog_watch_states(struct store *s,
-                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted), void *ctx)
+                     void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
+                                bool deleted),
+                     void *ctx)
 {
     return catalog_watch_inside(s, cb, ctx, false);
 }
 
 int
 catalog_watch_owned(struct store *s,
-                    void (*cb)(void *ctx, const struct catalog_doc *d, const char *before, bool deleted), void *ctx)
+                    void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
+                               bool deleted),
+                    void *ctx)
 {
     return catalog_watch_inside(s, cb, ctx, true);
 }

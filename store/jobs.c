@@ -1,5 +1,5 @@
-/* jobs: job documents: checked, merged, stored; their state changes told. A document keeps the members it came with;
- * those of CONTRACT.md are checked. `start` is what lists sort by. */
+/* jobs: job documents: checked, merged, stored; their state changes told. A document keeps the
+ * members it came with; those of CONTRACT.md are checked. `start` is what lists sort by. */
 #include "store/jobs.h"
 #include "base/clock.h"
 #include "base/entity.h"
@@ -13,10 +13,10 @@
 #include <string.h>
 
 #define JOB_JSON_MAX (4u << 20)
-#define JOB_TRIES 16 /* of a merge that loses against another writer */
+#define JOB_TRIES    16 /* of a merge that loses against another writer */
 
 static const char *const job_words[JOB_STATES] = {
-    [JOB_PENDING] = "pending",     [JOB_RUNNING] = "running", [JOB_COMPLETED] = "completed",
+    [JOB_PENDING] = "pending",     [JOB_RUNNING] = "running",     [JOB_COMPLETED] = "completed",
     [JOB_FAILED] = "failed",       [JOB_CANCELLED] = "cancelled", [JOB_TIMEOUT] = "timeout",
     [JOB_NODE_FAIL] = "node_fail",
 };
@@ -50,10 +50,12 @@ job_done(struct job *j)
     memset(j, 0, sizeof *j);
 }
 
-/* --- checks -------------------------------------------------------------------------------------------- */
+/* --- checks
+ * -------------------------------------------------------------------------------------------- */
 
 static int
-job_parse_text(const struct doc_node *n, const struct doc *d, const char *key, size_t max, char **ret, struct err *err)
+job_parse_text(const struct doc_node *n, const struct doc *d, const char *key, size_t max,
+               char **ret, struct err *err)
 {
     const struct doc_node *v = doc_get(n, key);
     if (v && v->kind != DOC_STR && v->kind != DOC_NULL)
@@ -68,7 +70,8 @@ job_parse_text(const struct doc_node *n, const struct doc *d, const char *key, s
 }
 
 static int
-job_parse_time(const struct doc_node *n, const struct doc *d, const char *key, int64_t *ret, struct err *err)
+job_parse_time(const struct doc_node *n, const struct doc *d, const char *key, int64_t *ret,
+               struct err *err)
 {
     const struct doc_node *v = doc_get(n, key);
     if (!v || v->kind == DOC_NULL)
@@ -81,8 +84,9 @@ job_parse_time(const struct doc_node *n, const struct doc *d, const char *key, i
         return 0;
     }
     if (v->kind != DOC_STR || time_parse(v->str, ret) < 0)
-        return doc_err(d, v, err, ERR_SYNTAX,
-                       "'%s' of a job must be a time like 2026-11-23T08:00:00Z, Unix seconds, or null", key);
+        return doc_err(
+            d, v, err, ERR_SYNTAX,
+            "'%s' of a job must be a time like 2026-11-23T08:00:00Z, Unix seconds, or null", key);
     return 0;
 }
 
@@ -93,13 +97,15 @@ job_parse_numbers(const struct doc_node *n, const struct doc *d, struct job *j, 
     if (gpus && gpus->kind != DOC_NULL) {
         int64_t v = doc_int(gpus, -1);
         if (v < 0 || v > 1024)
-            return doc_err(d, gpus, err, ERR_RANGE, "'gpus_per_node' of a job must be a number from 0 to 1024");
+            return doc_err(d, gpus, err, ERR_RANGE,
+                           "'gpus_per_node' of a job must be a number from 0 to 1024");
         j->gpus_per_node = (unsigned)v;
     }
     if (code && code->kind != DOC_NULL) {
         int64_t v = doc_int(code, INT64_MIN);
         if (v < INT32_MIN || v > INT32_MAX)
-            return doc_err(d, code, err, ERR_RANGE, "'exit_code' of a job must be a whole number or null");
+            return doc_err(d, code, err, ERR_RANGE,
+                           "'exit_code' of a job must be a whole number or null");
         j->exit_code = (int)v;
         j->has_exit_code = true;
     }
@@ -117,7 +123,8 @@ job_parse_state(const struct doc_node *n, const struct doc *d, struct job *j, st
     int s = job_state_find(doc_str(v, ""));
     if (s < 0)
         return doc_err(d, v, err, ERR_SYNTAX,
-                       "'state' of a job is pending, running, completed, failed, cancelled, timeout or node_fail, not '%s'",
+                       "'state' of a job is pending, running, completed, failed, cancelled, "
+                       "timeout or node_fail, not '%s'",
                        doc_str(v, "?"));
     j->state = (enum job_state)s;
     return 0;
@@ -132,27 +139,31 @@ job_parse_nodes(const struct doc_node *n, const struct doc *d, struct job *j, st
     char name[ENTITY_SIZE];
     int rc;
     if (v && v->kind == DOC_SEQ)
-        return doc_err(d, v, err, ERR_SYNTAX, "'nodes' of a job is one text in Slurm's syntax, like 'node[00001-00128]'");
+        return doc_err(d, v, err, ERR_SYNTAX,
+                       "'nodes' of a job is one text in Slurm's syntax, like 'node[00001-00128]'");
     if ((rc = job_parse_text(n, d, "nodes", 1u << 20, &j->nodes, err)) < 0)
         return rc;
     if ((rc = hostlist_parse(j->nodes, &list, &cause)) < 0)
         return doc_err(d, v, err, rc, "'nodes' of a job: %s", cause.text);
     for (size_t i = 0; i < list.count && rc == 0; i++)
         if (entity_format(name, ENTITY_NODE, list.names[i], NULL) < 0)
-            rc = doc_err(d, v, err, ERR_SYNTAX, "'nodes' of a job: '%s' is no name of a node", list.names[i]);
+            rc = doc_err(d, v, err, ERR_SYNTAX, "'nodes' of a job: '%s' is no name of a node",
+                         list.names[i]);
     hostlist_done(&list);
     return rc;
 }
 
 static int
-job_parse_id(const char *id, const struct doc_node *n, const struct doc *d, struct job *j, struct err *err)
+job_parse_id(const char *id, const struct doc_node *n, const struct doc *d, struct job *j,
+             struct err *err)
 {
     const struct doc_node *v = doc_get(n, "id");
     char name[ENTITY_SIZE];
     if (n->kind != DOC_MAP)
         return doc_err(d, n, err, ERR_SYNTAX, "a job is a JSON object");
     if (entity_format(name, ENTITY_JOB, id, NULL) < 0 || strchr(id, '/'))
-        return doc_err(d, n, err, ERR_SYNTAX, "'%s' cannot be the id of a job: printable, without spaces and '/'", id);
+        return doc_err(d, n, err, ERR_SYNTAX,
+                       "'%s' cannot be the id of a job: printable, without spaces and '/'", id);
     if (v && v->kind == DOC_STR && strcmp(v->str, id) != 0)
         return doc_err(d, v, err, ERR_SYNTAX, "the document is of job '%s', not '%s'", v->str, id);
     j->id = strdup(id);
@@ -160,16 +171,19 @@ job_parse_id(const char *id, const struct doc_node *n, const struct doc *d, stru
 }
 
 int
-job_parse(const char *id, const struct doc_node *n, const struct doc *d, struct job *ret, struct err *err)
+job_parse(const char *id, const struct doc_node *n, const struct doc *d, struct job *ret,
+          struct err *err)
 {
     struct job j = {0};
     int rc;
-    if ((rc = job_parse_id(id, n, d, &j, err)) < 0 || (rc = job_parse_text(n, d, "name", 1024, &j.name, err)) < 0 ||
+    if ((rc = job_parse_id(id, n, d, &j, err)) < 0 ||
+        (rc = job_parse_text(n, d, "name", 1024, &j.name, err)) < 0 ||
         (rc = job_parse_text(n, d, "user", 256, &j.user, err)) < 0 ||
         (rc = job_parse_text(n, d, "tenant", CATALOG_WORD_MAX - 1, &j.tenant, err)) < 0 ||
-        (rc = job_parse_nodes(n, d, &j, err)) < 0 || (rc = job_parse_time(n, d, "start", &j.start_ms, err)) < 0 ||
-        (rc = job_parse_time(n, d, "end", &j.end_ms, err)) < 0 || (rc = job_parse_numbers(n, d, &j, err)) < 0 ||
-        (rc = job_parse_state(n, d, &j, err)) < 0)
+        (rc = job_parse_nodes(n, d, &j, err)) < 0 ||
+        (rc = job_parse_time(n, d, "start", &j.start_ms, err)) < 0 ||
+        (rc = job_parse_time(n, d, "end", &j.end_ms, err)) < 0 ||
+        (rc = job_parse_numbers(n, d, &j, err)) < 0 || (rc = job_parse_state(n, d, &j, err)) < 0)
         goto out;
     if (j.start_ms && j.end_ms && j.end_ms < j.start_ms)
         rc = doc_err(d, doc_get(n, "end"), err, ERR_RANGE, "the job ends before it starts");
@@ -181,16 +195,19 @@ out:
     return rc;
 }
 
-/* --- documents ----------------------------------------------------------------------------------------- */
+/* --- documents
+ * ----------------------------------------------------------------------------------------- */
 
 static void job_write_node(struct jsonw *w, const struct doc_node *n);
 
-/* RFC 7396: members of `patch` win, null removes, objects merge. base NULL: the patch without nulls of its top. */
+/* RFC 7396: members of `patch` win, null removes, objects merge. base NULL: the patch without nulls
+ * of its top. */
 static void
 job_write_merged(struct jsonw *w, const struct doc_node *base, const struct doc_node *patch)
 {
     jsonw_object(w);
-    for (const struct doc_node *n = base && base->kind == DOC_MAP ? base->first : NULL; n; n = n->next) {
+    for (const struct doc_node *n = base && base->kind == DOC_MAP ? base->first : NULL; n;
+         n = n->next) {
         const struct doc_node *p = doc_get(patch, n->key);
         if (p && p->kind != DOC_MAP)
             continue;
@@ -255,12 +272,14 @@ job_write_time(struct jsonw *w, const char *key, int64_t ms)
     jsonw_ktime(w, key, ms); /* 0 is null */
 }
 
-/* The document as the API gives it: the contract's members always, in their order, then the others as they came. */
+/* The document as the API gives it: the contract's members always, in their order, then the others
+ * as they came. */
 static void
 job_write(struct jsonw *w, const struct job *j, const struct doc_node *n)
 {
-    static const char *const known[] = {"id", "name", "user", "tenant", "state", "nodes", "gpus_per_node", "start", "end",
-                                        "exit_code", NULL};
+    static const char *const known[] = {"id",    "name",          "user",  "tenant", "state",
+                                        "nodes", "gpus_per_node", "start", "end",    "exit_code",
+                                        NULL};
     jsonw_object(w);
     jsonw_kstr(w, "id", j->id);
     jsonw_kstr(w, "name", j->name);
@@ -313,7 +332,7 @@ job_read(const char *id, const char *json, size_t len, struct job *ret, struct e
     return rc;
 }
 
-struct job_held {                 /* what the catalog holds */
+struct job_held { /* what the catalog holds */
     char *json;
     size_t len;
     uint64_t revision;
@@ -332,7 +351,8 @@ job_hold(void *ctx, const struct catalog_doc *d)
 }
 
 static int
-job_merge(const struct job_held *held, const char *json, size_t len, struct buf *out, struct err *err)
+job_merge(const struct job_held *held, const char *json, size_t len, struct buf *out,
+          struct err *err)
 {
     struct doc *base = NULL, *patch = NULL;
     struct jsonw w;
@@ -344,7 +364,9 @@ job_merge(const struct job_held *held, const char *json, size_t len, struct buf 
     if (rc == 0) {
         jsonw_init(&w, out);
         job_write_merged(&w, doc_root(base), doc_root(patch));
-        rc = out->failed ? err_set(err, ERR_LIMIT, "the document of the job becomes larger than 4 MiB") : 0;
+        rc = out->failed
+                 ? err_set(err, ERR_LIMIT, "the document of the job becomes larger than 4 MiB")
+                 : 0;
     }
     doc_free(base);
     doc_free(patch);
@@ -352,12 +374,16 @@ job_merge(const struct job_held *held, const char *json, size_t len, struct buf 
 }
 
 static int
-job_store(struct store *s, const struct job *j, const struct job_held *held, bool exact, struct err *err)
+job_store(struct store *s, const struct job *j, const struct job_held *held, bool exact,
+          struct err *err)
 {
     struct catalog_change ch = {.op = exact ? CATALOG_PUT_IF : CATALOG_PUT};
-    ch.doc = (struct catalog_doc){.kind = "job", .id = j->id, .tenant = j->tenant, .state = job_state_word(j->state)};
+    ch.doc = (struct catalog_doc){
+        .kind = "job", .id = j->id, .tenant = j->tenant, .state = job_state_word(j->state)};
     /* lists sort by start; a job that waits keeps the time it was first seen */
-    ch.doc.time_ms = j->start_ms ? j->start_ms : held->time_ms ? held->time_ms : clock_now_ms(store_clock(s));
+    ch.doc.time_ms = j->start_ms     ? j->start_ms
+                     : held->time_ms ? held->time_ms
+                                     : clock_now_ms(s->cfg.clock);
     ch.doc.revision = held->revision;
     ch.doc.json = j->json;
     ch.doc.json_len = strlen(j->json);
@@ -366,7 +392,8 @@ job_store(struct store *s, const struct job *j, const struct job_held *held, boo
 
 /* One try: 0, ERR_STATE when another writer was quicker. */
 static int
-job_try(struct store *s, const char *id, const char *json, size_t len, bool merge, struct job *ret, struct err *err)
+job_try(struct store *s, const char *id, const char *json, size_t len, bool merge, struct job *ret,
+        struct err *err)
 {
     struct job_held held = {0};
     struct buf merged;
@@ -376,7 +403,8 @@ job_try(struct store *s, const char *id, const char *json, size_t len, bool merg
         goto out;
     rc = merge ? job_merge(&held, json, len, &merged, err) : 0;
     if (rc == 0)
-        rc = merge ? job_read(id, merged.data, merged.len, ret, err) : job_read(id, json, len, ret, err);
+        rc = merge ? job_read(id, merged.data, merged.len, ret, err)
+                   : job_read(id, json, len, ret, err);
     if (rc == 0 && (rc = job_store(s, ret, &held, merge, err)) < 0)
         job_done(ret);
 out:
@@ -386,12 +414,14 @@ out:
 }
 
 int
-job_put(struct store *s, const char *id, const char *json, size_t len, bool merge, struct job *ret, struct err *err)
+job_put(struct store *s, const char *id, const char *json, size_t len, bool merge, struct job *ret,
+        struct err *err)
 {
     struct job job;
     int rc = ERR_STATE;
     if (strlen(id) > CATALOG_WORD_MAX * 2)
-        return err_set(err, ERR_RANGE, "the id of a job has at most %d bytes", CATALOG_WORD_MAX * 2);
+        return err_set(err, ERR_RANGE, "the id of a job has at most %d bytes",
+                       CATALOG_WORD_MAX * 2);
     for (int i = 0; i < JOB_TRIES && rc == ERR_STATE; i++)
         rc = job_try(s, id, json, len, merge, &job, err);
     if (rc < 0)
@@ -421,7 +451,8 @@ job_get(struct store *s, const char *id, struct job *ret, struct err *err)
     return rc;
 }
 
-/* --- watchers ------------------------------------------------------------------------------------------- */
+/* --- watchers
+ * ------------------------------------------------------------------------------------------- */
 
 struct job_watcher {
     void (*cb)(void *ctx, const struct job *j, enum job_state before);
@@ -435,7 +466,8 @@ job_changed(void *ctx, const struct catalog_doc *d, const char *before, bool del
     struct doc *doc = NULL;
     struct job j;
     int state = *before ? job_state_find(before) : JOB_STATES;
-    if (deleted || strcmp(d->kind, "job") != 0 || doc_parse_json(d->json, d->json_len, "", &doc, NULL) < 0)
+    if (deleted || strcmp(d->kind, "job") != 0 ||
+        doc_parse_json(d->json, d->json_len, "", &doc, NULL) < 0)
         return;
     if (job_parse(d->id, doc_root(doc), doc, &j, NULL) == 0) {
         j.json = strndup(d->json, d->json_len);
@@ -447,7 +479,8 @@ job_changed(void *ctx, const struct catalog_doc *d, const char *before, bool del
 }
 
 int
-job_watch(struct store *s, void (*cb)(void *ctx, const struct job *j, enum job_state before), void *ctx)
+job_watch(struct store *s, void (*cb)(void *ctx, const struct job *j, enum job_state before),
+          void *ctx)
 {
     struct job_watcher *w = malloc(sizeof *w);
     if (!w)

@@ -1,4 +1,5 @@
-/* topo: questions to a snapshot: names, kinds, relations, walks, attributes. All are read-only and lock-free. */
+/* topo: questions to a snapshot: names, kinds, relations, walks, attributes. All are read-only and
+ * lock-free. */
 #include "store/topo.h"
 #include "store/topo_priv.h"
 
@@ -68,13 +69,17 @@ topo_find(const struct topo *t, const char *entity)
 const char *
 topo_name(const struct topo *t, topo_id id)
 {
-    return id < t->base->n ? t->base->names[id] : id < topo_count(t) ? t->names[id - t->base->n] : "";
+    return id < t->base->n      ? t->base->names[id]
+           : id < topo_count(t) ? t->names[id - t->base->n]
+                                : "";
 }
 
 enum entity_kind
 topo_kind(const struct topo *t, topo_id id)
 {
-    uint8_t k = id < t->base->n ? t->base->kinds[id] : id < topo_count(t) ? t->kinds[id - t->base->n] : ENTITY_NONE;
+    uint8_t k = id < t->base->n      ? t->base->kinds[id]
+                : id < topo_count(t) ? t->kinds[id - t->base->n]
+                                     : ENTITY_NONE;
     return (enum entity_kind)k;
 }
 
@@ -114,12 +119,13 @@ topo_neighbour(const struct topo *t, topo_id id, enum entity_kind k)
     return TOPO_NONE;
 }
 
-/* --- walks ------------------------------------------------------------------------------------------- */
+/* --- walks
+ * ------------------------------------------------------------------------------------------- */
 
-struct topo_front {               /* the entities reached by one step, each once */
+struct topo_front { /* the entities reached by one step, each once */
     topo_id *ids;
     size_t count, cap;
-    uint8_t *seen;                /* a bit an entity */
+    uint8_t *seen; /* a bit an entity */
 };
 
 static int
@@ -149,7 +155,8 @@ topo_front_clear(struct topo_front *f)
 }
 
 static int
-topo_front_step(const struct topo *t, const struct topo_front *from, struct topo_front *to, enum entity_kind k)
+topo_front_step(const struct topo *t, const struct topo_front *from, struct topo_front *to,
+                enum entity_kind k)
 {
     topo_front_clear(to);
     for (size_t i = 0; i < from->count; i++) {
@@ -167,8 +174,10 @@ topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, siz
           void (*cb)(void *ctx, topo_id id), void *ctx)
 {
     size_t count = 0, bytes = topo_count(t) / 8 + 1;
-    struct topo_front a = {.seen = calloc(1, bytes)}, b = {.seen = calloc(1, bytes)}, *at = &a, *next = &b;
-    if (!a.seen || !b.seen || !n || topo_kind(t, from) != kinds[0] || from == TOPO_NONE || topo_front_add(at, from) < 0)
+    struct topo_front a = {.seen = calloc(1, bytes)}, b = {.seen = calloc(1, bytes)}, *at = &a,
+                      *next = &b;
+    if (!a.seen || !b.seen || !n || topo_kind(t, from) != kinds[0] || from == TOPO_NONE ||
+        topo_front_add(at, from) < 0)
         goto out;
     for (size_t i = 1; i < n; i++) {
         struct topo_front *swap = at;
@@ -211,7 +220,8 @@ topo_path_parse(const char *text, enum entity_kind *ret, size_t size)
     }
 }
 
-/* --- attributes ---------------------------------------------------------------------------------------- */
+/* --- attributes
+ * ---------------------------------------------------------------------------------------- */
 
 const char *
 topo_attr(const struct topo *t, topo_id id, const char *name)
@@ -238,7 +248,8 @@ topo_maintained(const struct topo *t, topo_id id)
     return c ? c->on : (t->base->flags[id] & TOPO_FLAG_MAINTENANCE) != 0;
 }
 
-/* An entity is in maintenance when it or what contains it is; the cluster as a whole does not count. */
+/* An entity is in maintenance when it or what contains it is; the cluster as a whole does not
+ * count. */
 static bool
 topo_maintained_above(const struct topo *t, topo_id id, unsigned depth)
 {
@@ -247,8 +258,8 @@ topo_maintained_above(const struct topo *t, topo_id id, unsigned depth)
         return true;
     const struct topo_edge *e = depth ? topo_edges(t, id, &n) : NULL;
     for (size_t i = 0; e && i < n; i++)
-        if (e[i].reverse && e[i].relation == RELATION_CONTAINS && topo_kind(t, e[i].to) != ENTITY_CLUSTER &&
-            topo_maintained_above(t, e[i].to, depth - 1))
+        if (e[i].reverse && e[i].relation == RELATION_CONTAINS &&
+            topo_kind(t, e[i].to) != ENTITY_CLUSTER && topo_maintained_above(t, e[i].to, depth - 1))
             return true;
     return false;
 }

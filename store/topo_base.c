@@ -1,5 +1,6 @@
-/* topo_base: a builder frozen: entities sorted by kind and name, relations of each in one array (CSR), attributes,
- * and the tables by which series and hosts are recognised. Immutable from then on, shared by reference count. */
+/* topo_base: a builder frozen: entities sorted by kind and name, relations of each in one array
+ * (CSR), attributes, and the tables by which series and hosts are recognised. Immutable from then
+ * on, shared by reference count. */
 #include "base/str.h"
 #include "store/topo_priv.h"
 
@@ -8,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- order ---------------------------------------------------------------------------------------- */
+/* --- order
+ * ---------------------------------------------------------------------------------------- */
 
 static int
 topo_base_order(const void *a, const void *b, void *ctx)
@@ -87,7 +89,8 @@ topo_base_find(const struct topo_base *b, const char *entity)
     return b->table[slot];
 }
 
-/* --- relations ------------------------------------------------------------------------------------- */
+/* --- relations
+ * ------------------------------------------------------------------------------------- */
 
 static int
 topo_base_edge_order(const void *a, const void *b)
@@ -108,7 +111,8 @@ topo_base_edges_tidy(struct topo_base *b)
         qsort(b->edges + from, to - from, sizeof *b->edges, topo_base_edge_order);
         b->edge_first[i] = out;
         for (uint32_t e = from; e < to; e++)
-            if (e == from || topo_base_edge_order(&b->edges[e - 1], &b->edges[e]) != 0 || out == b->edge_first[i])
+            if (e == from || topo_base_edge_order(&b->edges[e - 1], &b->edges[e]) != 0 ||
+                out == b->edge_first[i])
                 b->edges[out++] = b->edges[e];
     }
     b->edge_first[b->n] = out;
@@ -142,7 +146,8 @@ topo_base_edges(const struct topo_build *t, struct topo_base *b, const uint32_t 
     return 0;
 }
 
-/* --- attributes ------------------------------------------------------------------------------------ */
+/* --- attributes
+ * ------------------------------------------------------------------------------------ */
 
 static int
 topo_base_attrs(const struct topo_build *t, struct topo_base *b, const uint32_t *old)
@@ -175,7 +180,8 @@ topo_base_attr(const struct topo_base *b, topo_id id, enum topo_attr_name a)
     return "";
 }
 
-/* --- recognition ------------------------------------------------------------------------------------- */
+/* --- recognition
+ * ------------------------------------------------------------------------------------- */
 
 static int
 topo_base_know(struct map *m, const char *key, topo_id id)
@@ -228,7 +234,8 @@ topo_base_known(struct topo_base *b)
 static size_t
 topo_base_alias_key(const struct label *l, char *out, size_t size)
 {
-    int n = snprintf(out, size, "%.*s=%.*s", (int)l->name_len, l->name, (int)l->value_len, l->value);
+    int n =
+        snprintf(out, size, "%.*s=%.*s", (int)l->name_len, l->name, (int)l->value_len, l->value);
     return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
@@ -245,7 +252,8 @@ topo_base_alias_label(struct topo_base *b, const char *name)
 static int
 topo_base_aliases(const struct topo_build *t, struct topo_base *b)
 {
-    static const char *const host_labels[] = {"instance", "node", "host", "hostname", "Hostname", NULL};
+    static const char *const host_labels[] = {"instance", "node",     "host",
+                                              "hostname", "Hostname", NULL};
     b->aliases = arena_alloc(b->arena, (t->alias_count + 1) * sizeof *b->aliases);
     if (!b->aliases)
         return ERR_NOMEM;
@@ -262,15 +270,18 @@ topo_base_aliases(const struct topo_build *t, struct topo_base *b)
         b->aliases[i].next = before ? (uint32_t)((uintptr_t)before - 1) : TOPO_NONE;
         topo_base_alias_label(b, first->name);
         topo_id id = topo_base_find(b, t->aliases[i].entity);
-        for (const char *const *h = host_labels; t->aliases[i].count == 1 && *h && id != TOPO_NONE; h++)
-            if (strcmp(first->name, *h) == 0 && (b->kinds[id] == ENTITY_NODE || b->kinds[id] == ENTITY_SWITCH) &&
+        for (const char *const *h = host_labels; t->aliases[i].count == 1 && *h && id != TOPO_NONE;
+             h++)
+            if (strcmp(first->name, *h) == 0 &&
+                (b->kinds[id] == ENTITY_NODE || b->kinds[id] == ENTITY_SWITCH) &&
                 (rc = topo_base_know(b->hosts, first->value, id)) < 0)
                 return rc;
     }
     return 0;
 }
 
-/* --- life -------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------- */
 
 int
 topo_base_new(struct topo_build *t, uint64_t key, struct topo_base **ret)

@@ -1,5 +1,6 @@
-/* topo_build: a topology being put together: entities by name, relations, attributes, aliases, in the order they
- * come. Expected load: 200,000 entities, 400,000 relations, 300,000 attributes, in a third of a second. */
+/* topo_build: a topology being put together: entities by name, relations, attributes, aliases, in
+ * the order they come. Expected load: 200,000 entities, 400,000 relations, 300,000 attributes, in a
+ * third of a second. */
 #include "store/topo_priv.h"
 
 #include <stdio.h>
@@ -7,14 +8,29 @@
 #include <string.h>
 
 static const char *const topo_attr_words[TOPO_ATTRS] = {
-    [TOPO_ATTR_NONE] = "",          [TOPO_ATTR_RACK] = "rack",       [TOPO_ATTR_GROUP] = "group",
-    [TOPO_ATTR_RAIL] = "rail",      [TOPO_ATTR_PLANE] = "plane",     [TOPO_ATTR_ROLE] = "role",
-    [TOPO_ATTR_MODEL] = "model",    [TOPO_ATTR_VENDOR] = "vendor",   [TOPO_ATTR_GBPS] = "gbps",
-    [TOPO_ATTR_NETDEV] = "netdev",  [TOPO_ATTR_SUPERPOD] = "superpod", [TOPO_ATTR_SERIAL] = "serial",
-    [TOPO_ATTR_ADDRESS] = "address", [TOPO_ATTR_KIND] = "kind",      [TOPO_ATTR_PATH] = "path",
-    [TOPO_ATTR_PCI] = "pci",        [TOPO_ATTR_UUID] = "uuid",       [TOPO_ATTR_TENANT] = "tenant",
-    [TOPO_ATTR_STATE] = "state",    [TOPO_ATTR_SERVERS] = "servers", [TOPO_ATTR_TITLE] = "title",
-    [TOPO_ATTR_PDU] = "pdu",        [TOPO_ATTR_CDU] = "cdu",
+    [TOPO_ATTR_NONE] = "",
+    [TOPO_ATTR_RACK] = "rack",
+    [TOPO_ATTR_GROUP] = "group",
+    [TOPO_ATTR_RAIL] = "rail",
+    [TOPO_ATTR_PLANE] = "plane",
+    [TOPO_ATTR_ROLE] = "role",
+    [TOPO_ATTR_MODEL] = "model",
+    [TOPO_ATTR_VENDOR] = "vendor",
+    [TOPO_ATTR_GBPS] = "gbps",
+    [TOPO_ATTR_NETDEV] = "netdev",
+    [TOPO_ATTR_SUPERPOD] = "superpod",
+    [TOPO_ATTR_SERIAL] = "serial",
+    [TOPO_ATTR_ADDRESS] = "address",
+    [TOPO_ATTR_KIND] = "kind",
+    [TOPO_ATTR_PATH] = "path",
+    [TOPO_ATTR_PCI] = "pci",
+    [TOPO_ATTR_UUID] = "uuid",
+    [TOPO_ATTR_TENANT] = "tenant",
+    [TOPO_ATTR_STATE] = "state",
+    [TOPO_ATTR_SERVERS] = "servers",
+    [TOPO_ATTR_TITLE] = "title",
+    [TOPO_ATTR_PDU] = "pdu",
+    [TOPO_ATTR_CDU] = "cdu",
 };
 
 enum topo_attr_name
@@ -147,8 +163,8 @@ topo_build_find(const struct topo_build *b, enum entity_kind k, const char *owne
 }
 
 int
-topo_build_add(struct topo_build *b, enum entity_kind k, const char *owner, const char *part, topo_id *ret,
-               bool *ret_new)
+topo_build_add(struct topo_build *b, enum entity_kind k, const char *owner, const char *part,
+               topo_id *ret, bool *ret_new)
 {
     char name[ENTITY_SIZE];
     int rc = entity_format(name, k, owner, part);
@@ -179,7 +195,8 @@ topo_build_add(struct topo_build *b, enum entity_kind k, const char *owner, cons
 int
 topo_build_edge(struct topo_build *b, topo_id from, enum relation r, topo_id to)
 {
-    int rc = topo_build_grow((void **)&b->edges, b->edge_count, &b->edge_cap, sizeof *b->edges, TOPO_EDGES_MAX);
+    int rc = topo_build_grow((void **)&b->edges, b->edge_count, &b->edge_cap, sizeof *b->edges,
+                             TOPO_EDGES_MAX);
     if (rc < 0)
         return rc;
     b->edges[b->edge_count++] = (struct topo_raw_edge){from, to, (uint8_t)r};
@@ -202,7 +219,8 @@ topo_build_attr(struct topo_build *b, topo_id id, enum topo_attr_name a, const c
 {
     if (!value || !*value)
         return 0;
-    int rc = topo_build_grow((void **)&b->attrs, b->attr_count, &b->attr_cap, sizeof *b->attrs, TOPO_EDGES_MAX);
+    int rc = topo_build_grow((void **)&b->attrs, b->attr_count, &b->attr_cap, sizeof *b->attrs,
+                             TOPO_EDGES_MAX);
     if (rc < 0)
         return rc;
     const char *interned = topo_build_intern(b, value);
@@ -225,8 +243,8 @@ topo_build_attr_get(const struct topo_build *b, topo_id id, enum topo_attr_name 
 int
 topo_build_alias(struct topo_build *b, const char *entity, const struct label *match, size_t count)
 {
-    int rc = topo_build_grow((void **)&b->aliases, b->alias_count, &b->alias_cap, sizeof *b->aliases,
-                             TOPO_ENTITIES_MAX);
+    int rc = topo_build_grow((void **)&b->aliases, b->alias_count, &b->alias_cap,
+                             sizeof *b->aliases, TOPO_ENTITIES_MAX);
     if (rc < 0)
         return rc;
     struct label *copy = arena_alloc(b->arena, count * sizeof *copy);
@@ -270,13 +288,14 @@ topo_build_optic(struct topo_build *b, topo_id end, topo_id link, uint8_t flag, 
 }
 
 int
-topo_build_link(struct topo_build *b, topo_id a, topo_id z, bool optic, const char *gbps, const char *plane,
-                uint8_t flag, topo_id *ret)
+topo_build_link(struct topo_build *b, topo_id a, topo_id z, bool optic, const char *gbps,
+                const char *plane, uint8_t flag, topo_id *ret)
 {
     char name[ENTITY_SIZE];
     topo_id link;
     int rc = entity_link(name, topo_build_bare(b, a), topo_build_bare(b, z));
-    if (rc < 0 || (rc = topo_build_add(b, ENTITY_LINK, strchr(name, ':') + 1, NULL, &link, NULL)) < 0 ||
+    if (rc < 0 ||
+        (rc = topo_build_add(b, ENTITY_LINK, strchr(name, ':') + 1, NULL, &link, NULL)) < 0 ||
         (rc = topo_build_edge(b, a, RELATION_CABLED_TO, z)) < 0 ||
         (rc = topo_build_edge(b, a, RELATION_CABLED_TO, link)) < 0 ||
         (rc = topo_build_edge(b, z, RELATION_CABLED_TO, link)) < 0)

@@ -1,7 +1,8 @@
 /* topo_doc: reads a topology document (CONTRACT.md, "Topology document") into a builder.
  *
- * Every error names file, line and sentence; an unknown key or name also the nearest known one. The fabric template is
- * expanded first; explicit rows are merged over what it made, but may not repeat each other. */
+ * Every error names file, line and sentence; an unknown key or name also the nearest known one. The
+ * fabric template is expanded first; explicit rows are merged over what it made, but may not repeat
+ * each other. */
 #include "base/str.h"
 #include "store/topo_priv.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOPO_GPUS_MAX 256
+#define TOPO_GPUS_MAX     256
 #define TOPO_SWITCH_ROLES "leaf", "spine", "core", "tor", "oob", "agg"
 
 struct topo_doc {
@@ -20,14 +21,15 @@ struct topo_doc {
     bool racks_declared;
 };
 
-struct topo_doc_attr {             /* a key that becomes an attribute as it is */
+struct topo_doc_attr { /* a key that becomes an attribute as it is */
     const char *key;
     enum topo_attr_name attr;
-    const char *const *choices;    /* NULL: any */
+    const char *const *choices; /* NULL: any */
 };
 
 static const char *const topo_doc_roles[] = {TOPO_SWITCH_ROLES, NULL};
-static const char *const topo_doc_planes[] = {"parameter", "storage", "service", "management", NULL};
+static const char *const topo_doc_planes[] = {"parameter", "storage", "service", "management",
+                                              NULL};
 
 const char *
 topo_scalar(const struct doc_node *n, char out[64])
@@ -53,10 +55,12 @@ topo_doc_nomem(const struct doc *d, const struct doc_node *n, struct err *err, i
     case ERR_RANGE:
     case ERR_SYNTAX:
         return doc_err(d, n, err, ERR_SYNTAX,
-                       "a name must be printable, without spaces, quotes and backslashes, and of at most %d bytes",
+                       "a name must be printable, without spaces, quotes and backslashes, and of "
+                       "at most %d bytes",
                        ENTITY_MAX - 16);
     case ERR_LIMIT:
-        return doc_err(d, n, err, ERR_LIMIT, "the topology is too large: at most %u entities", TOPO_ENTITIES_MAX);
+        return doc_err(d, n, err, ERR_LIMIT, "the topology is too large: at most %u entities",
+                       TOPO_ENTITIES_MAX);
     default:
         return doc_err(d, n, err, rc, "no memory for the topology");
     }
@@ -90,8 +94,9 @@ static int
 topo_doc_unknown(struct topo_doc *t, const struct doc_node *n, enum entity_kind k, const char *word)
 {
     const char *near = topo_doc_nearest(t->b, k, word);
-    return doc_err(t->d, n, t->err, ERR_SYNTAX, "there is no %s '%s'%s%s%s", entity_kind_row(k)->word, word,
-                   *near ? "; did you mean '" : "", near, *near ? "'?" : "");
+    return doc_err(t->d, n, t->err, ERR_SYNTAX, "there is no %s '%s'%s%s%s",
+                   entity_kind_row(k)->word, word, *near ? "; did you mean '" : "", near,
+                   *near ? "'?" : "");
 }
 
 static int
@@ -105,19 +110,22 @@ topo_doc_is(struct topo_doc *t, const struct doc_node *n, enum doc_kind kind, co
 
 /* The required name of a row. */
 static int
-topo_doc_name(struct topo_doc *t, const struct doc_node *row, const char *what, const struct doc_node **ret)
+topo_doc_name(struct topo_doc *t, const struct doc_node *row, const char *what,
+              const struct doc_node **ret)
 {
     const struct doc_node *n = doc_get(row, "name");
     if (!n || n->kind == DOC_NULL)
         return doc_err(t->d, row, t->err, ERR_SYNTAX, "a %s needs a name", what);
     if (n->kind == DOC_MAP || n->kind == DOC_SEQ || !n->str || !*n->str)
-        return doc_err(t->d, n, t->err, ERR_SYNTAX, "the name of a %s must be a text; put numbers into quotes", what);
+        return doc_err(t->d, n, t->err, ERR_SYNTAX,
+                       "the name of a %s must be a text; put numbers into quotes", what);
     *ret = n;
     return 0;
 }
 
 static int
-topo_doc_attrs(struct topo_doc *t, const struct doc_node *row, topo_id id, const struct topo_doc_attr *keys)
+topo_doc_attrs(struct topo_doc *t, const struct doc_node *row, topo_id id,
+               const struct topo_doc_attr *keys)
 {
     for (; keys->key; keys++) {
         char number[64];
@@ -133,8 +141,8 @@ topo_doc_attrs(struct topo_doc *t, const struct doc_node *row, topo_id id, const
         if (c && !*c) {
             const char *near = str_nearest(value, keys->choices);
             return doc_err(t->d, n, t->err, ERR_SYNTAX, "'%s' is no %s; %s%s%s", value, keys->key,
-                           near ? "did you mean '" : "the first of those known is '", near ? near : keys->choices[0],
-                           near ? "'?" : "'");
+                           near ? "did you mean '" : "the first of those known is '",
+                           near ? near : keys->choices[0], near ? "'?" : "'");
         }
         int rc = topo_build_attr(t->b, id, keys->attr, value);
         if (rc < 0)
@@ -145,21 +153,22 @@ topo_doc_attrs(struct topo_doc *t, const struct doc_node *row, topo_id id, const
 
 /* Adds an entity that a row declares: not twice, but over a template's. */
 static int
-topo_doc_declare(struct topo_doc *t, const struct doc_node *n, enum entity_kind k, const char *owner, const char *part,
-                 topo_id *ret)
+topo_doc_declare(struct topo_doc *t, const struct doc_node *n, enum entity_kind k,
+                 const char *owner, const char *part, topo_id *ret)
 {
     int rc = topo_build_add(t->b, k, owner, part, ret, NULL);
     if (rc < 0)
         return topo_doc_fail(t, n, rc);
     if (t->b->flags[*ret] & TOPO_FLAG_DECLARED)
-        return doc_err(t->d, n, t->err, ERR_SYNTAX, "%s '%s' is declared twice", entity_kind_row(k)->word,
-                       topo_build_bare(t->b, *ret));
+        return doc_err(t->d, n, t->err, ERR_SYNTAX, "%s '%s' is declared twice",
+                       entity_kind_row(k)->word, topo_build_bare(t->b, *ret));
     t->b->flags[*ret] |= TOPO_FLAG_DECLARED;
     return 0;
 }
 
 static int
-topo_doc_edge(struct topo_doc *t, const struct doc_node *n, topo_id from, enum relation r, topo_id to)
+topo_doc_edge(struct topo_doc *t, const struct doc_node *n, topo_id from, enum relation r,
+              topo_id to)
 {
     int rc = topo_build_edge(t->b, from, r, to);
     return rc < 0 ? topo_doc_fail(t, n, rc) : 0;
@@ -167,7 +176,8 @@ topo_doc_edge(struct topo_doc *t, const struct doc_node *n, topo_id from, enum r
 
 /* Each name of "pdu: p1" or "pdus: [p1, p2]" becomes an entity that powers or cools the rack. */
 static int
-topo_doc_supply(struct topo_doc *t, const struct doc_node *n, topo_id rack, enum entity_kind k, enum relation r)
+topo_doc_supply(struct topo_doc *t, const struct doc_node *n, topo_id rack, enum entity_kind k,
+                enum relation r)
 {
     if (!n || n->kind == DOC_NULL)
         return 0;
@@ -175,7 +185,8 @@ topo_doc_supply(struct topo_doc *t, const struct doc_node *n, topo_id rack, enum
     for (; at; at = n->kind == DOC_SEQ ? at->next : NULL) {
         topo_id id;
         if (!at->str)
-            return doc_err(t->d, at, t->err, ERR_SYNTAX, "a %s is named by a text", entity_kind_row(k)->word);
+            return doc_err(t->d, at, t->err, ERR_SYNTAX, "a %s is named by a text",
+                           entity_kind_row(k)->word);
         int rc = topo_build_add(t->b, k, at->str, NULL, &id, NULL);
         if (rc < 0)
             return topo_doc_fail(t, at, rc);
@@ -188,13 +199,17 @@ topo_doc_supply(struct topo_doc *t, const struct doc_node *n, topo_id rack, enum
 static int
 topo_doc_rack(struct topo_doc *t, const struct doc_node *row)
 {
-    static const char *const known[] = {"name", "pdu", "cdu", "title", "model", "vendor", "metadata", NULL};
-    static const struct topo_doc_attr attrs[] = {{"title", TOPO_ATTR_TITLE, NULL}, {"model", TOPO_ATTR_MODEL, NULL},
-                                                 {"vendor", TOPO_ATTR_VENDOR, NULL}, {NULL, 0, NULL}};
+    static const char *const known[] = {"name",  "pdu",    "cdu",      "title",
+                                        "model", "vendor", "metadata", NULL};
+    static const struct topo_doc_attr attrs[] = {{"title", TOPO_ATTR_TITLE, NULL},
+                                                 {"model", TOPO_ATTR_MODEL, NULL},
+                                                 {"vendor", TOPO_ATTR_VENDOR, NULL},
+                                                 {NULL, 0, NULL}};
     const struct doc_node *name;
     topo_id id;
     int rc;
-    if ((rc = doc_only(t->d, row, known, t->err)) < 0 || (rc = topo_doc_name(t, row, "rack", &name)) < 0 ||
+    if ((rc = doc_only(t->d, row, known, t->err)) < 0 ||
+        (rc = topo_doc_name(t, row, "rack", &name)) < 0 ||
         (rc = topo_doc_declare(t, name, ENTITY_RACK, name->str, NULL, &id)) < 0 ||
         (rc = topo_doc_edge(t, row, t->cluster, RELATION_CONTAINS, id)) < 0 ||
         (rc = topo_doc_supply(t, doc_get(row, "pdu"), id, ENTITY_PDU, RELATION_POWERED_BY)) < 0 ||
@@ -213,7 +228,8 @@ topo_doc_in_rack(struct topo_doc *t, const struct doc_node *row, topo_id id)
     if (!n || n->kind == DOC_NULL)
         return 0;
     if (!n->str)
-        return doc_err(t->d, n, t->err, ERR_SYNTAX, "a rack is named by a text; put numbers into quotes");
+        return doc_err(t->d, n, t->err, ERR_SYNTAX,
+                       "a rack is named by a text; put numbers into quotes");
     if (topo_build_find(t->b, ENTITY_RACK, n->str, NULL) == TOPO_NONE) {
         if (t->racks_declared)
             return topo_doc_unknown(t, n, ENTITY_RACK, n->str);
@@ -228,18 +244,24 @@ topo_doc_in_rack(struct topo_doc *t, const struct doc_node *row, topo_id id)
 }
 
 static int
-topo_doc_switch(struct topo_doc *t, const struct doc_node *row, const char *name, const struct doc_node *at)
+topo_doc_switch(struct topo_doc *t, const struct doc_node *row, const char *name,
+                const struct doc_node *at)
 {
-    static const struct topo_doc_attr attrs[] = {
-        {"role", TOPO_ATTR_ROLE, topo_doc_roles}, {"group", TOPO_ATTR_GROUP, NULL}, {"rail", TOPO_ATTR_RAIL, NULL},
-        {"plane", TOPO_ATTR_PLANE, topo_doc_planes}, {"address", TOPO_ATTR_ADDRESS, NULL},
-        {"vendor", TOPO_ATTR_VENDOR, NULL}, {"model", TOPO_ATTR_MODEL, NULL}, {"serial", TOPO_ATTR_SERIAL, NULL},
-        {NULL, 0, NULL}};
+    static const struct topo_doc_attr attrs[] = {{"role", TOPO_ATTR_ROLE, topo_doc_roles},
+                                                 {"group", TOPO_ATTR_GROUP, NULL},
+                                                 {"rail", TOPO_ATTR_RAIL, NULL},
+                                                 {"plane", TOPO_ATTR_PLANE, topo_doc_planes},
+                                                 {"address", TOPO_ATTR_ADDRESS, NULL},
+                                                 {"vendor", TOPO_ATTR_VENDOR, NULL},
+                                                 {"model", TOPO_ATTR_MODEL, NULL},
+                                                 {"serial", TOPO_ATTR_SERIAL, NULL},
+                                                 {NULL, 0, NULL}};
     topo_id id;
     int rc = topo_doc_declare(t, at, ENTITY_SWITCH, name, NULL, &id);
     if (rc < 0)
         return rc;
-    if (!(t->b->flags[id] & TOPO_FLAG_FABRIC) && (rc = topo_doc_edge(t, at, t->cluster, RELATION_CONTAINS, id)) < 0)
+    if (!(t->b->flags[id] & TOPO_FLAG_FABRIC) &&
+        (rc = topo_doc_edge(t, at, t->cluster, RELATION_CONTAINS, id)) < 0)
         return rc;
     if ((rc = topo_doc_in_rack(t, row, id)) < 0)
         return rc;
@@ -249,13 +271,14 @@ topo_doc_switch(struct topo_doc *t, const struct doc_node *row, const char *name
 static int
 topo_doc_switches(struct topo_doc *t, const struct doc_node *row)
 {
-    static const char *const known[] = {"name", "role", "group", "rail", "plane", "address", "vendor", "model", "serial",
-                                        "rack", "metadata", NULL};
+    static const char *const known[] = {"name",   "role",  "group",  "rail", "plane",    "address",
+                                        "vendor", "model", "serial", "rack", "metadata", NULL};
     const struct doc_node *name;
     struct hostlist list;
     struct err err = {0};
     int rc;
-    if ((rc = doc_only(t->d, row, known, t->err)) < 0 || (rc = topo_doc_name(t, row, "switch", &name)) < 0)
+    if ((rc = doc_only(t->d, row, known, t->err)) < 0 ||
+        (rc = topo_doc_name(t, row, "switch", &name)) < 0)
         return rc;
     if ((rc = hostlist_parse(name->str, &list, &err)) < 0)
         return doc_err(t->d, name, t->err, rc, "%s", err.text);
@@ -267,8 +290,8 @@ topo_doc_switches(struct topo_doc *t, const struct doc_node *row)
 
 /* "pci" or "uuid" of gpus: one text a gpu. */
 static int
-topo_doc_gpu_texts(struct topo_doc *t, const struct doc_node *gpus, const char *key, enum topo_attr_name attr,
-                   const topo_id *ids, size_t count)
+topo_doc_gpu_texts(struct topo_doc *t, const struct doc_node *gpus, const char *key,
+                   enum topo_attr_name attr, const topo_id *ids, size_t count)
 {
     const struct doc_node *seq = doc_get(gpus, key);
     if (!seq || seq->kind == DOC_NULL)
@@ -277,7 +300,8 @@ topo_doc_gpu_texts(struct topo_doc *t, const struct doc_node *gpus, const char *
     if (rc < 0)
         return rc;
     if (seq->count != count)
-        return doc_err(t->d, seq, t->err, ERR_SYNTAX, "'%s' lists %zu values for %zu gpus", key, seq->count, count);
+        return doc_err(t->d, seq, t->err, ERR_SYNTAX, "'%s' lists %zu values for %zu gpus", key,
+                       seq->count, count);
     size_t i = 0;
     for (const struct doc_node *n = seq->first; n && i < count; n = n->next, i++) {
         char number[64];
@@ -300,9 +324,11 @@ topo_doc_gpus(struct topo_doc *t, const struct doc_node *gpus, const char *node,
     const struct doc_node *number = gpus->kind == DOC_MAP ? doc_get(gpus, "count") : gpus;
     if (gpus->kind == DOC_MAP && (rc = doc_only(t->d, gpus, known, t->err)) < 0)
         return rc;
-    int64_t count = number ? doc_int(number, -1) : (int64_t)(doc_get(gpus, "pci") ? doc_get(gpus, "pci")->count : 0);
+    int64_t count = number ? doc_int(number, -1)
+                           : (int64_t)(doc_get(gpus, "pci") ? doc_get(gpus, "pci")->count : 0);
     if (count < 0 || count > TOPO_GPUS_MAX)
-        return doc_err(t->d, number, t->err, ERR_RANGE, "the count of gpus must be 0 to %d", TOPO_GPUS_MAX);
+        return doc_err(t->d, number, t->err, ERR_RANGE, "the count of gpus must be 0 to %d",
+                       TOPO_GPUS_MAX);
     for (int64_t i = 0; i < count; i++) {
         char index[24];
         bool added;
@@ -321,21 +347,24 @@ topo_doc_gpus(struct topo_doc *t, const struct doc_node *gpus, const char *node,
 static int
 topo_doc_nic(struct topo_doc *t, const struct doc_node *row, const char *node, topo_id node_id)
 {
-    static const char *const known[] = {"name", "rail", "plane", "netdev", "pci", "gbps", "vendor", "model", "serial",
-                                        "address", "metadata", NULL};
+    static const char *const known[] = {"name",   "rail",  "plane",  "netdev",  "pci",      "gbps",
+                                        "vendor", "model", "serial", "address", "metadata", NULL};
     static const struct topo_doc_attr attrs[] = {
-        {"rail", TOPO_ATTR_RAIL, NULL}, {"plane", TOPO_ATTR_PLANE, topo_doc_planes}, {"netdev", TOPO_ATTR_NETDEV, NULL},
-        {"pci", TOPO_ATTR_PCI, NULL}, {"gbps", TOPO_ATTR_GBPS, NULL}, {"vendor", TOPO_ATTR_VENDOR, NULL},
-        {"model", TOPO_ATTR_MODEL, NULL}, {"serial", TOPO_ATTR_SERIAL, NULL}, {"address", TOPO_ATTR_ADDRESS, NULL},
-        {NULL, 0, NULL}};
+        {"rail", TOPO_ATTR_RAIL, NULL},       {"plane", TOPO_ATTR_PLANE, topo_doc_planes},
+        {"netdev", TOPO_ATTR_NETDEV, NULL},   {"pci", TOPO_ATTR_PCI, NULL},
+        {"gbps", TOPO_ATTR_GBPS, NULL},       {"vendor", TOPO_ATTR_VENDOR, NULL},
+        {"model", TOPO_ATTR_MODEL, NULL},     {"serial", TOPO_ATTR_SERIAL, NULL},
+        {"address", TOPO_ATTR_ADDRESS, NULL}, {NULL, 0, NULL}};
     const struct doc_node *name;
     topo_id id;
     int rc;
-    if ((rc = topo_doc_is(t, row, DOC_MAP, "a nic")) < 0 || (rc = doc_only(t->d, row, known, t->err)) < 0 ||
+    if ((rc = topo_doc_is(t, row, DOC_MAP, "a nic")) < 0 ||
+        (rc = doc_only(t->d, row, known, t->err)) < 0 ||
         (rc = topo_doc_name(t, row, "nic", &name)) < 0 ||
         (rc = topo_doc_declare(t, name, ENTITY_NIC, node, name->str, &id)) < 0)
         return rc;
-    if (!(t->b->flags[id] & TOPO_FLAG_FABRIC) && (rc = topo_doc_edge(t, name, node_id, RELATION_CONTAINS, id)) < 0)
+    if (!(t->b->flags[id] & TOPO_FLAG_FABRIC) &&
+        (rc = topo_doc_edge(t, name, node_id, RELATION_CONTAINS, id)) < 0)
         return rc;
     return topo_doc_attrs(t, row, id, attrs);
 }
@@ -362,7 +391,8 @@ topo_doc_parts(struct topo_doc *t, const struct doc_node *row, const char *node,
     topo_id id;
     int rc = 0;
     if (count < 0 || count > TOPO_GPUS_MAX)
-        return doc_err(t->d, nv, t->err, ERR_RANGE, "'nvswitches' must be a count of 0 to %d", TOPO_GPUS_MAX);
+        return doc_err(t->d, nv, t->err, ERR_RANGE, "'nvswitches' must be a count of 0 to %d",
+                       TOPO_GPUS_MAX);
     for (int64_t i = 0; i < count; i++) {
         char index[24];
         snprintf(index, sizeof index, "%lld", (long long)i);
@@ -399,22 +429,28 @@ topo_doc_superpod(struct topo_doc *t, const struct doc_node *n, const char *name
 }
 
 static int
-topo_doc_node(struct topo_doc *t, const struct doc_node *row, const char *name, const struct doc_node *at)
+topo_doc_node(struct topo_doc *t, const struct doc_node *row, const char *name,
+              const struct doc_node *at)
 {
-    static const struct topo_doc_attr attrs[] = {
-        {"group", TOPO_ATTR_GROUP, NULL}, {"address", TOPO_ATTR_ADDRESS, NULL}, {"vendor", TOPO_ATTR_VENDOR, NULL},
-        {"model", TOPO_ATTR_MODEL, NULL}, {"serial", TOPO_ATTR_SERIAL, NULL}, {"tenant", TOPO_ATTR_TENANT, NULL},
-        {NULL, 0, NULL}};
+    static const struct topo_doc_attr attrs[] = {{"group", TOPO_ATTR_GROUP, NULL},
+                                                 {"address", TOPO_ATTR_ADDRESS, NULL},
+                                                 {"vendor", TOPO_ATTR_VENDOR, NULL},
+                                                 {"model", TOPO_ATTR_MODEL, NULL},
+                                                 {"serial", TOPO_ATTR_SERIAL, NULL},
+                                                 {"tenant", TOPO_ATTR_TENANT, NULL},
+                                                 {NULL, 0, NULL}};
     const struct doc_node *pod = doc_get(row, "superpod");
     topo_id id;
     int rc = topo_doc_declare(t, at, ENTITY_NODE, name, NULL, &id);
     if (rc < 0)
         return rc;
-    if (!(t->b->flags[id] & TOPO_FLAG_FABRIC) && (rc = topo_doc_edge(t, at, t->cluster, RELATION_CONTAINS, id)) < 0)
+    if (!(t->b->flags[id] & TOPO_FLAG_FABRIC) &&
+        (rc = topo_doc_edge(t, at, t->cluster, RELATION_CONTAINS, id)) < 0)
         return rc;
     if ((rc = topo_doc_in_rack(t, row, id)) < 0 || (rc = topo_doc_attrs(t, row, id, attrs)) < 0 ||
         (rc = topo_doc_gpus(t, doc_get(row, "gpus"), name, id)) < 0 ||
-        (rc = topo_doc_nics(t, doc_get(row, "nics"), name, id)) < 0 || (rc = topo_doc_parts(t, row, name, id)) < 0)
+        (rc = topo_doc_nics(t, doc_get(row, "nics"), name, id)) < 0 ||
+        (rc = topo_doc_parts(t, row, name, id)) < 0)
         return rc;
     return pod && pod->str && *pod->str ? topo_doc_superpod(t, pod, pod->str, id) : 0;
 }
@@ -422,13 +458,15 @@ topo_doc_node(struct topo_doc *t, const struct doc_node *row, const char *name, 
 static int
 topo_doc_nodes(struct topo_doc *t, const struct doc_node *row)
 {
-    static const char *const known[] = {"name", "rack", "group", "gpus", "nics", "address", "vendor", "model", "serial",
-                                        "superpod", "nvswitches", "dpus", "tenant", "metadata", NULL};
+    static const char *const known[] = {"name",       "rack",   "group",  "gpus",     "nics",
+                                        "address",    "vendor", "model",  "serial",   "superpod",
+                                        "nvswitches", "dpus",   "tenant", "metadata", NULL};
     const struct doc_node *name;
     struct hostlist list;
     struct err err = {0};
     int rc;
-    if ((rc = doc_only(t->d, row, known, t->err)) < 0 || (rc = topo_doc_name(t, row, "node", &name)) < 0)
+    if ((rc = doc_only(t->d, row, known, t->err)) < 0 ||
+        (rc = topo_doc_name(t, row, "node", &name)) < 0)
         return rc;
     if ((rc = hostlist_parse(name->str, &list, &err)) < 0)
         return doc_err(t->d, name, t->err, rc, "%s", err.text);
@@ -441,20 +479,24 @@ topo_doc_nodes(struct topo_doc *t, const struct doc_node *row)
 /* Calls `each` for every node of a hostlist; a node that is not there is an error at the list. */
 static int
 topo_doc_node_list(struct topo_doc *t, const struct doc_node *n,
-                   int (*each)(struct topo_doc *t, const struct doc_node *n, topo_id node, void *ctx), void *ctx)
+                   int (*each)(struct topo_doc *t, const struct doc_node *n, topo_id node,
+                               void *ctx),
+                   void *ctx)
 {
     struct hostlist list;
     struct err err = {0};
     if (!n || n->kind == DOC_NULL)
         return 0;
     if (!n->str)
-        return doc_err(t->d, n, t->err, ERR_SYNTAX, "'nodes' must be a list of nodes as Slurm writes them");
+        return doc_err(t->d, n, t->err, ERR_SYNTAX,
+                       "'nodes' must be a list of nodes as Slurm writes them");
     int rc = hostlist_parse(n->str, &list, &err);
     if (rc < 0)
         return doc_err(t->d, n, t->err, rc, "%s", err.text);
     for (size_t i = 0; rc == 0 && i < list.count; i++) {
         topo_id node = topo_build_find(t->b, ENTITY_NODE, list.names[i], NULL);
-        rc = node == TOPO_NONE ? topo_doc_unknown(t, n, ENTITY_NODE, list.names[i]) : each(t, n, node, ctx);
+        rc = node == TOPO_NONE ? topo_doc_unknown(t, n, ENTITY_NODE, list.names[i])
+                               : each(t, n, node, ctx);
     }
     hostlist_done(&list);
     return rc;
@@ -478,7 +520,8 @@ topo_doc_superpods(struct topo_doc *t, const struct doc_node *row)
     static const char *const known[] = {"name", "nodes", "title", "metadata", NULL};
     const struct doc_node *name;
     int rc;
-    if ((rc = doc_only(t->d, row, known, t->err)) < 0 || (rc = topo_doc_name(t, row, "superpod", &name)) < 0)
+    if ((rc = doc_only(t->d, row, known, t->err)) < 0 ||
+        (rc = topo_doc_name(t, row, "superpod", &name)) < 0)
         return rc;
     char *text = arena_str(t->b->arena, name->str, strlen(name->str));
     if (!text)
@@ -489,23 +532,28 @@ topo_doc_superpods(struct topo_doc *t, const struct doc_node *row)
 static int
 topo_doc_storage(struct topo_doc *t, const struct doc_node *row)
 {
-    static const char *const known[] = {"name", "kind", "servers", "path", "nodes", "plane", "vendor", "model", "address",
-                                        "metadata", NULL};
-    static const struct topo_doc_attr attrs[] = {
-        {"kind", TOPO_ATTR_KIND, NULL}, {"path", TOPO_ATTR_PATH, NULL}, {"plane", TOPO_ATTR_PLANE, topo_doc_planes},
-        {"vendor", TOPO_ATTR_VENDOR, NULL}, {"model", TOPO_ATTR_MODEL, NULL}, {"address", TOPO_ATTR_ADDRESS, NULL},
-        {NULL, 0, NULL}};
+    static const char *const known[] = {"name",   "kind",  "servers", "path",     "nodes", "plane",
+                                        "vendor", "model", "address", "metadata", NULL};
+    static const struct topo_doc_attr attrs[] = {{"kind", TOPO_ATTR_KIND, NULL},
+                                                 {"path", TOPO_ATTR_PATH, NULL},
+                                                 {"plane", TOPO_ATTR_PLANE, topo_doc_planes},
+                                                 {"vendor", TOPO_ATTR_VENDOR, NULL},
+                                                 {"model", TOPO_ATTR_MODEL, NULL},
+                                                 {"address", TOPO_ATTR_ADDRESS, NULL},
+                                                 {NULL, 0, NULL}};
     const struct doc_node *name, *servers = doc_get(row, "servers");
     struct buf text;
     topo_id id;
     int rc;
-    if ((rc = doc_only(t->d, row, known, t->err)) < 0 || (rc = topo_doc_name(t, row, "storage", &name)) < 0 ||
+    if ((rc = doc_only(t->d, row, known, t->err)) < 0 ||
+        (rc = topo_doc_name(t, row, "storage", &name)) < 0 ||
         (rc = topo_doc_declare(t, name, ENTITY_STORAGE, name->str, NULL, &id)) < 0 ||
         (rc = topo_doc_edge(t, name, t->cluster, RELATION_CONTAINS, id)) < 0 ||
         (rc = topo_doc_attrs(t, row, id, attrs)) < 0)
         return rc;
     buf_init(&text, 4096);
-    for (const struct doc_node *n = servers && servers->kind == DOC_SEQ ? servers->first : NULL; n; n = n->next)
+    for (const struct doc_node *n = servers && servers->kind == DOC_SEQ ? servers->first : NULL; n;
+         n = n->next)
         buf_printf(&text, "%s%s", text.len ? "," : "", doc_str(n, ""));
     rc = topo_build_attr(t->b, id, TOPO_ATTR_SERVERS, buf_str(&text));
     buf_done(&text);
@@ -514,7 +562,8 @@ topo_doc_storage(struct topo_doc *t, const struct doc_node *row)
     return topo_doc_node_list(t, doc_get(row, "nodes"), topo_doc_mount, &id);
 }
 
-/* An end of a link, "node00001/mlx5_0" or "leaf-g01-1/Ethernet1": its nic or port, made where it may be. */
+/* An end of a link, "node00001/mlx5_0" or "leaf-g01-1/Ethernet1": its nic or port, made where it
+ * may be. */
 static int
 topo_doc_end(struct topo_doc *t, const struct doc_node *row, const char *key, topo_id *ret)
 {
@@ -522,14 +571,16 @@ topo_doc_end(struct topo_doc *t, const struct doc_node *row, const char *key, to
     char owner[ENTITY_SIZE];
     const char *slash = n && n->str ? strchr(n->str, '/') : NULL;
     if (!slash || slash == n->str || !slash[1] || slash - n->str >= ENTITY_MAX)
-        return doc_err(t->d, n ? n : row, t->err, ERR_SYNTAX, "a link needs '%s', an end written NODE/NIC or SWITCH/PORT",
-                       key);
+        return doc_err(t->d, n ? n : row, t->err, ERR_SYNTAX,
+                       "a link needs '%s', an end written NODE/NIC or SWITCH/PORT", key);
     memcpy(owner, n->str, (size_t)(slash - n->str));
     owner[slash - n->str] = 0;
     topo_id node = topo_build_find(t->b, ENTITY_NODE, owner, NULL), sw = TOPO_NONE;
-    if (node == TOPO_NONE && (sw = topo_build_find(t->b, ENTITY_SWITCH, owner, NULL)) == TOPO_NONE) {
+    if (node == TOPO_NONE &&
+        (sw = topo_build_find(t->b, ENTITY_SWITCH, owner, NULL)) == TOPO_NONE) {
         const char *near = topo_doc_nearest(t->b, ENTITY_SWITCH, owner);
-        return *near ? topo_doc_unknown(t, n, ENTITY_SWITCH, owner) : topo_doc_unknown(t, n, ENTITY_NODE, owner);
+        return *near ? topo_doc_unknown(t, n, ENTITY_SWITCH, owner)
+                     : topo_doc_unknown(t, n, ENTITY_NODE, owner);
     }
     enum entity_kind k = node != TOPO_NONE ? ENTITY_NIC : ENTITY_PORT;
     if (k == ENTITY_NIC && t->b->flags[node] & TOPO_FLAG_NICS &&
@@ -547,10 +598,12 @@ topo_doc_cabled(struct topo_doc *t, const struct doc_node *row, topo_id a, topo_
 {
     topo_id ends[2] = {a, z};
     if (a == z)
-        return doc_err(t->d, row, t->err, ERR_SYNTAX, "a link joins '%s' with itself", topo_build_bare(t->b, a));
+        return doc_err(t->d, row, t->err, ERR_SYNTAX, "a link joins '%s' with itself",
+                       topo_build_bare(t->b, a));
     for (int i = 0; i < 2; i++)
         if (t->b->flags[ends[i]] & TOPO_FLAG_CABLED)
-            return doc_err(t->d, row, t->err, ERR_SYNTAX, "'%s' has a cable already", topo_build_bare(t->b, ends[i]));
+            return doc_err(t->d, row, t->err, ERR_SYNTAX, "'%s' has a cable already",
+                           topo_build_bare(t->b, ends[i]));
     return 0;
 }
 
@@ -558,8 +611,9 @@ static int
 topo_doc_link(struct topo_doc *t, const struct doc_node *row)
 {
     static const char *const known[] = {"a", "b", "gbps", "optic", "plane", "metadata", NULL};
-    static const struct topo_doc_attr attrs[] = {
-        {"gbps", TOPO_ATTR_GBPS, NULL}, {"plane", TOPO_ATTR_PLANE, topo_doc_planes}, {NULL, 0, NULL}};
+    static const struct topo_doc_attr attrs[] = {{"gbps", TOPO_ATTR_GBPS, NULL},
+                                                 {"plane", TOPO_ATTR_PLANE, topo_doc_planes},
+                                                 {NULL, 0, NULL}};
     char name[ENTITY_SIZE], number[64];
     topo_id a, z, link;
     int rc;
@@ -578,8 +632,9 @@ topo_doc_link(struct topo_doc *t, const struct doc_node *row)
     const char *plane = doc_get_str(row, "plane", NULL);
     if (!plane)
         plane = topo_build_attr_get(t->b, t->b->kinds[a] == ENTITY_NIC ? a : z, TOPO_ATTR_PLANE);
-    rc = topo_build_link(t->b, a, z, doc_get_bool(row, "optic", false), topo_scalar(doc_get(row, "gbps"), number), plane,
-                         TOPO_FLAG_DECLARED, &link);
+    rc = topo_build_link(t->b, a, z, doc_get_bool(row, "optic", false),
+                         topo_scalar(doc_get(row, "gbps"), number), plane, TOPO_FLAG_DECLARED,
+                         &link);
     return rc < 0 ? topo_doc_fail(t, row, rc) : topo_doc_attrs(t, row, link, attrs);
 }
 
@@ -599,10 +654,12 @@ topo_doc_alias(struct topo_doc *t, const struct doc_node *row)
     if ((rc = entity_parse(entity->str, &e, &err)) < 0)
         return doc_err(t->d, entity, t->err, rc, "%s", err.text);
     if (!m || m->kind != DOC_MAP || !m->count || m->count > 8)
-        return doc_err(t->d, m ? m : row, t->err, ERR_SYNTAX, "an alias needs 'match', one to eight labels and values");
+        return doc_err(t->d, m ? m : row, t->err, ERR_SYNTAX,
+                       "an alias needs 'match', one to eight labels and values");
     for (const struct doc_node *n = m->first; n; n = n->next) {
         if (!n->str || !*n->str)
-            return doc_err(t->d, n, t->err, ERR_SYNTAX, "the value of label '%s' must be a text in quotes", n->key);
+            return doc_err(t->d, n, t->err, ERR_SYNTAX,
+                           "the value of label '%s' must be a text in quotes", n->key);
         if ((rc = labels_add_str(&match, n->key, n->str)) < 0)
             return topo_doc_fail(t, n, rc);
     }
@@ -613,16 +670,19 @@ topo_doc_alias(struct topo_doc *t, const struct doc_node *row)
 static int
 topo_doc_cluster(struct topo_doc *t, const struct doc_node *root, char *ret_name)
 {
-    static const char *const known[] = {"name", "title", "site", "tenant", "vendor", "model", "metadata", "description",
-                                        NULL};
-    static const struct topo_doc_attr attrs[] = {
-        {"title", TOPO_ATTR_TITLE, NULL}, {"tenant", TOPO_ATTR_TENANT, NULL}, {"vendor", TOPO_ATTR_VENDOR, NULL},
-        {"model", TOPO_ATTR_MODEL, NULL}, {NULL, 0, NULL}};
+    static const char *const known[] = {"name",  "title",    "site",        "tenant", "vendor",
+                                        "model", "metadata", "description", NULL};
+    static const struct topo_doc_attr attrs[] = {{"title", TOPO_ATTR_TITLE, NULL},
+                                                 {"tenant", TOPO_ATTR_TENANT, NULL},
+                                                 {"vendor", TOPO_ATTR_VENDOR, NULL},
+                                                 {"model", TOPO_ATTR_MODEL, NULL},
+                                                 {NULL, 0, NULL}};
     const struct doc_node *row = doc_get(root, "cluster"), *name;
     int rc;
     if (!row || row->kind == DOC_NULL)
         return doc_err(t->d, root, t->err, ERR_SYNTAX, "the document needs 'cluster: {name: ...}'");
-    if ((rc = topo_doc_is(t, row, DOC_MAP, "'cluster'")) < 0 || (rc = doc_only(t->d, row, known, t->err)) < 0 ||
+    if ((rc = topo_doc_is(t, row, DOC_MAP, "'cluster'")) < 0 ||
+        (rc = doc_only(t->d, row, known, t->err)) < 0 ||
         (rc = topo_doc_name(t, row, "cluster", &name)) < 0)
         return rc;
     if (strchr(name->str, '/'))
@@ -659,9 +719,9 @@ topo_doc_lists(struct topo_doc *t, const struct doc_node *root)
         const char *key, *what;
         int (*row)(struct topo_doc *t, const struct doc_node *row);
     } lists[] = {
-        {"racks", "a rack", topo_doc_rack},          {"switches", "a switch", topo_doc_switches},
-        {"nodes", "a node", topo_doc_nodes},         {"superpods", "a superpod", topo_doc_superpods},
-        {"storage", "a storage", topo_doc_storage},  {"links", "a link", topo_doc_link},
+        {"racks", "a rack", topo_doc_rack},         {"switches", "a switch", topo_doc_switches},
+        {"nodes", "a node", topo_doc_nodes},        {"superpods", "a superpod", topo_doc_superpods},
+        {"storage", "a storage", topo_doc_storage}, {"links", "a link", topo_doc_link},
         {"aliases", "an alias", topo_doc_alias},
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
@@ -681,17 +741,21 @@ topo_doc_lists(struct topo_doc *t, const struct doc_node *root)
 static int
 topo_doc_root(struct topo_doc *t, char *ret_cluster)
 {
-    static const char *const known[] = {"version", "cluster", "racks", "switches", "nodes", "superpods", "storage",
-                                        "links", "fabric", "aliases", NULL};
-    const struct doc_node *root = doc_root(t->d), *version = doc_get(root, "version"), *fabric = doc_get(root, "fabric");
+    static const char *const known[] = {"version", "cluster",   "racks",   "switches",
+                                        "nodes",   "superpods", "storage", "links",
+                                        "fabric",  "aliases",   NULL};
+    const struct doc_node *root = doc_root(t->d), *version = doc_get(root, "version"),
+                          *fabric = doc_get(root, "fabric");
     size_t from = t->b->n;
     int rc;
     if (!root || root->kind != DOC_MAP)
-        return doc_err(t->d, root, t->err, ERR_SYNTAX, "a topology is a mapping that begins with 'version: 1'");
+        return doc_err(t->d, root, t->err, ERR_SYNTAX,
+                       "a topology is a mapping that begins with 'version: 1'");
     if ((rc = doc_only(t->d, root, known, t->err)) < 0)
         return rc;
     if (version && doc_int(version, -1) != 1)
-        return doc_err(t->d, version, t->err, ERR_UNSUPPORTED, "only 'version: 1' of the topology is known");
+        return doc_err(t->d, version, t->err, ERR_UNSUPPORTED,
+                       "only 'version: 1' of the topology is known");
     if ((rc = topo_doc_cluster(t, root, ret_cluster)) < 0)
         return rc;
     if (fabric && fabric->kind != DOC_NULL &&
@@ -704,7 +768,8 @@ topo_doc_root(struct topo_doc *t, char *ret_cluster)
 }
 
 int
-topo_doc_read(struct topo_build *b, const char *text, size_t len, const char *name, char *ret_cluster, struct err *err)
+topo_doc_read(struct topo_build *b, const char *text, size_t len, const char *name,
+              char *ret_cluster, struct err *err)
 {
     struct doc *d = NULL;
     int rc = doc_parse_any(text, len, name && *name ? name : "topology", &d, err);

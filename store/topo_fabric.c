@@ -1,9 +1,10 @@
 /* topo_fabric: expands `fabric:` of a topology document into nodes, switches and links.
  *
- * rail-spine-leaf: node i stands in group i / nodes_per_group; its nic mlx5_k is cabled to leaf-gGG-(k+1), port
- * Ethernet(1 + place in the group). A leaf's ports follow with one to each spine-NN, whose port number is the leaf's
- * number over all groups. fat-tree: leaves and aggregation switches (agg-gGG-N) in each group, every leaf to every agg
- * of its group, every agg to its share of core-NN. Ports count Ethernet1.. down, then up. */
+ * rail-spine-leaf: node i stands in group i / nodes_per_group; its nic mlx5_k is cabled to
+ * leaf-gGG-(k+1), port Ethernet(1 + place in the group). A leaf's ports follow with one to each
+ * spine-NN, whose port number is the leaf's number over all groups. fat-tree: leaves and
+ * aggregation switches (agg-gGG-N) in each group, every leaf to every agg of its group, every agg
+ * to its share of core-NN. Ports count Ethernet1.. down, then up. */
 #include "base/str.h"
 #include "store/topo_priv.h"
 
@@ -41,7 +42,8 @@ topo_fabric_numbers(struct topo_fabric *f, const struct topo_fabric_number *rows
             return doc_err(f->d, f->at, f->err, ERR_SYNTAX, "the fabric needs '%s'", rows->key);
         int64_t v = absent ? rows->otherwise : doc_int(n, INT64_MIN);
         if (v < rows->least || v > rows->most)
-            return doc_err(f->d, n ? n : f->at, f->err, ERR_RANGE, "'%s' must be a number from %lld to %lld", rows->key,
+            return doc_err(f->d, n ? n : f->at, f->err, ERR_RANGE,
+                           "'%s' must be a number from %lld to %lld", rows->key,
                            (long long)rows->least, (long long)rows->most);
         *(unsigned *)((char *)f + rows->offset) = (unsigned)v;
     }
@@ -56,15 +58,16 @@ topo_fabric_fail(struct topo_fabric *f, int rc)
 
 /* An entity of the template: it must be new, or another document has it already. */
 static int
-topo_fabric_add(struct topo_fabric *f, enum entity_kind k, const char *owner, const char *part, topo_id parent,
-                topo_id *ret)
+topo_fabric_add(struct topo_fabric *f, enum entity_kind k, const char *owner, const char *part,
+                topo_id parent, topo_id *ret)
 {
     bool added;
     int rc = topo_build_add(f->b, k, owner, part, ret, &added);
     if (rc < 0)
         return topo_fabric_fail(f, rc);
     if (!added)
-        return doc_err(f->d, f->at, f->err, ERR_SYNTAX, "the fabric's %s '%s' is in another cluster's topology already",
+        return doc_err(f->d, f->at, f->err, ERR_SYNTAX,
+                       "the fabric's %s '%s' is in another cluster's topology already",
                        entity_kind_row(k)->word, topo_build_bare(f->b, *ret));
     f->b->flags[*ret] |= TOPO_FLAG_FABRIC;
     rc = topo_build_edge(f->b, parent, RELATION_CONTAINS, *ret);
@@ -79,7 +82,8 @@ topo_fabric_attr(struct topo_fabric *f, topo_id id, enum topo_attr_name a, const
 }
 
 static int
-topo_fabric_switch(struct topo_fabric *f, const char *name, const char *role, const char *group, const char *rail)
+topo_fabric_switch(struct topo_fabric *f, const char *name, const char *role, const char *group,
+                   const char *rail)
 {
     topo_id id;
     int rc;
@@ -110,7 +114,8 @@ topo_fabric_cable(struct topo_fabric *f, topo_id a, const char *sw, unsigned por
 }
 
 static int
-topo_fabric_between(struct topo_fabric *f, const char *low, unsigned low_port, const char *high, unsigned high_port)
+topo_fabric_between(struct topo_fabric *f, const char *low, unsigned low_port, const char *high,
+                    unsigned high_port)
 {
     char part[32];
     topo_id a, owner = topo_build_find(f->b, ENTITY_SWITCH, low, NULL);
@@ -165,7 +170,8 @@ topo_fabric_gpus(struct topo_fabric *f, const char *node, topo_id id)
 
 /* Where nic k of the node at `place` of its group is cabled to. */
 static unsigned
-topo_fabric_leaf(const struct topo_fabric *f, unsigned place, unsigned k, char *name, size_t size, unsigned group)
+topo_fabric_leaf(const struct topo_fabric *f, unsigned place, unsigned k, char *name, size_t size,
+                 unsigned group)
 {
     if (f->kind == FABRIC_RAIL) {
         snprintf(name, size, "leaf-g%02u-%u", group + 1, k + 1);
@@ -187,8 +193,8 @@ topo_fabric_node(struct topo_fabric *f, unsigned number)
     snprintf(name, sizeof name, "node%05u", number + 1);
     snprintf(group, sizeof group, "g%02u", g + 1);
     if ((rc = topo_fabric_add(f, ENTITY_NODE, name, NULL, f->cluster, &id)) < 0 ||
-        (rc = topo_fabric_attr(f, id, TOPO_ATTR_GROUP, group)) < 0 || (rc = topo_fabric_rack(f, number, id)) < 0 ||
-        (rc = topo_fabric_gpus(f, name, id)) < 0)
+        (rc = topo_fabric_attr(f, id, TOPO_ATTR_GROUP, group)) < 0 ||
+        (rc = topo_fabric_rack(f, number, id)) < 0 || (rc = topo_fabric_gpus(f, name, id)) < 0)
         return rc;
     f->b->flags[id] |= TOPO_FLAG_NICS;
     for (unsigned k = 0; k < f->rails; k++) {
@@ -236,7 +242,8 @@ topo_fabric_rail_up(struct topo_fabric *f)
             snprintf(leaf, sizeof leaf, "leaf-g%02u-%u", g, r);
             for (unsigned s = 1; s <= f->spines && rc == 0; s++) {
                 snprintf(spine, sizeof spine, "spine-%02u", s);
-                rc = topo_fabric_between(f, leaf, f->nodes_per_group + s, spine, (g - 1) * f->rails + r);
+                rc = topo_fabric_between(f, leaf, f->nodes_per_group + s, spine,
+                                         (g - 1) * f->rails + r);
             }
         }
     }
@@ -286,7 +293,8 @@ topo_fabric_tree_up(struct topo_fabric *f)
             snprintf(agg, sizeof agg, "agg-g%02u-%u", g, a);
             for (unsigned l = 1; l <= f->leaves && rc == 0; l++) {
                 snprintf(leaf, sizeof leaf, "leaf-g%02u-%u", g, l);
-                rc = topo_fabric_between(f, leaf, topo_fabric_under(f, l - 1) * f->rails + a, agg, l);
+                rc = topo_fabric_between(f, leaf, topo_fabric_under(f, l - 1) * f->rails + a, agg,
+                                         l);
             }
             for (unsigned c = 1; c <= share && rc == 0; c++) {
                 snprintf(core, sizeof core, "core-%02u", (a - 1) * share + c);
@@ -310,7 +318,8 @@ topo_fabric_kind(struct topo_fabric *f)
         }
     }
     const char *near = str_nearest(word, kinds);
-    return doc_err(f->d, n ? n : f->at, f->err, ERR_SYNTAX, "the kind of a fabric is 'rail-spine-leaf' or 'fat-tree'%s%s%s",
+    return doc_err(f->d, n ? n : f->at, f->err, ERR_SYNTAX,
+                   "the kind of a fabric is 'rail-spine-leaf' or 'fat-tree'%s%s%s",
                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -320,13 +329,16 @@ static int
 topo_fabric_sizes(struct topo_fabric *f)
 {
     static const struct topo_fabric_number both[] = {
-        {"groups", AT(groups), 1, 4096, -1}, {"nodes_per_group", AT(nodes_per_group), 1, 4096, -1},
-        {"nodes_per_rack", AT(nodes_per_rack), 0, 4096, 0}, {NULL, 0, 0, 0, 0}};
+        {"groups", AT(groups), 1, 4096, -1},
+        {"nodes_per_group", AT(nodes_per_group), 1, 4096, -1},
+        {"nodes_per_rack", AT(nodes_per_rack), 0, 4096, 0},
+        {NULL, 0, 0, 0, 0}};
     static const struct topo_fabric_number rail[] = {
         {"rails", AT(rails), 1, 64, 8}, {"spines", AT(spines), 0, 4096, -1}, {NULL, 0, 0, 0, 0}};
     static const struct topo_fabric_number tree[] = {
-        {"rails", AT(rails), 1, 64, 1}, {"leaves", AT(leaves), 1, 1024, 1}, {"aggs", AT(aggs), 0, 1024, 0},
-        {"spines", AT(spines), 0, 1024, 0}, {"cores", AT(cores), 1, 4096, -1}, {NULL, 0, 0, 0, 0}};
+        {"rails", AT(rails), 1, 64, 1},    {"leaves", AT(leaves), 1, 1024, 1},
+        {"aggs", AT(aggs), 0, 1024, 0},    {"spines", AT(spines), 0, 1024, 0},
+        {"cores", AT(cores), 1, 4096, -1}, {NULL, 0, 0, 0, 0}};
     int rc;
     if ((rc = topo_fabric_numbers(f, both)) < 0 ||
         (rc = topo_fabric_numbers(f, f->kind == FABRIC_RAIL ? rail : tree)) < 0)
@@ -335,7 +347,8 @@ topo_fabric_sizes(struct topo_fabric *f)
         f->aggs = f->spines;
     if (f->kind == FABRIC_TREE && (!f->aggs || f->cores % f->aggs))
         return doc_err(f->d, f->at, f->err, ERR_RANGE,
-                       "a fat tree needs 'aggs', switches a group above the leaves, and a multiple of them as 'cores'");
+                       "a fat tree needs 'aggs', switches a group above the leaves, and a multiple "
+                       "of them as 'cores'");
     uint64_t nodes = (uint64_t)f->groups * f->nodes_per_group;
     uint64_t up = f->kind == FABRIC_RAIL ? (uint64_t)f->groups * f->rails * f->spines
                                          : (uint64_t)f->groups * (f->leaves * f->aggs + f->cores);
@@ -349,8 +362,9 @@ topo_fabric_sizes(struct topo_fabric *f)
 static int
 topo_fabric_options(struct topo_fabric *f)
 {
-    static const char *const known[] = {"kind", "groups", "nodes_per_group", "rails", "spines", "leaves", "aggs", "cores",
-                                        "gpus", "gbps", "optic", "plane", "nodes_per_rack", NULL};
+    static const char *const known[] = {"kind",   "groups", "nodes_per_group", "rails", "spines",
+                                        "leaves", "aggs",   "cores",           "gpus",  "gbps",
+                                        "optic",  "plane",  "nodes_per_rack",  NULL};
     static const char *const gpu_keys[] = {"count", "vendor", "model", NULL};
     const struct doc_node *gpus = doc_get(f->at, "gpus"), *gbps = doc_get(f->at, "gbps");
     char number[64];
@@ -375,8 +389,8 @@ topo_fabric_options(struct topo_fabric *f)
 }
 
 int
-topo_fabric_expand(struct topo_build *b, const struct doc *d, const struct doc_node *fabric, topo_id cluster,
-                   struct err *err)
+topo_fabric_expand(struct topo_build *b, const struct doc *d, const struct doc_node *fabric,
+                   topo_id cluster, struct err *err)
 {
     struct topo_fabric f = {.d = d, .at = fabric, .b = b, .err = err, .cluster = cluster};
     int rc = topo_fabric_options(&f);

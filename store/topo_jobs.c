@@ -1,7 +1,8 @@
 /* topo_jobs: jobs on a snapshot: the top layer.
  *
- * A job's document is parsed once into a source that all snapshots share. A new top costs the look-up of every
- * node of every running job, and new relation lists for those nodes: 2 ms for 2,304 nodes. */
+ * A job's document is parsed once into a source that all snapshots share. A new top costs the
+ * look-up of every node of every running job, and new relation lists for those nodes: 2 ms for
+ * 2,304 nodes. */
 #include "base/str.h"
 #include "store/jobs.h"
 #include "store/topo_priv.h"
@@ -12,7 +13,8 @@
 
 #define TOPO_RANKS_MAX 1000000u
 
-/* --- sources ----------------------------------------------------------------------------------------- */
+/* --- sources
+ * ----------------------------------------------------------------------------------------- */
 
 static int
 topo_source_rank_order(const void *a, const void *b)
@@ -41,7 +43,8 @@ topo_source_ranks(struct topo_source *j, const struct doc_node *ranks)
         int64_t rank = doc_get_int(n, "rank", -1), gpu = doc_get_int(n, "gpu", -1);
         size_t place = (size_t)(uintptr_t)map_get(places, node, strlen(node));
         if (place && rank >= 0 && rank < TOPO_RANKS_MAX && gpu >= 0 && gpu < 65536)
-            j->ranks[j->rank_count++] = (struct topo_rank){(uint32_t)rank, (uint32_t)place - 1, (uint32_t)gpu};
+            j->ranks[j->rank_count++] =
+                (struct topo_rank){(uint32_t)rank, (uint32_t)place - 1, (uint32_t)gpu};
     }
     map_free(places, NULL);
     qsort(j->ranks, j->rank_count, sizeof *j->ranks, topo_source_rank_order);
@@ -49,7 +52,8 @@ topo_source_ranks(struct topo_source *j, const struct doc_node *ranks)
 }
 
 static int
-topo_source_fill(struct topo_source *j, const struct job *job, const struct doc_node *root, struct err *err)
+topo_source_fill(struct topo_source *j, const struct job *job, const struct doc_node *root,
+                 struct err *err)
 {
     char text[ENTITY_SIZE];
     int rc = hostlist_parse(job->nodes ? job->nodes : "", &j->nodes, err);
@@ -72,12 +76,14 @@ topo_source_fill(struct topo_source *j, const struct job *job, const struct doc_
 }
 
 int
-topo_source_new(const char *id, const char *json, size_t len, struct topo_source **ret, struct err *err)
+topo_source_new(const char *id, const char *json, size_t len, struct topo_source **ret,
+                struct err *err)
 {
     struct doc *d = NULL;
     struct job job = {0};
     struct topo_source *j = calloc(1, sizeof *j);
-    int rc = j ? doc_parse_json(json, len, id, &d, err) : err_set(err, ERR_NOMEM, "no memory for job %s", id);
+    int rc = j ? doc_parse_json(json, len, id, &d, err)
+               : err_set(err, ERR_NOMEM, "no memory for job %s", id);
     if (rc < 0)
         goto out;
     atomic_init(&j->refs, 1);
@@ -117,7 +123,8 @@ topo_source_put(struct topo_source *j)
     free(j);
 }
 
-/* --- the top ----------------------------------------------------------------------------------------- */
+/* --- the top
+ * ----------------------------------------------------------------------------------------- */
 
 static topo_id
 topo_top_find(const struct topo *t, const char *entity)
@@ -162,8 +169,13 @@ topo_top_place(struct topo *t, struct topo_placed *p, struct topo_source *j, top
     if (rc < 0)
         return rc;
     p->source = j;
-    p->pub = (struct topo_job){.id = j->id, .tenant = j->tenant, .user = j->user, .name = j->name,
-                               .start_ms = j->start_ms, .gpus_per_node = j->gpus_per_node, .nodes = nodes,
+    p->pub = (struct topo_job){.id = j->id,
+                               .tenant = j->tenant,
+                               .user = j->user,
+                               .name = j->name,
+                               .start_ms = j->start_ms,
+                               .gpus_per_node = j->gpus_per_node,
+                               .nodes = nodes,
                                .node_count = j->nodes.count};
     return 0;
 }
@@ -223,8 +235,10 @@ topo_top_edges(struct topo *t, const topo_id *jobs)
         for (size_t k = 0; k < t->placed[i].pub.node_count; k++) {
             topo_id node = t->placed[i].pub.nodes[k];
             struct topo_list *a = topo_top_list(t, jobs[i]), *b = topo_top_list(t, node);
-            ((struct topo_edge *)(uintptr_t)a->edges)[a->count++] = (struct topo_edge){node, RELATION_RUNS_ON, false};
-            ((struct topo_edge *)(uintptr_t)b->edges)[b->count++] = (struct topo_edge){jobs[i], RELATION_RUNS_ON, true};
+            ((struct topo_edge *)(uintptr_t)a->edges)[a->count++] =
+                (struct topo_edge){node, RELATION_RUNS_ON, false};
+            ((struct topo_edge *)(uintptr_t)b->edges)[b->count++] =
+                (struct topo_edge){jobs[i], RELATION_RUNS_ON, true};
         }
     return 0;
 }
@@ -272,8 +286,8 @@ topo_top_source_order(const void *a, const void *b)
 }
 
 static int
-topo_top_init(struct topo *t, struct topo_source *const *jobs, size_t n, const struct topo_change *changes,
-              size_t change_count)
+topo_top_init(struct topo *t, struct topo_source *const *jobs, size_t n,
+              const struct topo_change *changes, size_t change_count)
 {
     size_t nodes = t->base->kind_first[ENTITY_NODE + 1] - t->base->kind_first[ENTITY_NODE];
     for (size_t i = 0; i < n; i++)
@@ -290,7 +304,8 @@ topo_top_init(struct topo *t, struct topo_source *const *jobs, size_t n, const s
     t->lists = arena_alloc(t->arena, (t->extra_cap + 1) * sizeof *t->lists);
     t->node_lists = arena_alloc(t->arena, (nodes + 1) * sizeof *t->node_lists);
     t->changes = arena_alloc(t->arena, (change_count + 1) * sizeof *t->changes);
-    if (!t->sources || !t->placed || !t->jobs || !t->names || !t->kinds || !t->lists || !t->node_lists || !t->changes)
+    if (!t->sources || !t->placed || !t->jobs || !t->names || !t->kinds || !t->lists ||
+        !t->node_lists || !t->changes)
         return ERR_NOMEM;
     if (change_count)
         memcpy(t->changes, changes, change_count * sizeof *changes);
@@ -302,8 +317,8 @@ topo_top_init(struct topo *t, struct topo_source *const *jobs, size_t n, const s
 }
 
 int
-topo_new(struct topo_base *base, struct topo_source *const *jobs, size_t job_count, const struct topo_change *changes,
-         size_t change_count, struct topo **ret)
+topo_new(struct topo_base *base, struct topo_source *const *jobs, size_t job_count,
+         const struct topo_change *changes, size_t change_count, struct topo **ret)
 {
     struct topo *t = calloc(1, sizeof *t);
     topo_id *ids = calloc(job_count + 1, sizeof *ids);
@@ -332,7 +347,8 @@ out:
     return rc;
 }
 
-/* --- questions --------------------------------------------------------------------------------------- */
+/* --- questions
+ * --------------------------------------------------------------------------------------- */
 
 size_t
 topo_jobs(const struct topo *t, const struct topo_job **ret)
@@ -365,7 +381,8 @@ topo_job_source(const struct topo *t, const struct topo_job *j)
 }
 
 static int
-topo_job_gpu(const struct topo *t, const struct topo_job *j, size_t node, unsigned gpu, char out[ENTITY_SIZE])
+topo_job_gpu(const struct topo *t, const struct topo_job *j, size_t node, unsigned gpu,
+             char out[ENTITY_SIZE])
 {
     char part[16];
     if (node >= j->node_count)
@@ -375,7 +392,8 @@ topo_job_gpu(const struct topo *t, const struct topo_job *j, size_t node, unsign
 }
 
 int
-topo_job_rank_gpu(const struct topo *t, const struct topo_job *j, unsigned rank, char out[ENTITY_SIZE])
+topo_job_rank_gpu(const struct topo *t, const struct topo_job *j, unsigned rank,
+                  char out[ENTITY_SIZE])
 {
     const struct topo_source *s = topo_job_source(t, j);
     if (s->rank_count) {

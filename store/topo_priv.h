@@ -37,6 +37,7 @@ enum {                             /* flags of an entity */
     TOPO_FLAG_MAINTENANCE = 8,     /* device state */
     TOPO_FLAG_DISCOVERED = 16,
     TOPO_FLAG_DEVICE = 32,         /* has a device document */
+    TOPO_FLAG_ORPHAN = 128,        /* a device's part whose owner is still to be found */
     TOPO_FLAG_NICS = 64,           /* a node whose nics are listed: a link may not name another */
 };
 

@@ -1,8 +1,9 @@
 /* topo_resolve: which entity a series or a host name stands for.
  *
- * Aliases of the document come first; then base/metric's rules give a name by the labels alone; if nothing bears it,
- * the host part is looked up as address, alias or short name, and the part as netdev, PCI address or UUID. Asked once
- * a series; the caller keeps the answer until topo_revision changes. */
+ * Aliases of the document come first; then base/metric's rules give a name by the labels alone; if
+ * nothing bears it, the host part is looked up as address, alias or short name, and the part as
+ * netdev, PCI address or UUID. Asked once a series; the caller keeps the answer until topo_revision
+ * changes. */
 #include "base/str.h"
 #include "store/topo_priv.h"
 
@@ -58,7 +59,8 @@ topo_resolve_host_id(const struct topo *t, const char *host)
     if ((id = topo_resolve_host_exact(t, text)) != TOPO_NONE)
         return id;
     char *dot = strchr(text, '.');
-    if (!dot || isdigit((unsigned char)text[strspn(text, "0123456789.")]) || !text[strspn(text, "0123456789.")])
+    if (!dot || isdigit((unsigned char)text[strspn(text, "0123456789.")]) ||
+        !text[strspn(text, "0123456789.")])
         return TOPO_NONE; /* an address has no short name */
     *dot = 0;
     return topo_resolve_host_exact(t, text);
@@ -74,7 +76,8 @@ topo_resolve_host(const struct topo *t, const char *host, char out[ENTITY_SIZE])
     return 0;
 }
 
-/* --- aliases ------------------------------------------------------------------------------------------ */
+/* --- aliases
+ * ------------------------------------------------------------------------------------------ */
 
 static bool
 topo_resolve_alias_fits(const struct topo_alias *a, const struct labels *l)
@@ -98,12 +101,15 @@ topo_resolve_alias(const struct topo_base *b, const struct labels *l)
         const struct label *have = labels_find(l, b->alias_labels[i]);
         if (!have)
             continue;
-        int n = snprintf(key, sizeof key, "%s=%.*s", b->alias_labels[i], (int)have->value_len, have->value);
+        int n = snprintf(key, sizeof key, "%s=%.*s", b->alias_labels[i], (int)have->value_len,
+                         have->value);
         if (n < 0 || (size_t)n >= sizeof key)
             continue;
         uintptr_t at = (uintptr_t)map_get(b->alias_index, key, (size_t)n);
-        for (uint32_t k = at ? (uint32_t)(at - 1) : TOPO_NONE; k != TOPO_NONE; k = b->aliases[k].next)
-            if ((!best || b->aliases[k].count > best->count) && topo_resolve_alias_fits(&b->aliases[k], l))
+        for (uint32_t k = at ? (uint32_t)(at - 1) : TOPO_NONE; k != TOPO_NONE;
+             k = b->aliases[k].next)
+            if ((!best || b->aliases[k].count > best->count) &&
+                topo_resolve_alias_fits(&b->aliases[k], l))
                 best = &b->aliases[k];
     }
     return best;
@@ -117,7 +123,8 @@ topo_resolve_rehost(const struct labels *l, const char *host, struct labels *ret
     ret->count = 0;
     for (size_t i = 0; i < l->count; i++) {
         const char *const *h = hosts;
-        while (*h && !(strlen(*h) == l->at[i].name_len && memcmp(*h, l->at[i].name, l->at[i].name_len) == 0))
+        while (*h && !(strlen(*h) == l->at[i].name_len &&
+                       memcmp(*h, l->at[i].name, l->at[i].name_len) == 0))
             h++;
         if (!*h)
             ret->at[ret->count++] = l->at[i];
@@ -126,7 +133,8 @@ topo_resolve_rehost(const struct labels *l, const char *host, struct labels *ret
     labels_finish(ret);
 }
 
-/* --- parts --------------------------------------------------------------------------------------------- */
+/* --- parts
+ * --------------------------------------------------------------------------------------------- */
 
 static topo_id
 topo_resolve_part(const struct topo *t, const char *host, const char *what)
@@ -162,9 +170,11 @@ topo_resolve_nic_optic(const struct topo *t, topo_id nic)
     return topo_find(t, name);
 }
 
-/* What `part` of a host that exists is: ports and nics stand in for each other, by name, then by netdev. */
+/* What `part` of a host that exists is: ports and nics stand in for each other, by name, then by
+ * netdev. */
 static topo_id
-topo_resolve_of_host(const struct topo *t, enum entity_kind k, topo_id owner, const char *part, const struct labels *l)
+topo_resolve_of_host(const struct topo *t, enum entity_kind k, topo_id owner, const char *part,
+                     const struct labels *l)
 {
     const char *host = strchr(topo_name(t, owner), ':') + 1;
     bool is_switch = topo_kind(t, owner) == ENTITY_SWITCH;
@@ -188,20 +198,24 @@ topo_resolve_of_host(const struct topo *t, enum entity_kind k, topo_id owner, co
 
 /* A port whose ifName nobody knows may be known by its ifDescr, and the other way round. */
 static topo_id
-topo_resolve_other_name(const struct topo *t, enum entity_kind k, topo_id owner, const struct labels *l)
+topo_resolve_other_name(const struct topo *t, enum entity_kind k, topo_id owner,
+                        const struct labels *l)
 {
     static const char *const names[] = {"ifDescr", "ifName", "ifAlias", "port", NULL};
     char text[ENTITY_SIZE];
     topo_id id = TOPO_NONE;
-    for (const char *const *n = names; *n && id == TOPO_NONE && (k == ENTITY_PORT || k == ENTITY_OPTIC); n++)
+    for (const char *const *n = names;
+         *n && id == TOPO_NONE && (k == ENTITY_PORT || k == ENTITY_OPTIC); n++)
         if (labels_copy(l, *n, text, sizeof text))
             id = topo_resolve_of_host(t, k, owner, text, l);
     return id;
 }
 
-/* The name the labels gave does not exist: finds what is meant; out becomes its name, or the best one can say. */
+/* The name the labels gave does not exist: finds what is meant; out becomes its name, or the best
+ * one can say. */
 static int
-topo_resolve_mend(const struct topo *t, const struct metric_row *row, const struct labels *l, char out[ENTITY_SIZE])
+topo_resolve_mend(const struct topo *t, const struct metric_row *row, const struct labels *l,
+                  char out[ENTITY_SIZE])
 {
     char host[ENTITY_SIZE], part[ENTITY_SIZE] = "";
     struct entity e;
@@ -210,8 +224,9 @@ topo_resolve_mend(const struct topo *t, const struct metric_row *row, const stru
     snprintf(host, sizeof host, "%.*s", (int)e.owner_len, e.name);
     if (e.part)
         snprintf(part, sizeof part, "%.*s", (int)e.part_len, e.part);
-    topo_id owner = e.kind == ENTITY_NODE || e.kind == ENTITY_SWITCH || e.part ? topo_resolve_host_id(t, host)
-                                                                               : TOPO_NONE;
+    topo_id owner = e.kind == ENTITY_NODE || e.kind == ENTITY_SWITCH || e.part
+                        ? topo_resolve_host_id(t, host)
+                        : TOPO_NONE;
     topo_id id = TOPO_NONE;
     if (owner == TOPO_NONE)
         return ERR_NOTFOUND;
@@ -235,7 +250,8 @@ topo_resolve_mend(const struct topo *t, const struct metric_row *row, const stru
 }
 
 int
-topo_resolve(const struct topo *t, const struct metric_row *row, const struct labels *l, char out[ENTITY_SIZE])
+topo_resolve(const struct topo *t, const struct metric_row *row, const struct labels *l,
+             char out[ENTITY_SIZE])
 {
     const struct topo_alias *a = t->base->alias_label_count ? topo_resolve_alias(t->base, l) : NULL;
     struct labels changed;
@@ -256,6 +272,7 @@ topo_resolve(const struct topo *t, const struct metric_row *row, const struct la
         str_copy(out, ENTITY_SIZE, topo_name(t, gpu));
         return 0;
     }
-    bool wants_gpu = row && metric_meaning_row(row->meaning)->entity == ENTITY_GPU && entity_kind_of(out) == ENTITY_NODE;
+    bool wants_gpu = row && metric_meaning_row(row->meaning)->entity == ENTITY_GPU &&
+                     entity_kind_of(out) == ENTITY_NODE;
     return !wants_gpu && topo_find(t, out) != TOPO_NONE ? 0 : topo_resolve_mend(t, row, l, out);
 }

@@ -1,10 +1,11 @@
 /* topo_state: the snapshot in force and what makes it anew.
  *
- * Documents: topo_put_document builds the new base itself and answers when it is in force. Jobs and maintenance: a watcher
- * of the catalog notes the change; the next topo_get lays a new top (milliseconds). Devices: a thread of its own writes
- * what was discovered and builds a new base behind the readers' backs, at most a fifth of the time.
- * Locks, in this order: `build` (one builds a base at a time), `swap` (one lays a top at a time), `lock` (what the fields
- * are); the catalog's commit is never waited for under `swap` or `lock`. */
+ * Documents: topo_put_document builds the new base itself and answers when it is in force. Jobs and
+ * maintenance: a watcher of the catalog notes the change; the next topo_get lays a new top
+ * (milliseconds). Devices: a thread of its own writes what was discovered and builds a new base
+ * behind the readers' backs, at most a fifth of the time. Locks, in this order: `build` (one builds
+ * a base at a time), `swap` (one lays a top at a time), `lock` (what the fields are); the catalog's
+ * commit is never waited for under `swap` or `lock`. */
 #include "base/str.h"
 #include "base/jsonw.h"
 #include "store/catalog_priv.h"
@@ -18,12 +19,12 @@
 #include <string.h>
 #include <time.h>
 
-#define TOPO_PENDING_MAX 200000 /* discoveries waiting to be written; beyond: seen again later */
-#define TOPO_SEEN_MAX 2000000
+#define TOPO_PENDING_MAX    200000 /* discoveries waiting to be written; beyond: seen again later */
+#define TOPO_SEEN_MAX       2000000
 #define TOPO_DISCOVER_BATCH 500
-#define TOPO_PAST_BASES 2
+#define TOPO_PAST_BASES     2
 
-struct topo_found {               /* a discovery that waits */
+struct topo_found { /* a discovery that waits */
     char *entity, *source;
     struct topo_found *next;
 };
@@ -38,20 +39,21 @@ struct topo_state {
     struct topo_base *past[TOPO_PAST_BASES];
     uint64_t revision;
     bool top_dirty, base_dirty;
-    struct map *jobs;             /* id -> struct topo_source */
-    struct map *maintained;       /* entity -> (void *)1 on, 2 off: since the base was built */
-    struct map *seen;             /* entities told to topo_discovered */
+    struct map *jobs;       /* id -> struct topo_source */
+    struct map *maintained; /* entity -> (void *)1 on, 2 off: since the base was built */
+    struct map *seen;       /* entities told to topo_discovered */
     struct topo_found *pending, **pending_last;
     size_t pending_count;
-    uint64_t refused;             /* discoveries beyond the ceilings */
+    uint64_t refused; /* discoveries beyond the ceilings */
 };
 
-/* --- the base ------------------------------------------------------------------------------------------ */
+/* --- the base
+ * ------------------------------------------------------------------------------------------ */
 
 struct topo_reading {
     struct topo_build b;
     uint64_t key;
-    const char *except;           /* a cluster whose document is not read: its new one follows */
+    const char *except; /* a cluster whose document is not read: its new one follows */
     struct err err;
 };
 
@@ -63,7 +65,8 @@ topo_state_read_document(void *ctx, const struct catalog_topology *t)
         return 0;
     r->key = r->key * 1000003 + t->revision;
     int rc = topo_doc_read(&r->b, t->text, t->len, t->name, NULL, &r->err);
-    return rc == ERR_NOMEM ? rc : 0; /* one that is no longer understood must not keep the others out */
+    return rc == ERR_NOMEM ? rc
+                           : 0; /* one that is no longer understood must not keep the others out */
 }
 
 static topo_id
@@ -90,8 +93,9 @@ topo_state_owner(struct topo_build *b, const struct entity *e)
 static void
 topo_state_device_attrs(struct topo_build *b, topo_id id, const struct catalog_doc *d)
 {
-    static const char *const keys[] = {"vendor", "model", "serial", "address", "role", "group", "rail", "plane", "netdev",
-                                       "pci", "uuid", "rack", NULL};
+    static const char *const keys[] = {"vendor", "model", "serial", "address", "role",
+                                       "group",  "rail",  "plane",  "netdev",  "pci",
+                                       "uuid",   "rack",  NULL};
     struct doc *doc = NULL;
     if (doc_parse_json(d->json, d->json_len, "", &doc, NULL) < 0)
         return;
@@ -104,7 +108,8 @@ topo_state_device_attrs(struct topo_build *b, topo_id id, const struct catalog_d
     }
     const char *rack = doc_get_str(doc_root(doc), "rack", "");
     topo_id r;
-    if (*rack && b->kinds[id] != ENTITY_RACK && topo_build_add(b, ENTITY_RACK, rack, NULL, &r, NULL) == 0)
+    if (*rack && b->kinds[id] != ENTITY_RACK &&
+        topo_build_add(b, ENTITY_RACK, rack, NULL, &r, NULL) == 0)
         topo_build_edge(b, r, RELATION_CONTAINS, id);
     doc_free(doc);
 }
@@ -115,9 +120,10 @@ topo_state_read_device(void *ctx, const struct catalog_doc *d)
     struct topo_reading *r = ctx;
     char name[ENTITY_SIZE];
     struct entity e;
-    topo_id id, owner;
+    topo_id id;
     bool added, retired = strcmp(d->state, "retired") == 0;
-    if (entity_parse(d->id, &e, NULL) < 0 || (retired && topo_build_find_text(&r->b, d->id) == TOPO_NONE))
+    if (entity_parse(d->id, &e, NULL) < 0 ||
+        (retired && topo_build_find_text(&r->b, d->id) == TOPO_NONE))
         return 0;
     str_copy(name, sizeof name, e.name);
     int rc = topo_build_add(&r->b, e.kind, name, NULL, &id, &added);
@@ -125,13 +131,29 @@ topo_state_read_device(void *ctx, const struct catalog_doc *d)
         return rc == ERR_NOMEM ? rc : 0;
     r->b.flags[id] = (uint8_t)(r->b.flags[id] | TOPO_FLAG_DEVICE |
                                (strcmp(d->state, "maintenance") == 0 ? TOPO_FLAG_MAINTENANCE : 0) |
-                               (strcmp(d->state, "discovered") == 0 ? TOPO_FLAG_DISCOVERED : 0));
+                               (strcmp(d->state, "discovered") == 0 ? TOPO_FLAG_DISCOVERED : 0) |
+                               (added && e.part ? TOPO_FLAG_ORPHAN : 0));
     if (strcmp(d->state, "active") != 0)
         topo_build_attr(&r->b, id, TOPO_ATTR_STATE, d->state);
-    if (added && e.part && (owner = topo_state_owner(&r->b, &e)) != TOPO_NONE)
-        rc = topo_build_edge(&r->b, owner, RELATION_CONTAINS, id);
     topo_state_device_attrs(&r->b, id, d);
-    return rc;
+    return 0;
+}
+
+/* Parts that devices brought get their owners once all are there: an optic's may be a port that
+ * came after it. */
+static int
+topo_state_adopt(struct topo_build *b)
+{
+    for (topo_id i = 0; i < b->n; i++) {
+        struct entity e;
+        if (!(b->flags[i] & TOPO_FLAG_ORPHAN) || entity_parse(b->names[i], &e, NULL) < 0)
+            continue;
+        topo_id owner = topo_state_owner(b, &e);
+        int rc = owner == TOPO_NONE ? 0 : topo_build_edge(b, owner, RELATION_CONTAINS, i);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 static int
@@ -145,13 +167,14 @@ topo_state_read_devices(struct store *s, struct topo_reading *r)
         rc = catalog_list(s, &q, topo_state_read_device, r, next, &r->err);
         memcpy(cursor, next, sizeof cursor);
     } while (rc >= 0 && *cursor);
-    return rc < 0 ? rc : 0;
+    return rc < 0 ? rc : topo_state_adopt(&r->b);
 }
 
-/* A base of the documents in force at a time (0: now) and the devices; with `document` instead of its cluster's. */
+/* A base of the documents in force at a time (0: now) and the devices; with `document` instead of
+ * its cluster's. */
 static int
-topo_state_base(struct store *s, int64_t at_ms, const char *cluster, const struct catalog_topology *document,
-                struct topo_base **ret, struct err *err)
+topo_state_base(struct store *s, int64_t at_ms, const char *cluster,
+                const struct catalog_topology *document, struct topo_base **ret, struct err *err)
 {
     struct topo_reading r = {.except = cluster};
     int rc = topo_build_init(&r.b);
@@ -173,7 +196,8 @@ topo_state_base(struct store *s, int64_t at_ms, const char *cluster, const struc
     return rc;
 }
 
-/* --- the top ------------------------------------------------------------------------------------------- */
+/* --- the top
+ * ------------------------------------------------------------------------------------------- */
 
 static int
 topo_state_change_order(const void *a, const void *b)
@@ -184,8 +208,9 @@ topo_state_change_order(const void *a, const void *b)
 
 /* Under lock: copies of what a top is made of. */
 static int
-topo_state_collect(struct topo_state *st, const struct topo_base *base, struct topo_source ***ret_jobs, size_t *ret_n,
-                   struct topo_change **ret_changes, size_t *ret_count)
+topo_state_collect(struct topo_state *st, const struct topo_base *base,
+                   struct topo_source ***ret_jobs, size_t *ret_n, struct topo_change **ret_changes,
+                   size_t *ret_count)
 {
     struct topo_source **jobs = calloc(map_count(st->jobs) + 1, sizeof(struct topo_source *));
     struct topo_change *changes = calloc(map_count(st->maintained) + 1, sizeof *changes);
@@ -291,7 +316,8 @@ topo_state_rebuild(struct topo_state *st, struct err *err)
     return rc;
 }
 
-/* --- watchers: on the writer's thread ------------------------------------------------------------------- */
+/* --- watchers: on the writer's thread
+ * ------------------------------------------------------------------- */
 
 static void
 topo_state_job(struct topo_state *st, const struct catalog_doc *d, bool deleted)
@@ -311,9 +337,11 @@ topo_state_job(struct topo_state *st, const struct catalog_doc *d, bool deleted)
 }
 
 static void
-topo_state_device(struct topo_state *st, const struct catalog_doc *d, const char *before, bool deleted)
+topo_state_device(struct topo_state *st, const struct catalog_doc *d, const char *before,
+                  bool deleted)
 {
-    bool on = !deleted && strcmp(d->state, "maintenance") == 0, was = strcmp(before, "maintenance") == 0;
+    bool on = !deleted && strcmp(d->state, "maintenance") == 0,
+         was = strcmp(before, "maintenance") == 0;
     pthread_mutex_lock(&st->lock);
     if (on != was) {
         map_set(st->maintained, d->id, strlen(d->id), on ? (void *)1 : (void *)2, NULL);
@@ -335,7 +363,8 @@ topo_state_watch(void *ctx, const struct catalog_doc *d, const char *before, boo
         topo_state_device(ctx, d, before, deleted);
 }
 
-/* --- discoveries ------------------------------------------------------------------------------------------ */
+/* --- discoveries
+ * ------------------------------------------------------------------------------------------ */
 
 int
 topo_discovered(struct store *s, const char *entity, const char *source)
@@ -355,8 +384,8 @@ topo_discovered(struct store *s, const char *entity, const char *source)
     if (map_get(st->seen, entity, len))
         goto out;
     rc = ERR_LIMIT;
-    if (st->pending_count >= TOPO_PENDING_MAX || map_set(st->seen, entity, len, (void *)1, NULL) < 0 ||
-        !(f = calloc(1, sizeof *f))) {
+    if (st->pending_count >= TOPO_PENDING_MAX ||
+        map_set(st->seen, entity, len, (void *)1, NULL) < 0 || !(f = calloc(1, sizeof *f))) {
         st->refused++;
         goto out;
     }
@@ -418,7 +447,7 @@ topo_state_write_found(struct topo_state *st, struct topo_found *list)
 {
     struct catalog_change *ch = calloc(TOPO_DISCOVER_BATCH, sizeof *ch);
     struct buf *json = calloc(TOPO_DISCOVER_BATCH, sizeof *json);
-    int64_t now = clock_now_ms(store_clock(st->s));
+    int64_t now = clock_now_ms(st->s->cfg.clock);
     struct topo_found *f = list;
     while (f && ch && json) {
         size_t n = 0;
@@ -428,8 +457,12 @@ topo_state_write_found(struct topo_state *st, struct topo_found *list)
                 continue;
             topo_state_found_json(f, now, &json[n]);
             ch[n].op = CATALOG_INSERT;
-            ch[n].doc = (struct catalog_doc){.kind = "device", .id = f->entity, .state = "discovered", .time_ms = now,
-                                             .json = buf_str(&json[n]), .json_len = json[n].len};
+            ch[n].doc = (struct catalog_doc){.kind = "device",
+                                             .id = f->entity,
+                                             .state = "discovered",
+                                             .time_ms = now,
+                                             .json = buf_str(&json[n]),
+                                             .json_len = json[n].len};
             n++;
         }
         topo_state_insert(st, ch, n);
@@ -441,7 +474,8 @@ topo_state_write_found(struct topo_state *st, struct topo_found *list)
     topo_state_found_free(list);
 }
 
-/* --- the thread -------------------------------------------------------------------------------------------- */
+/* --- the thread
+ * -------------------------------------------------------------------------------------------- */
 
 /* Under lock: sleeps, but no longer than ms and not when hurried. */
 static void
@@ -519,7 +553,9 @@ topo_settle(struct store *s)
     topo_put(topo_get(s));
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int
 topo_state_load_job(void *ctx, const struct catalog_doc *d)
@@ -626,7 +662,9 @@ topo_state_close(struct store *s)
     s->topo = NULL;
 }
 
-/* --- documents ----------------------------------------------------------------------------------------------------- */
+/* --- documents
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static int
 topo_state_key(void *ctx, const struct catalog_topology *t)
@@ -636,16 +674,18 @@ topo_state_key(void *ctx, const struct catalog_topology *t)
     return 0;
 }
 
-/* Under `build`: all clusters together first, for names must not clash; then stored; then in force. */
+/* Under `build`: all clusters together first, for names must not clash; then stored; then in force.
+ */
 static int
-topo_state_take(struct topo_state *st, const char *cluster, const struct catalog_topology *document, struct err *err)
+topo_state_take(struct topo_state *st, const char *cluster, const struct catalog_topology *document,
+                struct err *err)
 {
     struct topo_base *base = NULL;
     uint64_t key = 0;
     int rc = topo_state_base(st->s, 0, cluster, document, &base, err);
     if (rc == 0)
         rc = catalog_topology_put(st->s, cluster, document->name, document->text, document->len,
-                                  clock_now_ms(store_clock(st->s)), NULL, err);
+                                  clock_now_ms(st->s->cfg.clock), NULL, err);
     if (rc == 0)
         rc = catalog_topology_list(st->s, 0, topo_state_key, &key, err);
     if (rc >= 0) {
@@ -660,7 +700,8 @@ int
 topo_put_document(struct store *s, const char *text, size_t len, const char *name, struct err *err)
 {
     struct topo_state *st = s->topo;
-    struct catalog_topology document = {.name = name && *name ? name : "topology", .text = text, .len = len};
+    struct catalog_topology document = {
+        .name = name && *name ? name : "topology", .text = text, .len = len};
     char cluster[ENTITY_SIZE];
     int rc = topo_doc_cluster_name(text, len, document.name, cluster, err);
     if (rc < 0)
@@ -699,9 +740,12 @@ topo_get_document(struct store *s, const char *cluster, struct buf *out, struct 
     return rc < 0 ? rc : 0;
 }
 
-/* --- the past ---------------------------------------------------------------------------------------------------------- */
+/* --- the past
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-/* Under `build`: the base of the documents in force at a time: the present one, one kept, or one built. */
+/* Under `build`: the base of the documents in force at a time: the present one, one kept, or one
+ * built. */
 static int
 topo_state_base_at(struct topo_state *st, int64_t t_ms, struct topo_base **ret, struct err *err)
 {
@@ -738,9 +782,11 @@ topo_state_job_at(void *ctx, const struct catalog_doc *d)
     struct topo_jobs_at *at = ctx;
     struct doc *doc = NULL;
     int64_t end = 0;
-    bool ran = strcmp(d->state, "pending") != 0 && doc_parse_json(d->json, d->json_len, "", &doc, NULL) == 0;
+    bool ran = strcmp(d->state, "pending") != 0 &&
+               doc_parse_json(d->json, d->json_len, "", &doc, NULL) == 0;
     const char *text = doc_get_str(ran ? doc_root(doc) : NULL, "end", NULL);
-    ran = ran && (text ? time_parse(text, &end) == 0 && end > at->t_ms : strcmp(d->state, "running") == 0);
+    ran = ran &&
+          (text ? time_parse(text, &end) == 0 && end > at->t_ms : strcmp(d->state, "running") == 0);
     doc_free(doc);
     if (!ran)
         return 0;
@@ -765,7 +811,8 @@ topo_at(struct store *s, int64_t t_ms, struct err *err)
     struct topo_base *base = NULL;
     struct topo *t = NULL;
     /* jobs longer than half a year are not looked for */
-    struct catalog_query q = {.kind = "job", .from_ms = t_ms - 183LL * 86400000, .to_ms = t_ms + 1, .limit = 100000};
+    struct catalog_query q = {
+        .kind = "job", .from_ms = t_ms - 183LL * 86400000, .to_ms = t_ms + 1, .limit = 100000};
     pthread_mutex_lock(&st->build);
     int rc = topo_state_base_at(st, t_ms, &base, err);
     pthread_mutex_unlock(&st->build);
