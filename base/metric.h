@@ -41,6 +41,8 @@ enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
     X(GPU_PCIE_TX, "gpu-pcie-tx", GPU, "B/s", "PCIe sent", "PCIe 发送") \
     X(GPU_PCIE_RX, "gpu-pcie-rx", GPU, "B/s", "PCIe received", "PCIe 接收") \
     X(GPU_HEALTH, "gpu-health", GPU, "", "device health", "设备健康状态") \
+    X(GPU_LINK, "gpu-link", GPU, "", "accelerator's own network port is up", "加速卡自带网口已连接") \
+    X(GPU_NETWORK, "gpu-network-health", GPU, "", "accelerator's own network is healthy", "加速卡自带网络健康") \
     X(NODE_UP, "node-up", NODE, "", "scrape succeeded", "采集成功") \
     X(NODE_LOAD1, "node-load", NODE, "", "load, 1 minute", "1 分钟负载") \
     X(NODE_CPU, "node-cpu-seconds", NODE, "s", "CPU time", "CPU 时间") \
@@ -54,10 +56,18 @@ enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
     X(NODE_TIME_OFFSET, "node-time-offset", NODE, "s", "clock offset", "时钟偏差") \
     X(NODE_BOOT_TIME, "node-boot-time", NODE, "s", "boot time", "启动时间") \
     X(NODE_PRESSURE, "node-pressure", NODE, "s", "time waiting for a resource", "资源等待时间") \
-    X(NIC_STATE, "nic-state", NIC, "", "NIC port state", "网卡端口状态") \
+    X(NODE_TIME_SYNC, "node-time-sync", NODE, "", "clock is synchronised", "时钟已同步") \
+    X(NODE_TEMP, "node-temperature", NODE, "°C", "hardware sensor temperature", "硬件传感器温度") \
+    X(NODE_FS_READONLY, "node-filesystem-readonly", NODE, "", "file system is read-only", "文件系统只读") \
+    X(NODE_DISK_SECONDS, "node-disk-seconds", NODE, "s", "time of disk operations", "磁盘操作耗时") \
+    X(NODE_DISK_OPS, "node-disk-ops", NODE, "", "disk operations", "磁盘操作数") \
+    X(NIC_STATE, "nic-state", NIC, "", "NIC port state, 1 and above is active", "网卡端口状态,1 及以上为活动") \
+    X(NIC_PHYSICAL, "nic-physical-state", NIC, "", "NIC physical state, 1 is link up", "网卡物理状态,1 为已连接") \
     X(NIC_RATE, "nic-rate", NIC, "B/s", "NIC link rate", "网卡链路速率") \
     X(NIC_TX_BYTES, "nic-tx-bytes", NIC, "B", "NIC bytes sent", "网卡发送字节") \
     X(NIC_RX_BYTES, "nic-rx-bytes", NIC, "B", "NIC bytes received", "网卡接收字节") \
+    X(NIC_TX_RATE, "nic-tx-rate", NIC, "B/s", "NIC send rate", "网卡发送速率") \
+    X(NIC_RX_RATE, "nic-rx-rate", NIC, "B/s", "NIC receive rate", "网卡接收速率") \
     X(NIC_ERRORS, "nic-errors", NIC, "", "NIC errors", "网卡错误") \
     X(NIC_DISCARDS, "nic-discards", NIC, "", "NIC discards", "网卡丢弃") \
     X(NIC_LINK_DOWN, "nic-link-down", NIC, "", "times the link went down", "链路断开次数") \
@@ -95,9 +105,24 @@ enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
     X(OPTIC_UNCORRECTABLE, "optic-uncorrectable", OPTIC, "", "uncorrectable codewords", "不可纠正码字") \
     X(OPTIC_RX_POWER_LOW_ALARM, "optic-rx-power-low-alarm", OPTIC, "dBm", "Rx power low alarm limit", "接收光功率低告警门限") \
     X(OPTIC_RX_POWER_LOW_WARNING, "optic-rx-power-low-warning", OPTIC, "dBm", "Rx power low warning limit", "接收光功率低预警门限") \
+    X(OPTIC_RX_POWER_HIGH_WARNING, "optic-rx-power-high-warning", OPTIC, "dBm", "Rx power high warning limit", "接收光功率高预警门限") \
+    X(OPTIC_RX_POWER_HIGH_ALARM, "optic-rx-power-high-alarm", OPTIC, "dBm", "Rx power high alarm limit", "接收光功率高告警门限") \
     X(OPTIC_TX_POWER_LOW_ALARM, "optic-tx-power-low-alarm", OPTIC, "dBm", "Tx power low alarm limit", "发送光功率低告警门限") \
+    X(OPTIC_TX_POWER_LOW_WARNING, "optic-tx-power-low-warning", OPTIC, "dBm", "Tx power low warning limit", "发送光功率低预警门限") \
+    X(OPTIC_TX_POWER_HIGH_WARNING, "optic-tx-power-high-warning", OPTIC, "dBm", "Tx power high warning limit", "发送光功率高预警门限") \
+    X(OPTIC_TX_POWER_HIGH_ALARM, "optic-tx-power-high-alarm", OPTIC, "dBm", "Tx power high alarm limit", "发送光功率高告警门限") \
+    X(OPTIC_BIAS_LOW_ALARM, "optic-bias-low-alarm", OPTIC, "mA", "bias low alarm limit", "偏置电流低告警门限") \
+    X(OPTIC_BIAS_LOW_WARNING, "optic-bias-low-warning", OPTIC, "mA", "bias low warning limit", "偏置电流低预警门限") \
+    X(OPTIC_BIAS_HIGH_WARNING, "optic-bias-high-warning", OPTIC, "mA", "bias high warning limit", "偏置电流高预警门限") \
     X(OPTIC_BIAS_HIGH_ALARM, "optic-bias-high-alarm", OPTIC, "mA", "bias high alarm limit", "偏置电流高告警门限") \
     X(OPTIC_TEMP_HIGH_ALARM, "optic-temperature-high-alarm", OPTIC, "°C", "module temperature high alarm limit", "光模块温度高告警门限") \
+    X(OPTIC_TEMP_LOW_ALARM, "optic-temperature-low-alarm", OPTIC, "°C", "module temperature low alarm limit", "光模块温度低告警门限") \
+    X(OPTIC_TEMP_LOW_WARNING, "optic-temperature-low-warning", OPTIC, "°C", "module temperature low warning limit", "光模块温度低预警门限") \
+    X(OPTIC_TEMP_HIGH_WARNING, "optic-temperature-high-warning", OPTIC, "°C", "module temperature high warning limit", "光模块温度高预警门限") \
+    X(OPTIC_VOLTAGE_LOW_ALARM, "optic-voltage-low-alarm", OPTIC, "V", "module voltage low alarm limit", "光模块电压低告警门限") \
+    X(OPTIC_VOLTAGE_LOW_WARNING, "optic-voltage-low-warning", OPTIC, "V", "module voltage low warning limit", "光模块电压低预警门限") \
+    X(OPTIC_VOLTAGE_HIGH_WARNING, "optic-voltage-high-warning", OPTIC, "V", "module voltage high warning limit", "光模块电压高预警门限") \
+    X(OPTIC_VOLTAGE_HIGH_ALARM, "optic-voltage-high-alarm", OPTIC, "V", "module voltage high alarm limit", "光模块电压高告警门限") \
     X(STORAGE_OP_SECONDS, "storage-op-seconds", NODE, "s", "time of storage operations", "存储操作耗时") \
     X(STORAGE_OPS, "storage-ops", NODE, "", "storage operations", "存储操作数") \
     X(RACK_POWER, "rack-power", RACK, "W", "rack power", "机架功率") \
