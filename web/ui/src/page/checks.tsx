@@ -80,7 +80,7 @@ export function Checks() {
         </Panel>
         <Panel title={t('checks.holds')}>
           {chosen ? (
-            <div class="scroll short" tabIndex={0} role="region" aria-label={t('checks.holds')}>
+            <div class="scroll short" tabIndex={0} role="group" aria-label={t('checks.holds')}>
               {['health', 'consistency', 'performance'].map((c) => {
                 const list = chosen.checks.filter((x) => x.category === c);
                 return list.length ? <div key={c}><h3>{word('category', c)} <span class="dim">{list.length}</span></h3><ul class="list">{list.map((x) => <li key={x.check}><span class="grow">{tx(x.title)}</span> <span class="dim">{x.impact === 'none' ? '' : word('impact', x.impact)}</span></li>)}</ul></div> : null;

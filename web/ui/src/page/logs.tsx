@@ -12,7 +12,7 @@ const MOST = 1000;
 
 function Lines({ rows }: { rows: api.LogLine[] }) {
   return (
-    <div class="scroll logs" tabIndex={0} role="region" aria-label={word('page', 'logs')} onPointerEnter={(e) => e.pointerType === 'mouse' && set({ hold: true })} onPointerLeave={() => app.hold && set({ hold: false })}>
+    <div class="scroll logs" tabIndex={0} role="group" aria-label={word('page', 'logs')} onPointerEnter={(e) => e.pointerType === 'mouse' && set({ hold: true })} onPointerLeave={() => app.hold && set({ hold: false })}>
       <table>
         <caption class="sr">{word('page', 'logs')}</caption>
         <thead class="sr"><tr><th scope="col">{t('col.time')}</th><th scope="col">{t('col.object')}</th><th scope="col">{t('col.severity')}</th><th scope="col">{t('col.text')}</th></tr></thead>

@@ -102,7 +102,7 @@ export function Plot({ times, series, unit, height = 190, zoom = true, name }: {
   return (
     <div class="chart">
       {table ? (
-        <div class="scroll tall" tabIndex={0} role="region" aria-label={name}>
+        <div class="scroll tall" tabIndex={0} role="group" aria-label={name}>
           <table>
             <thead><tr><th scope="col">{t('col.time')}</th>{shown.map((s) => <th key={s.name} scope="col" class="num">{s.name}</th>)}</tr></thead>
             <tbody>

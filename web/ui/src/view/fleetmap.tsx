@@ -292,7 +292,7 @@ export function FleetTable({ topo, fleet, groups, title }: { topo: FleetTopology
   for (const g of groups) for (const n of g.nodes) rows.push([g.key, n]);
   const widest = Math.max(1, ...topo.gpus);
   return (
-    <div class="scroll tall" tabIndex={0} role="region" aria-label={t('fleet.table')}>
+    <div class="scroll tall" tabIndex={0} role="group" aria-label={t('fleet.table')}>
       <table class="dense">
         <caption class="sr">{t('fleet.table')}</caption>
         <thead>

@@ -67,7 +67,7 @@ export function FocusView({ path, node }: { path: JobPath; node: string }) {
   const sw = Math.min(100, width / Math.max(1, shownSpines.length) - 4);
   const name = (k: string, text: string) => Y[k] !== undefined && <text x="2" y={Y[k] + 24} class="row">{text}</text>;
   return (
-    <div class="scroll focusview" tabIndex={0} role="region" aria-label={t('path.focus', { node })}>
+    <div class="scroll focusview" tabIndex={0} role="group" aria-label={t('path.focus', { node })}>
       <svg viewBox={`0 0 ${W} ${y}`} width={W} height={y} role="group" aria-label={t('path.focus', { node })}>
         {name('spine', word('layer', 'spine'))}
         {name('leaf', word('layer', 'leaf'))}

@@ -217,7 +217,7 @@ export function Table<T>({ cols, rows, id, name, empty, sortKey = 'sort', cls }:
   }
   if (!rows.length) return <>{empty ?? <Empty why={t('state.empty')} />}</>;
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={name} onPointerEnter={(e) => e.pointerType === 'mouse' && set({ hold: true })} onPointerLeave={() => app.hold && set({ hold: false })}>
+    <div class="scroll" tabIndex={0} role="group" aria-label={name} onPointerEnter={(e) => e.pointerType === 'mouse' && set({ hold: true })} onPointerLeave={() => app.hold && set({ hold: false })}>
       <table>
         <caption class="sr">{name}</caption>
         <thead>

@@ -399,7 +399,7 @@ export function PathTable({ path }: { path: JobPath }) {
   useApp();
   const rows = path.layers.flatMap((l) => l.items.map((it) => ({ layer: l.name, it }))).sort((a, b) => badness(b.it.health) - badness(a.it.health)).slice(0, 400);
   return (
-    <div class="scroll tall" tabIndex={0} role="region" aria-label={t('path.table')}>
+    <div class="scroll tall" tabIndex={0} role="group" aria-label={t('path.table')}>
       <table class="dense">
         <caption class="sr">{t('path.table')}</caption>
         <thead><tr><th scope="col">{t('col.layer')}</th><th scope="col">{t('col.object')}</th><th scope="col">{t('col.health')}</th><th scope="col">{t('col.role')}</th><th scope="col">{t('col.values')}</th></tr></thead>
