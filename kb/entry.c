@@ -367,11 +367,9 @@ entry_clears(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e)
     regex_free(r);
 }
 
-/* "gpu>node>job", or "self". */
-static bool
-entry_path(struct kb_parse *p, const struct doc_node *n, struct kb_cause *c)
+bool
+kb_path_parse(struct kb_parse *p, const struct doc_node *n, const char *s, struct kb_cause *c)
 {
-    const char *s = doc_str(n, "self");
     c->path_len = 0;
     if (strcmp(s, "self") == 0)
         return true; /* path[0] is filled with the scope once the whole entry is read */
@@ -392,7 +390,7 @@ entry_cause(struct kb_parse *p, const struct doc_node *n, struct kb_cause *c)
 {
     static const char *const known[] = {"symptom", "path", "probability", "delay", NULL};
     if (!kb_keys_check(p, n, known) || !(c->symptom = kb_str_keep(p, doc_get(n, "symptom"), "symptom")) ||
-        !entry_path(p, doc_get(n, "path"), c))
+        !kb_path_parse(p, doc_get(n, "path"), doc_get_str(n, "path", "self"), c))
         return false;
     c->probability = entry_number(p, doc_get(n, "probability"), 0, 1);
     const struct doc_node *delay = doc_get(n, "delay");

@@ -9,10 +9,10 @@
  *       advice: {by, source, version}
  *       references: [...]
  *       buckets: [{name: RESET_GPU, says: {en, zh}, KEYS OF AN ENTRY}]
- *       rows: [{code: 8, name: ..., zh: ..., bucket: RESET_GPU, leads: [CODE], KEYS OF AN ENTRY}]
+ *       rows: [{code: 8, name: ..., zh: ..., bucket: RESET_GPU, leads: [CODE, 'CODE gpu>rank'], KEYS OF AN ENTRY}]
  *
  * A row makes the entry ID.CODE (lower case, _ and blanks as -), unless an entry of that id or with that code is there
- * already: then the code leads to it. Row code "*" stands for every code that is not listed. */
+ * already: then the code leads to it, and a line with the code too unless that entry has patterns of its own. Row code "*" stands for every code that is not listed. */
 #include "base/str.h"
 #include "kb/inside.h"
 
@@ -146,7 +146,23 @@ family_row_codes(struct family *f, const char *code, struct kb_entry *e)
     e->signals = list;
 }
 
-/* What the row's fault leads to, by the vendor's table: other codes of the same family, on the same entity. */
+/* One lead: "CODE" on the same entity, or "CODE PATH" with a path as causes have it. */
+static bool
+family_lead(struct family *f, const struct doc_node *n, const struct kb_entry *e, struct kb_cause *c)
+{
+    const char *text = doc_str(n, ""), *path = strchr(text, ' ');
+    size_t len = path ? (size_t)(path - text) : strlen(text);
+    *c = (struct kb_cause){
+        .symptom = arena_str(f->p->arena, text, len),
+        .path = {e->scope},
+        .path_len = 1,
+        .probability = 0.5, /* the vendor's table says that it may, not how often */
+        .delay_max_ms = 600000,
+    };
+    return c->symptom && (!path || kb_path_parse(f->p, n, path + 1, c));
+}
+
+/* What the row's fault leads to by the vendor's table: codes or ids, found when all entries are there. */
 static void
 family_row_leads(struct family *f, const struct doc_node *leads, struct kb_entry *e)
 {
@@ -157,13 +173,8 @@ family_row_leads(struct family *f, const struct doc_node *leads, struct kb_entry
     if (e->cause_count)
         memcpy(list, e->causes, e->cause_count * sizeof *list);
     for (const struct doc_node *m = leads->first; m; m = m->next)
-        list[e->cause_count++] = (struct kb_cause){
-            .symptom = family_row_id(f, doc_str(m, "")),
-            .path = {e->scope},
-            .path_len = 1,
-            .probability = 0.5, /* the vendor's table says that it may, not how often */
-            .delay_max_ms = 600000,
-        };
+        if (family_lead(f, m, e, &list[e->cause_count]))
+            e->cause_count++;
     e->causes = list;
 }
 
@@ -208,6 +219,16 @@ family_row_entry(struct family *f, const struct doc_node *n, const char *code, c
     return kb_put(f->p->kb, &e);
 }
 
+/* An entry with patterns of its own knows best which lines are its own: the table then leads to nothing. */
+static bool
+family_has_log(const struct kb_entry *e)
+{
+    for (size_t i = 0; i < e->signal_count; i++)
+        if (e->signals[i].kind == KB_SIGNAL_LOG)
+            return true;
+    return false;
+}
+
 static void
 family_row_parse(struct family *f, const struct doc_node *n, const struct kb_entry *shared)
 {
@@ -228,7 +249,7 @@ family_row_parse(struct family *f, const struct doc_node *n, const struct kb_ent
     if (had) {
         struct kb_entry e = *had;
         family_row_codes(f, code, &e);
-        id = e.id;
+        id = family_has_log(&e) ? "" : e.id;
         kb_put(f->p->kb, &e);
     } else if (family_row_entry(f, n, code, id, b, shared)) {
         kb_problem(f->p, n, "too many entries");

@@ -15,7 +15,7 @@
 /* One pattern whose capture `code` chooses the entry: a vendor's whole table of codes for the price of one pattern. */
 struct kb_family_row {
     const char *code;        /* as captured, lower case; "*" stands for every code not listed */
-    const char *id;          /* the entry it leads to */
+    const char *id;          /* the entry that a line with the code leads to; "": none */
 };
 struct kb_family {
     const char *id;
@@ -82,6 +82,8 @@ bool kb_keys_check(struct kb_parse *p, const struct doc_node *n, const char *con
 bool kb_id_ok(const char *id);
 void kb_references_parse(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e);
 bool kb_log_parse(struct kb_parse *p, const struct doc_node *n, struct kb_signal *s);
+/* "gpu>node>job"; "self" gives an empty path, which kb_entry_fill makes the scope. n: the place for problems. */
+bool kb_path_parse(struct kb_parse *p, const struct doc_node *n, const char *text, struct kb_cause *c);
 int kb_scope_parse(struct kb_parse *p, const struct doc_node *n);
 const char *kb_class_name(const char *name);       /* the table's own string, NULL when there is none */
 

@@ -248,7 +248,9 @@ kb_why_compare(const void *a, const void *b)
 static bool
 kb_link(struct kb *kb, const struct kb_entry *e, struct kb_cause *c, struct kb_problems *problems)
 {
-    c->entry = kb_find(kb, c->symptom);
+    c->entry = kb_find_code(kb, c->symptom);
+    if (c->entry)
+        c->symptom = c->entry->id;
     if (problems->site_only && !e->site)
         return c->entry;
     if (!c->entry)

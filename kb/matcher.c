@@ -100,8 +100,10 @@ matcher_check(const struct kb_matcher *m)
         const uint8_t *f = m->families + i * MATCHER_FAMILY_SIZE;
         ok = ok && (uint64_t)matcher_u32(f) + matcher_u32(f + 4) <= m->code_count;
     }
-    for (size_t i = 0; i < m->code_count; i++)
-        ok = ok && matcher_u32(m->codes + i * MATCHER_CODE_SIZE + 4) < m->entry_count;
+    for (size_t i = 0; i < m->code_count; i++) {
+        uint32_t entry = matcher_u32(m->codes + i * MATCHER_CODE_SIZE + 4);
+        ok = ok && (entry < m->entry_count || entry == MATCHER_NONE);
+    }
     for (size_t i = 0; i < m->entry_count; i++)
         ok = ok && matcher_u32(m->entries + i * MATCHER_ENTRY_SIZE + 8) < SEVERITIES;
     return ok ? 0 : ERR_CORRUPT;
@@ -365,12 +367,14 @@ kb_match_line(const struct kb_matcher *m, struct kb_scratch *s, const char *line
     uint32_t sources = matcher_sources(source);
     int64_t until = clock_mono_us() + MATCHER_BUDGET_US;
     size_t found = 0;
+    bool special = false;
     for (size_t i = 0; i < s->count && found < size; i++) {
-        if (!(matcher_u32(m->patterns + (size_t)s->candidates[i] * MATCHER_PATTERN_SIZE + 8) & sources))
-            continue;
+        const uint8_t *p = m->patterns + (size_t)s->candidates[i] * MATCHER_PATTERN_SIZE;
+        if (!(matcher_u32(p + 8) & sources) || (matcher_u32(p + 16) && special))
+            continue; /* a table of codes is silent where an entry of its own spoke */
         int rc = matcher_try(m, s->candidates[i], line, len, &ret[found]);
         if (rc == 1 && !matcher_has(ret, found, &ret[found]))
-            found++;
+            special = !ret[found++].clears || special;
         if (rc < 0 || clock_mono_us() > until)
             s->limits++;
         if (clock_mono_us() > until)

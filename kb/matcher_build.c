@@ -124,10 +124,10 @@ build_family(struct build *b, const struct kb_family *f, uint32_t place)
     uint32_t first = (uint32_t)b->code_count;
     for (size_t i = 0; i < f->row_count; i++) {
         const struct kb_entry *e = kb_find(b->kb, f->rows[i].id);
-        if (!e)
+        if (!e && f->rows[i].id[0])
             continue;
         build_u32(&b->codes, build_str(b, f->rows[i].code));
-        build_u32(&b->codes, (uint32_t)(e - kb_at(b->kb, 0)));
+        build_u32(&b->codes, e ? (uint32_t)(e - kb_at(b->kb, 0)) : MATCHER_NONE);
         b->code_count++;
     }
     build_u32(&b->families, first);

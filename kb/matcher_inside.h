@@ -4,7 +4,7 @@
  *   patterns  u32 each: text, entry, source set, flags, family + 1 (0: none); best (most specific) first
  *   entries   u32 each: id, scope word, severity
  *   families  u32 each: first code, count of codes
- *   codes     u32 each: code, entry; by strcmp within a family; "*" is for all others
+ *   codes     u32 each: code, entry (all ones: none); by strcmp within a family; "*" is for all others
  *   pool      0-terminated strings
  *   hs        the serialized Vectorscan database, at a multiple of 64; pattern ids are places in patterns
  *
@@ -24,6 +24,7 @@
 #define MATCHER_FAMILY_SIZE  8u
 #define MATCHER_CODE_SIZE    8u
 #define MATCHER_MAX          (256u << 20)
+#define MATCHER_NONE         UINT32_MAX
 
 enum {
     MATCHER_KERNEL = 1, MATCHER_JOB = 2, MATCHER_SYSLOG = 4, MATCHER_SWITCH = 8, MATCHER_OTHER = 16,

@@ -107,6 +107,7 @@ static const char family_text[] =
     "  class: gpu\n  scope: gpu\n  role: root\n  severity: info\n  prior: 1\n"
     "  title: {en: By hand, zh: 手写}\n  description: {en: D, zh: 描}\n  actions: [{en: A, zh: 做}]\n"
     "  signals:\n    - code: {is: E7}\n"
+    KB_TEST_HEAD("v.e.8") KB_TEST_LOG("error 8, own words", "dev 1 error 8, own words")
     "- id: v.e\n"
     "  family:\n"
     "    title: {en: 'Code {code}, {name}', zh: '错误码 {code},{name}'}\n"
@@ -119,7 +120,8 @@ static const char family_text[] =
     "        says: {en: Reset, zh: 复位}\n"
     "    rows:\n"
     "      - {code: 7, name: seven, bucket: RESET}\n"
-    "      - {code: 9, name: nine, zh: 九, bucket: RESET, severity: warning, leads: [7]}\n"
+    "      - {code: 8, name: eight, bucket: RESET}\n"
+    "      - {code: 9, name: nine, zh: 九, bucket: RESET, severity: warning, leads: [E7]}\n"
     "      - {code: '*', name: any, bucket: RESET}\n";
 
 static void
@@ -127,7 +129,7 @@ family_rows_become_entries_unless_written_by_hand(void **state)
 {
     (void)state;
     struct kb *kb = kb_test_good(family_text);
-    assert_int_equal(kb_count(kb), 3);
+    assert_int_equal(kb_count(kb), 4);
     assert_string_equal(kb_find(kb, "v.e.7")->title.en, "By hand");
     const struct kb_entry *e = kb_find_code(kb, "E9");
     assert_non_null(e);
@@ -140,12 +142,15 @@ family_rows_become_entries_unless_written_by_hand(void **state)
     assert_int_equal(kb_matcher_new(kb, &m, NULL), 0);
     struct kb_scratch *s = kb_scratch_new(m);
     static const char *const want[][2] = {
-        {"dev 3 error 7, x", "v.e.7"}, {"dev 3 error 9, x", "v.e.9"}, {"dev 3 error 12, x", "v.e.other"}};
+        {"dev 3 error 7, x", "v.e.7"}, {"dev 3 error 9, x", "v.e.9"}, {"dev 3 error 12, x", "v.e.other"},
+        {"dev 3 error 8, own words", "v.e.8"}};
     for (size_t i = 0; i < COUNT_OF(want); i++) {
         struct kb_match match[4];
         assert_int_equal(kb_match_line(m, s, want[i][0], strlen(want[i][0]), "kernel", match, 4), 1);
         assert_string_equal(match[0].id, want[i][1]);
     }
+    struct kb_match none[4]; /* the hand-written entry of code 8 has a pattern, which does not take this line */
+    assert_int_equal(kb_match_line(m, s, "dev 3 error 8, x", 16, "kernel", none, 4), 0);
     kb_scratch_free(s);
     kb_matcher_free(m);
     kb_free(kb);
