@@ -107,6 +107,8 @@ int64_t plan_add_nic(struct plan *p, const struct plan_nic *n);       /* of the 
 int64_t plan_add_port(struct plan *p, uint32_t sw, const char *name); /* the existing one if there is */
 int64_t plan_add_link(struct plan *p, struct plan_end a, struct plan_end b, double gbps, bool optic);
 int64_t plan_add_storage(struct plan *p, const struct plan_storage *s);
+/* Gives every node one shared file system, fs01, unless there is storage already. */
+int plan_share_storage(struct plan *p);
 /* Grows an array by one zeroed element; NULL at ceiling or without memory. */
 void *plan_grow(void *array_at, uint32_t *count, uint32_t *cap, size_t size);
 

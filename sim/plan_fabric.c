@@ -4,8 +4,10 @@
  * ports Ethernet1..N; each leaf goes up to every spine, ports after them. fat-tree (Al-Fares, Loukissas,
  * Vahdat 2008): k pods of k/2 edge ("leaf") and k/2 aggregation ("spine") switches, (k/2)^2 cores. */
 #include "sim/plan.h"
+#include "base/hostlist.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FABRIC_NODES_PER_RACK 8
@@ -233,4 +235,28 @@ plan_expand(struct plan *p, const struct plan_fabric *from, struct err *err)
     if (rc < 0)
         return err_set(err, rc, "the fabric could not be expanded: %s", err_text(rc));
     return 0;
+}
+
+int
+plan_share_storage(struct plan *p)
+{
+    struct buf list;
+    const char **names;
+    if (p->storage.count > 0 || p->nodes.count == 0)
+        return 0;
+    names = calloc(p->nodes.count, sizeof *names);
+    if (names == NULL)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < p->nodes.count; i++) {
+        names[i] = p->nodes.at[i].name;
+        p->nodes.at[i].mounts = true;
+        p->nodes.at[i].storage = 0;
+    }
+    buf_init(&list, 4u << 20);
+    int64_t rc = hostlist_format(names, p->nodes.count, &list);
+    if (rc >= 0)
+        rc = plan_add_storage(p, &(struct plan_storage){.name = "fs01", .nodes = buf_str(&list)});
+    buf_done(&list);
+    free(names);
+    return rc < 0 ? (int)rc : 0;
 }

@@ -39,7 +39,7 @@ simjob_new(struct world *w, uint32_t first, uint32_t nodes, unsigned kind, bool 
     struct simjob *j = &w->jobs[w->job_count];
     *j = (struct simjob){.first_node = first, .nodes = nodes, .state = SIMJOB_RUNNING, .small = small, .start_ms = w->now_ms,
                          .mfu = 0.41, .loss = 2.31, .speed = 1, .culprit_gpu = -1, .culprit_nic = -1};
-    snprintf(j->id, sizeof j->id, "%u", 4711 + w->next_job++);
+    snprintf(j->id, sizeof j->id, "%u", (w->cfg.first_job == 0 ? 4711 : w->cfg.first_job) + w->next_job++);
     kind %= sizeof simjob_kinds / sizeof simjob_kinds[0];
     snprintf(j->name, sizeof j->name, "%s", small ? "dev-session" : simjob_kinds[kind].name);
     snprintf(j->user, sizeof j->user, "%s", small ? "sam" : simjob_kinds[kind].user);

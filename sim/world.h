@@ -115,6 +115,7 @@ struct world_config {
     unsigned jobs;                   /* 0: one per 64 nodes, at least 1, at most 32 */
     double timer_scale;              /* of watchdogs and retries; 1 is as in life */
     bool noise;
+    unsigned first_job;              /* number of the first job; 0: 4711 */
 };
 
 #define WORLD_JOBS_MAX   4096u
