@@ -23,10 +23,12 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 2, EXIT_USAGE = 3 };
 
 #define MAIN_FAULTS_MAX 256
 #define MAIN_NO_PORT    100000u
-#define MAIN_BEHIND_MS  30000 /* real time that was missed (a suspended machine) is not caught up beyond this */
+#define MAIN_BEHIND_MS                                                                             \
+    30000 /* real time that was missed (a suspended machine) is not caught up beyond this */
 
 struct main_options {
-    const char *topology, *cluster, *server, *token_file, *syslog_udp, *syslog_tcp, *trap, *control, *lines, *truth, *snmp_switches;
+    const char *topology, *cluster, *server, *token_file, *syslog_udp, *syslog_tcp, *trap, *control,
+        *lines, *truth, *snmp_switches;
     struct plan_fabric fabric;
     struct world_config world;
     const char *faults[MAIN_FAULTS_MAX];
@@ -43,41 +45,81 @@ struct main_option {
 };
 
 static const struct main_option main_table[] = {
-    {{"topology", required_argument, NULL, 't'}, "FILE", "simulate this topology document (JSON or YAML)"},
-    {{"fabric", required_argument, NULL, 'f'}, "KIND", "or expand a template: rail-spine-leaf (default) or fat-tree"},
+    {{"topology", required_argument, NULL, 't'},
+     "FILE",
+     "simulate this topology document (JSON or YAML)"},
+    {{"fabric", required_argument, NULL, 'f'},
+     "KIND",
+     "or expand a template: rail-spine-leaf (default) or fat-tree"},
     {{"nodes", required_argument, NULL, 'n'}, "N", "nodes of the template (default 16)"},
     {{"gpus", required_argument, NULL, 'g'}, "N", "accelerators a node (default 8)"},
     {{"vendor", required_argument, NULL, 'V'}, "NAME", "nvidia (default) or ascend"},
     {{"model", required_argument, NULL, 'M'}, "NAME", "model of the accelerators (default H100)"},
-    {{"rails", required_argument, NULL, 'r'}, "N", "rails, and NICs a node (default 8; fat-tree 1)"},
+    {{"rails", required_argument, NULL, 'r'},
+     "N",
+     "rails, and NICs a node (default 8; fat-tree 1)"},
     {{"spines", required_argument, NULL, 'S'}, "N", "spine switches"},
-    {{"nodes-per-group", required_argument, NULL, 'G'}, "N", "nodes under one set of leaves (default 64)"},
+    {{"nodes-per-group", required_argument, NULL, 'G'},
+     "N",
+     "nodes under one set of leaves (default 64)"},
     {{"cluster", required_argument, NULL, 'c'}, "NAME", "name of the cluster (default sim)"},
-    {{"print-topology", no_argument, NULL, 'p'}, NULL, "print the whole topology document as JSON and end"},
-    {{"put-topology", no_argument, NULL, 'P'}, NULL, "put the topology document to the server first"},
+    {{"print-topology", no_argument, NULL, 'p'},
+     NULL,
+     "print the whole topology document as JSON and end"},
+    {{"put-topology", no_argument, NULL, 'P'},
+     NULL,
+     "put the topology document to the server first"},
     {{"server", required_argument, NULL, 's'}, "URL", "the server (default http://127.0.0.1:8686)"},
-    {{"token-file", required_argument, NULL, 'T'}, "FILE", "its token (default: $MYRIASCOPE_TOKEN_FILE)"},
-    {{"syslog", required_argument, NULL, 'y'}, "IP:PORT", "switches log by syslog over UDP, from their own 127.x addresses"},
-    {{"syslog-tcp", required_argument, NULL, 'Y'}, "IP:PORT", "hosts log by syslog over TCP (RFC 5424) instead of Loki push"},
+    {{"token-file", required_argument, NULL, 'T'},
+     "FILE",
+     "its token (default: $MYRIASCOPE_TOKEN_FILE)"},
+    {{"syslog", required_argument, NULL, 'y'},
+     "IP:PORT",
+     "switches log by syslog over UDP, from their own 127.x addresses"},
+    {{"syslog-tcp", required_argument, NULL, 'Y'},
+     "IP:PORT",
+     "hosts log by syslog over TCP (RFC 5424) instead of Loki push"},
     {{"trap", required_argument, NULL, 'R'}, "IP:PORT", "switches send SNMPv2c traps"},
-    {{"snmp", required_argument, NULL, 'm'}, "PORT", "answer SNMPv2c at the switches' 127.x addresses (0: any port)"},
-    {{"snmp-switches", required_argument, NULL, 'w'}, "GLOB", "switches left to SNMP, not sent by remote_write (default none)"},
+    {{"snmp", required_argument, NULL, 'm'},
+     "PORT",
+     "answer SNMPv2c at the switches' 127.x addresses (0: any port)"},
+    {{"snmp-switches", required_argument, NULL, 'w'},
+     "GLOB",
+     "switches left to SNMP, not sent by remote_write (default none)"},
     {{"jobs", required_argument, NULL, 'j'}, "N", "training jobs (default one per 64 nodes)"},
     {{"first-job", required_argument, NULL, 'J'}, "N", "number of the first job (default 4711)"},
-    {{"interval", required_argument, NULL, 'i'}, "DURATION", "between two samples of a series (default 15s)"},
-    {{"switch-interval", required_argument, NULL, 'I'}, "DURATION", "the same for switches (default 60s from 20,000 ports on)"},
-    {{"fault", required_argument, NULL, 'F'}, "NAME@TIME[+DURATION][:ENTITY]", "inject a fault; may be given many times"},
+    {{"interval", required_argument, NULL, 'i'},
+     "DURATION",
+     "between two samples of a series (default 15s)"},
+    {{"switch-interval", required_argument, NULL, 'I'},
+     "DURATION",
+     "the same for switches (default 60s from 20,000 ports on)"},
+    {{"fault", required_argument, NULL, 'F'},
+     "NAME@TIME[+DURATION][:ENTITY]",
+     "inject a fault; may be given many times"},
     {{"list-faults", no_argument, NULL, 'l'}, NULL, "print the kinds of faults and end"},
-    {{"control", required_argument, NULL, 'C'}, "IP:PORT", "take faults at run time: POST, DELETE /fault"},
-    {{"timer-scale", required_argument, NULL, 'k'}, "X", "scale of watchdogs and retries (default 1; a demo takes 0.02)"},
+    {{"control", required_argument, NULL, 'C'},
+     "IP:PORT",
+     "take faults at run time: POST, DELETE /fault"},
+    {{"timer-scale", required_argument, NULL, 'k'},
+     "X",
+     "scale of watchdogs and retries (default 1; a demo takes 0.02)"},
     {{"no-noise", no_argument, NULL, 'N'}, NULL, "leave out what a healthy cluster says and does"},
     {{"seed", required_argument, NULL, 'e'}, "N", "seed of all chance (default 1)"},
-    {{"start", required_argument, NULL, 'a'}, "TIME", "replay: data begins here, as fast as the server takes it"},
-    {{"duration", required_argument, NULL, 'd'}, "DURATION", "end after this much data (default: never)"},
-    {{"speed", required_argument, NULL, 'x'}, "X", "data time runs X times as fast (default 1, with --start 0: no limit)"},
+    {{"start", required_argument, NULL, 'a'},
+     "TIME",
+     "replay: data begins here, as fast as the server takes it"},
+    {{"duration", required_argument, NULL, 'd'},
+     "DURATION",
+     "end after this much data (default: never)"},
+    {{"speed", required_argument, NULL, 'x'},
+     "X",
+     "data time runs X times as fast (default 1, with --start 0: no limit)"},
     {{"batch", required_argument, NULL, 'b'}, "N", "series a request (default 8000)"},
     {{"lines", required_argument, NULL, 'L'}, "FILE", "copy all lines here (- is standard output)"},
-    {{"truth", required_argument, NULL, 'U'}, "FILE", "append each fault's begin and end, as JSON lines"},
+    {{"truth", required_argument, NULL, 'U'},
+     "FILE",
+     "append each fault's begin and end, as JSON lines"},
     {{"dry-run", no_argument, NULL, 'D'}, NULL, "send nothing"},
     {{"quiet", no_argument, NULL, 'q'}, NULL, "no progress line"},
     {{"help", no_argument, NULL, 'h'}, NULL, "print this"},
@@ -96,10 +138,12 @@ main_on_signal(int signum)
 static void
 main_help(void)
 {
-    printf("Usage: myriascope-sim [OPTIONS]\nSimulates a training cluster and sends its telemetry to a Myriascope server.\n\n");
+    printf("Usage: myriascope-sim [OPTIONS]\nSimulates a training cluster and sends its telemetry "
+           "to a Myriascope server.\n\n");
     for (size_t i = 0; i < MAIN_OPTIONS; i++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", main_table[i].o.name, main_table[i].value == NULL ? "" : " ",
+        snprintf(left, sizeof left, "--%s%s%s", main_table[i].o.name,
+                 main_table[i].value == NULL ? "" : " ",
                  main_table[i].value == NULL ? "" : main_table[i].value);
         printf("  %-34s %s\n", left, main_table[i].help);
     }
@@ -112,8 +156,9 @@ main_list_faults(void)
 {
     const struct fault_row *r;
     for (size_t i = 0; (r = fault_row_at(i)) != NULL; i++)
-        printf("%-22s at a %-8s %4us  %s\n%*s a right diagnosis names: %s, class %s, verdict %s\n", r->name, r->kind, r->seconds, r->help, 44,
-               "", r->truth_kinds, r->truth_class, r->truth_verdict);
+        printf("%-22s at a %-8s %4us  %s\n%*s a right diagnosis names: %s, class %s, verdict %s\n",
+               r->name, r->kind, r->seconds, r->help, 44, "", r->truth_kinds, r->truth_class,
+               r->truth_verdict);
 }
 
 static int
@@ -156,18 +201,27 @@ main_seconds(const char *option, const char *text, unsigned *ret)
 static int
 main_text_option(struct main_options *o, int c, const char *v)
 {
-    const struct { int c; const char **at; } texts[] = {
-        {'t', &o->topology}, {'f', &o->fabric.kind}, {'V', &o->fabric.vendor}, {'M', &o->fabric.model}, {'c', &o->cluster}, {'s', &o->server},
-        {'T', &o->token_file}, {'y', &o->syslog_udp}, {'Y', &o->syslog_tcp}, {'R', &o->trap}, {'w', &o->snmp_switches}, {'C', &o->control},
-        {'L', &o->lines}, {'U', &o->truth},
+    const struct {
+        int c;
+        const char **at;
+    } texts[] = {
+        {'t', &o->topology},     {'f', &o->fabric.kind},   {'V', &o->fabric.vendor},
+        {'M', &o->fabric.model}, {'c', &o->cluster},       {'s', &o->server},
+        {'T', &o->token_file},   {'y', &o->syslog_udp},    {'Y', &o->syslog_tcp},
+        {'R', &o->trap},         {'w', &o->snmp_switches}, {'C', &o->control},
+        {'L', &o->lines},        {'U', &o->truth},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i].c == c) {
             *texts[i].at = v;
             return 1;
         }
-    const struct { int c; bool *at; } flags[] = {
-        {'p', &o->print_topology}, {'P', &o->put_topology}, {'l', &o->list_faults}, {'D', &o->dry_run}, {'h', &o->help}, {'q', &o->quiet},
+    const struct {
+        int c;
+        bool *at;
+    } flags[] = {
+        {'p', &o->print_topology}, {'P', &o->put_topology}, {'l', &o->list_faults},
+        {'D', &o->dry_run},        {'h', &o->help},         {'q', &o->quiet},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (flags[i].c == c) {
@@ -180,10 +234,19 @@ main_text_option(struct main_options *o, int c, const char *v)
 static int
 main_number_option(struct main_options *o, int c, const char *name, const char *v)
 {
-    const struct { int c; unsigned *at, min, max; } numbers[] = {
-        {'n', &o->fabric.nodes, 1, 32768}, {'g', &o->fabric.gpus, 1, 64}, {'r', &o->fabric.rails, 1, 16}, {'S', &o->fabric.spines, 1, 512},
-        {'G', &o->fabric.nodes_per_group, 1, 512}, {'j', &o->world.jobs, 1, 1024}, {'J', &o->world.first_job, 1, 1000000000},
-        {'b', &o->series_max, 1, 100000}, {'m', &o->snmp_port, 0, 65535},
+    const struct {
+        int c;
+        unsigned *at, min, max;
+    } numbers[] = {
+        {'n', &o->fabric.nodes, 1, 32768},
+        {'g', &o->fabric.gpus, 1, 64},
+        {'r', &o->fabric.rails, 1, 16},
+        {'S', &o->fabric.spines, 1, 512},
+        {'G', &o->fabric.nodes_per_group, 1, 512},
+        {'j', &o->world.jobs, 1, 1024},
+        {'J', &o->world.first_job, 1, 1000000000},
+        {'b', &o->series_max, 1, 100000},
+        {'m', &o->snmp_port, 0, 65535},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].c == c)
@@ -216,7 +279,9 @@ main_other_option(struct main_options *o, int c, const char *name, const char *v
         o->world.seed = (uint64_t)seed;
         return 0;
     case 'a':
-        return time_parse(v, &o->start_ms) < 0 ? main_usage(name, v, "not a time (RFC 3339 or Unix seconds)") : 0;
+        return time_parse(v, &o->start_ms) < 0
+                   ? main_usage(name, v, "not a time (RFC 3339 or Unix seconds)")
+                   : 0;
     case 'd':
         return duration_parse(v, &o->duration_ms) < 0 ? main_usage(name, v, "not a duration") : 0;
     case 'x':
@@ -246,7 +311,8 @@ main_parse(int argc, char **argv, struct main_options *o)
             return rc;
     }
     if (optind < argc) {
-        fprintf(stderr, "myriascope-sim: '%s' is not an option; --help shows them all\n", argv[optind]);
+        fprintf(stderr, "myriascope-sim: '%s' is not an option; --help shows them all\n",
+                argv[optind]);
         return ERR_USAGE;
     }
     return 0;
@@ -311,7 +377,8 @@ main_unlock(void *ctx)
 static int
 main_token(struct main_run *r, struct err *err)
 {
-    const char *path = r->o->token_file != NULL ? r->o->token_file : getenv("MYRIASCOPE_TOKEN_FILE");
+    const char *path =
+        r->o->token_file != NULL ? r->o->token_file : getenv("MYRIASCOPE_TOKEN_FILE");
     struct buf text;
     if (path == NULL || *path == 0)
         return 0;
@@ -332,7 +399,8 @@ main_put_topology(struct main_run *r, struct err *err)
     buf_init(&body, 256u << 20);
     int rc = plan_print(r->plan, &body);
     if (rc >= 0)
-        rc = post_once(&pc, "PUT", "/api/v1/topology", "application/json", body.data, body.len, err);
+        rc =
+            post_once(&pc, "PUT", "/api/v1/topology", "application/json", body.data, body.len, err);
     buf_done(&body);
     return rc < 0 ? rc : rc >= 300 ? ERR_STATE : 0;
 }
@@ -350,9 +418,16 @@ static int
 main_open_feed(struct main_run *r, struct err *err)
 {
     struct main_options *o = r->o;
-    struct feed_config fc = {.server = o->dry_run ? NULL : o->server, .token = r->token, .syslog_udp = o->syslog_udp, .syslog_tcp = o->syslog_tcp,
-                             .trap = o->trap, .lines = r->lines, .truth = r->truth, .replay = o->start_ms != 0,
-                             .series_max = o->series_max, .switch_interval_s = o->switch_interval};
+    struct feed_config fc = {.server = o->dry_run ? NULL : o->server,
+                             .token = r->token,
+                             .syslog_udp = o->syslog_udp,
+                             .syslog_tcp = o->syslog_tcp,
+                             .trap = o->trap,
+                             .lines = r->lines,
+                             .truth = r->truth,
+                             .replay = o->start_ms != 0,
+                             .series_max = o->series_max,
+                             .switch_interval_s = o->switch_interval};
     int rc = feed_new(&fc, &r->feed, err);
     if (rc < 0)
         return rc;
@@ -402,11 +477,13 @@ main_progress(struct main_run *r, bool last)
     if (r->o->quiet || (!last && !isatty(STDERR_FILENO)))
         return;
     feed_counts(r->feed, &c);
-    fprintf(stderr, "%s%s  %u GPUs  %llu samples  %llu lines  %u faults  queue %u", isatty(STDERR_FILENO) ? clear : "",
-            time_format(r->world->now_ms, t), r->plan->gpus.count, (unsigned long long)c.samples, (unsigned long long)c.lines,
+    fprintf(stderr, "%s%s  %u GPUs  %llu samples  %llu lines  %u faults  queue %u",
+            isatty(STDERR_FILENO) ? clear : "", time_format(r->world->now_ms, t),
+            r->plan->gpus.count, (unsigned long long)c.samples, (unsigned long long)c.lines,
             r->world->fault_count, c.queued);
     if (c.failed + c.dropped + c.retries > 0)
-        fprintf(stderr, "  refused %llu, dropped %llu, retried %llu: %.100s", (unsigned long long)c.failed, (unsigned long long)c.dropped,
+        fprintf(stderr, "  refused %llu, dropped %llu, retried %llu: %.100s",
+                (unsigned long long)c.failed, (unsigned long long)c.dropped,
                 (unsigned long long)c.retries, c.last_error);
     if (last)
         fputc('\n', stderr);
@@ -421,7 +498,8 @@ main_wait(struct main_run *r, int64_t until_us)
         int64_t left = (until_us - clock_mono_us()) / 1000;
         if (left <= 0 || main_stop)
             return;
-        struct pollfd p = {.fd = r->responder == NULL ? -1 : responder_fd(r->responder), .events = POLLIN};
+        struct pollfd p = {.fd = r->responder == NULL ? -1 : responder_fd(r->responder),
+                           .events = POLLIN};
         if (poll(&p, 1, (int)(left > 200 ? 200 : left)) > 0) {
             main_lock(r);
             responder_run(r->responder);
@@ -434,7 +512,8 @@ static void
 main_loop(struct main_run *r)
 {
     const struct main_options *o = r->o;
-    int64_t next = o->world.start_ms + 1000, end = o->duration_ms > 0 ? o->world.start_ms + o->duration_ms : INT64_MAX, shown = 0;
+    int64_t next = o->world.start_ms + 1000,
+            end = o->duration_ms > 0 ? o->world.start_ms + o->duration_ms : INT64_MAX, shown = 0;
     int64_t origin_us = clock_mono_us(), origin_ms = o->world.start_ms;
     for (; !main_stop && next <= end; next += 1000) {
         if (o->speed > 0) {
@@ -511,8 +590,12 @@ main_run(struct main_options *o)
 int
 main(int argc, char **argv)
 {
-    struct main_options o = {.server = "http://127.0.0.1:8686", .cluster = "sim", .snmp_port = MAIN_NO_PORT, .speed = -1,
-                             .world = {.seed = 1, .interval_s = 15, .timer_scale = 1, .noise = true}};
+    struct main_options o = {
+        .server = "http://127.0.0.1:8686",
+        .cluster = "sim",
+        .snmp_port = MAIN_NO_PORT,
+        .speed = -1,
+        .world = {.seed = 1, .interval_s = 15, .timer_scale = 1, .noise = true}};
     if (main_parse(argc, argv, &o) < 0)
         return EXIT_USAGE;
     if (o.help)

@@ -10,10 +10,10 @@
 struct agenda_item {
     int64_t at_ms;
     uint64_t order;
-    int what;              /* the world's own numbering */
+    int what; /* the world's own numbering */
     uint32_t a, b;
     int32_t c;
-    char *text;            /* may be NULL */
+    char *text; /* may be NULL */
 };
 
 struct agenda {
@@ -23,9 +23,11 @@ struct agenda {
 };
 
 void agenda_done(struct agenda *a);
-/* Takes item->text. Over the ceiling of 1,000,000 entries the item is dropped and counted in `refused`. */
+/* Takes item->text. Over the ceiling of 1,000,000 entries the item is dropped and counted in
+ * `refused`. */
 void agenda_add(struct agenda *a, struct agenda_item item);
-/* Takes the first entry due at or before now: 1, or 0 when there is none. The caller frees its text. */
+/* Takes the first entry due at or before now: 1, or 0 when there is none. The caller frees its
+ * text. */
 int agenda_take(struct agenda *a, int64_t now_ms, struct agenda_item *ret_item);
 
 #endif

@@ -149,27 +149,36 @@ control_status(void *ctx, const struct httpd_request *req, struct httpd_response
 }
 
 static const struct route control_routes[] = {
-    {"POST", "/fault", ROLE_NONE, control_add, "Starts a fault now: name, entity (else one is chosen), duration.", 65536, NULL},
-    {"DELETE", "/fault", ROLE_NONE, control_clear, "Ends matching faults, all when nothing is named.", 0,
+    {"POST", "/fault", ROLE_NONE, control_add,
+     "Starts a fault now: name, entity (else one is chosen), duration.", 65536, NULL},
+    {"DELETE", "/fault", ROLE_NONE, control_clear,
+     "Ends matching faults, all when nothing is named.", 0,
      "name=kind of fault; entity=full entity name"},
-    {"GET", "/faults", ROLE_NONE, control_list, "Faults that wait or last, and what a right diagnosis of each names.", 0, NULL},
+    {"GET", "/faults", ROLE_NONE, control_list,
+     "Faults that wait or last, and what a right diagnosis of each names.", 0, NULL},
     {"GET", "/kinds", ROLE_NONE, control_kinds, "Kinds of faults there are.", 0, NULL},
     {"GET", "/status", ROLE_NONE, control_status, "The simulated time and the jobs.", 0, NULL},
 };
 
 int
-control_open(struct world *w, const char *listen, const struct control_guard *guard, struct control **ret, struct err *err)
+control_open(struct world *w, const char *listen, const struct control_guard *guard,
+             struct control **ret, struct err *err)
 {
     struct control *c = calloc(1, sizeof *c);
     if (c == NULL)
         return err_set(err, ERR_NOMEM, "no memory for the control port");
     c->w = w;
     c->guard = *guard;
-    struct httpd_config cfg = {.listen = listen, .listen_fd = -1, .threads = 1, .connections_max = 32, .loopback_hosts_only = true};
+    struct httpd_config cfg = {.listen = listen,
+                               .listen_fd = -1,
+                               .threads = 1,
+                               .connections_max = 32,
+                               .loopback_hosts_only = true};
     c->httpd = httpd_new(&cfg);
     int rc = c->httpd == NULL ? err_set(err, ERR_NOMEM, "no memory for the control port") : 0;
     if (rc >= 0)
-        rc = httpd_routes(c->httpd, control_routes, sizeof control_routes / sizeof control_routes[0], c);
+        rc = httpd_routes(c->httpd, control_routes,
+                          sizeof control_routes / sizeof control_routes[0], c);
     if (rc >= 0)
         rc = httpd_start(c->httpd, err);
     if (rc < 0) {

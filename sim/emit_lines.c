@@ -22,7 +22,10 @@ emit_lines_close(struct buf *out)
 static const char *
 emit_lines_level(int severity)
 {
-    return severity <= 2 ? "critical" : severity == 3 ? "error" : severity == 4 ? "warning" : "info";
+    return severity <= 2   ? "critical"
+           : severity == 3 ? "error"
+           : severity == 4 ? "warning"
+                           : "info";
 }
 
 void
@@ -65,17 +68,18 @@ emit_lines_5424(struct buf *out, const struct world_line *l)
     char t[TIME_TEXT_SIZE];
     bool kernel = strcmp(l->source, "kernel") == 0;
     int facility = kernel ? 0 : *l->job != 0 ? 1 : 3;
-    buf_printf(out, "<%d>1 %s %s %.48s - - - %s", facility * 8 + l->severity, time_format(l->t_ms, t), l->host, kernel ? "kernel" : l->app,
-               l->text);
+    buf_printf(out, "<%d>1 %s %s %.48s - - - %s", facility * 8 + l->severity,
+               time_format(l->t_ms, t), l->host, kernel ? "kernel" : l->app, l->text);
 }
 
 void
 emit_lines_3164(struct buf *out, const struct world_line *l)
 {
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     time_t s = (time_t)(l->t_ms / 1000);
     struct tm tm;
     gmtime_r(&s, &tm);
-    buf_printf(out, "<%d>%s %2d %02d:%02d:%02d %s %s", 23 * 8 + l->severity, months[tm.tm_mon % 12], tm.tm_mday, tm.tm_hour, tm.tm_min,
-               tm.tm_sec, l->host, l->text);
+    buf_printf(out, "<%d>%s %2d %02d:%02d:%02d %s %s", 23 * 8 + l->severity, months[tm.tm_mon % 12],
+               tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, l->host, l->text);
 }

@@ -6,7 +6,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-struct emit_trap { struct ber_writer w; size_t mark; };
+struct emit_trap {
+    struct ber_writer w;
+    size_t mark;
+};
 
 static void
 emit_trap_bind(struct emit_trap *t, const char *oid, uint32_t index, bool indexed)
@@ -21,7 +24,8 @@ emit_trap_bind(struct emit_trap *t, const char *oid, uint32_t index, bool indexe
 }
 
 int
-emit_trap_encode(const struct world *w, const struct world_trap *trap, int32_t request_id, uint8_t *memory, size_t size, const uint8_t **ret_at)
+emit_trap_encode(const struct world *w, const struct world_trap *trap, int32_t request_id,
+                 uint8_t *memory, size_t size, const uint8_t **ret_at)
 {
     const struct plan_port *p = &w->plan->ports.at[trap->port];
     const struct plan_switch *sw = &w->plan->switches.at[p->sw];
@@ -43,7 +47,9 @@ emit_trap_encode(const struct world *w, const struct world_trap *trap, int32_t r
     ber_oid_parse(trap->up ? "1.3.6.1.6.3.1.1.5.4" : "1.3.6.1.6.3.1.1.5.3", &kind);
     ber_write_oid(&t.w, &kind);
     emit_trap_bind(&t, "1.3.6.1.6.3.1.1.4.1.0", 0, false);
-    ber_write_uint(&t.w, BER_TIMETICKS, (uint64_t)(((double)trap->t_ms - w->switches[p->sw].up_since_ms) / 10) & 0xffffffffu);
+    ber_write_uint(&t.w, BER_TIMETICKS,
+                   (uint64_t)(((double)trap->t_ms - w->switches[p->sw].up_since_ms) / 10) &
+                       0xffffffffu);
     emit_trap_bind(&t, "1.3.6.1.2.1.1.3.0", 0, false);
     ber_write_head(&t.w, BER_SEQUENCE, ber_written(&t.w));
     ber_write_int(&t.w, BER_INTEGER, 0);

@@ -16,8 +16,9 @@ struct emit_write {
     uint64_t samples;
     void (*send)(void *ctx, const void *body, size_t len, unsigned series);
     void *ctx;
-    uint8_t *live[SERIES_KINDS];     /* 1: has samples, so that a stale marker is due once it falls silent */
-    uint8_t *skipped;                /* switches */
+    uint8_t *
+        live[SERIES_KINDS]; /* 1: has samples, so that a stale marker is due once it falls silent */
+    uint8_t *skipped;       /* switches */
     uint8_t jobs_live[WORLD_JOBS_MAX];
 };
 
@@ -35,7 +36,8 @@ emit_write_free(struct emit_write *e)
 }
 
 struct emit_write *
-emit_write_new(const struct world *w, unsigned series_max, void (*send)(void *, const void *, size_t, unsigned), void *ctx)
+emit_write_new(const struct world *w, unsigned series_max,
+               void (*send)(void *, const void *, size_t, unsigned), void *ctx)
 {
     struct emit_write *e = calloc(1, sizeof *e);
     const struct plan *p = w->plan;
@@ -46,10 +48,12 @@ emit_write_new(const struct world *w, unsigned series_max, void (*send)(void *, 
     e->send = send;
     e->ctx = ctx;
     buf_init(&e->body, EMIT_WRITE_BODY_MAX);
-    const size_t counts[SERIES_KINDS] = {[SERIES_GPU] = p->gpus.count, [SERIES_NODE] = p->nodes.count, [SERIES_RDMA] = p->nics.count,
-                                         [SERIES_PORT] = p->ports.count, [SERIES_OPTIC] = p->optics.count,
-                                         [SERIES_SWITCH] = p->switches.count};
-    bool ok = series_set_new(p, &e->set) == 0 && (e->skipped = calloc(p->switches.count + 1, 1)) != NULL;
+    const size_t counts[SERIES_KINDS] = {
+        [SERIES_GPU] = p->gpus.count,     [SERIES_NODE] = p->nodes.count,
+        [SERIES_RDMA] = p->nics.count,    [SERIES_PORT] = p->ports.count,
+        [SERIES_OPTIC] = p->optics.count, [SERIES_SWITCH] = p->switches.count};
+    bool ok =
+        series_set_new(p, &e->set) == 0 && (e->skipped = calloc(p->switches.count + 1, 1)) != NULL;
     for (int k = 0; k < SERIES_KINDS; k++)
         ok = (e->live[k] = calloc(counts[k] + 1, 1)) != NULL && ok;
     if (!ok) {
@@ -84,16 +88,18 @@ emit_write_varint(char *out, uint64_t v)
     return n;
 }
 
-/* One series: pieces are {labels before the name, name and row's labels, entity's others, row's behind them}. */
+/* One series: pieces are {labels before the name, name and row's labels, entity's others, row's
+ * behind them}. */
 static void
-emit_write_series(struct emit_write *e, const struct series_labels *of, const char *of_text, const struct series_labels *row, int64_t t_ms,
-                  uint64_t value_bits)
+emit_write_series(struct emit_write *e, const struct series_labels *of, const char *of_text,
+                  const struct series_labels *row, int64_t t_ms, uint64_t value_bits)
 {
     char sample[32];
     size_t n = 2;
     sample[0] = 0x12;
     sample[n++] = 0x09;
-    memcpy(sample + n, &value_bits, 8); /* little endian machines only, as all that Debian builds this for but s390x */
+    memcpy(sample + n, &value_bits,
+           8); /* little endian machines only, as all that Debian builds this for but s390x */
     n += 8;
     sample[n++] = 0x10;
     n += emit_write_varint(sample + n, (uint64_t)t_ms);
@@ -135,11 +141,14 @@ static double
 emit_write_round(double v)
 {
     /* instruments give a few digits, not seventeen; counters stay whole */
-    return fabs(v) >= 1000 || v == floor(v) ? floor(v + 0.5) : fabs(v) < 1e-3 ? v : floor(v * 1000 + 0.5) / 1000;
+    return fabs(v) >= 1000 || v == floor(v) ? floor(v + 0.5)
+           : fabs(v) < 1e-3                 ? v
+                                            : floor(v * 1000 + 0.5) / 1000;
 }
 
 static void
-emit_write_rows(struct emit_write *e, enum series_of rows, enum series_of labels, uint32_t i, const void *at, int64_t t_ms, bool stale)
+emit_write_rows(struct emit_write *e, enum series_of rows, enum series_of labels, uint32_t i,
+                const void *at, int64_t t_ms, bool stale)
 {
     size_t n;
     const struct series_row *r = series_rows(rows, &n);
@@ -213,7 +222,8 @@ emit_write_switch(struct emit_write *e, uint32_t sw, int64_t t_ms, bool rare)
     for (int32_t i = w->plan->switches.at[sw].first_port; i >= 0; i = w->plan->ports.at[i].next) {
         turn = emit_write_turn(e, SERIES_PORT, (uint32_t)i, silent);
         if (turn != 0)
-            emit_write_rows(e, SERIES_PORT, SERIES_PORT, (uint32_t)i, &w->ports[i], t_ms, turn == 2);
+            emit_write_rows(e, SERIES_PORT, SERIES_PORT, (uint32_t)i, &w->ports[i], t_ms,
+                            turn == 2);
         emit_write_optic(e, w->plan->ports.at[i].optic, t_ms, silent, rare);
     }
 }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct fault_row *const fault_families[] = {fault_rows_gpu, fault_rows_net, fault_rows_host, fault_rows_site};
+static const struct fault_row *const fault_families[] = {fault_rows_gpu, fault_rows_net,
+                                                         fault_rows_host, fault_rows_site};
 
 const struct fault_row *
 fault_row_at(size_t i)
@@ -59,9 +60,11 @@ fault_pick(struct world *w, const struct fault_row *row, char *out, size_t size)
 {
     const struct plan *p = w->plan;
     const struct simjob *j = w->job_count == 0 ? NULL : &w->jobs[0];
-    uint32_t node = j == NULL ? rng_below(&w->rng, p->nodes.count) : j->first_node + rng_below(&w->rng, j->nodes);
+    uint32_t node = j == NULL ? rng_below(&w->rng, p->nodes.count)
+                              : j->first_node + rng_below(&w->rng, j->nodes);
     const struct plan_node *n = p->nodes.count == 0 ? NULL : &p->nodes.at[node];
-    struct plan_end nic = {PLAN_NIC, n == NULL ? 0 : n->first_nic + rng_below(&w->rng, n->nics)}, port;
+    struct plan_end nic = {PLAN_NIC, n == NULL ? 0 : n->first_nic + rng_below(&w->rng, n->nics)},
+                    port;
     char name[256];
     *out = 0;
     if (strcmp(row->kind, "rank") == 0 && j != NULL)
@@ -72,9 +75,11 @@ fault_pick(struct world *w, const struct fault_row *row, char *out, size_t size)
         snprintf(out, size, "gpu:%s/%u", n->name, rng_below(&w->rng, n->gpus));
     else if (strcmp(row->kind, "storage") == 0 && p->storage.count > 0)
         snprintf(out, size, "storage:%s", p->storage.at[0].name);
-    else if (n != NULL && n->rack >= 0 && strcmp(row->kind, "pdu") == 0 && p->racks.at[n->rack].pdu >= 0)
+    else if (n != NULL && n->rack >= 0 && strcmp(row->kind, "pdu") == 0 &&
+             p->racks.at[n->rack].pdu >= 0)
         snprintf(out, size, "pdu:%s", p->pdus.at[p->racks.at[n->rack].pdu].name);
-    else if (n != NULL && n->rack >= 0 && strcmp(row->kind, "cdu") == 0 && p->racks.at[n->rack].cdu >= 0)
+    else if (n != NULL && n->rack >= 0 && strcmp(row->kind, "cdu") == 0 &&
+             p->racks.at[n->rack].cdu >= 0)
         snprintf(out, size, "cdu:%s", p->cdus.at[p->racks.at[n->rack].cdu].name);
     else if (n != NULL && n->nics > 0 && p->nics.at[nic.i].link >= 0) {
         port = plan_far_end(p, nic);
@@ -96,20 +101,22 @@ fault_resolve(struct world *w, struct fault *f, const char *entity, struct err *
 {
     const struct fault_row *row = f->row;
     char text[sizeof f->entity];
-    const char *colon = entity == NULL ? NULL : strchr(entity, ':'), *slash = entity == NULL ? NULL : strchr(entity, '/');
+    const char *colon = entity == NULL ? NULL : strchr(entity, ':'),
+               *slash = entity == NULL ? NULL : strchr(entity, '/');
     bool prefixed = colon != NULL && (slash == NULL || colon < slash);
     if (entity == NULL || *entity == 0)
         fault_pick(w, row, text, sizeof text);
-    else if (prefixed && strncmp(entity, row->kind, (size_t)(colon - entity)) != 0 && strcmp(row->kind, "optic") != 0 &&
-             strcmp(row->kind, "port") != 0)
-        return err_set(err, ERR_USAGE, "%s is injected at a %s, not at '%s'", row->name, row->kind, entity);
+    else if (prefixed && strncmp(entity, row->kind, (size_t)(colon - entity)) != 0 &&
+             strcmp(row->kind, "optic") != 0 && strcmp(row->kind, "port") != 0)
+        return err_set(err, ERR_USAGE, "%s is injected at a %s, not at '%s'", row->name, row->kind,
+                       entity);
     else
         snprintf(text, sizeof text, "%s:%s", row->kind, prefixed ? colon + 1 : entity);
     bool rank = strcmp(row->kind, "rank") == 0;
     int64_t i = rank ? fault_rank_find(w, text + 5) : plan_find(w->plan, text);
     if (i < 0)
-        return err_set(err, ERR_NOTFOUND, "%s: there is no %s '%s' in this cluster", row->name, row->kind,
-                       entity == NULL ? "" : entity);
+        return err_set(err, ERR_NOTFOUND, "%s: there is no %s '%s' in this cluster", row->name,
+                       row->kind, entity == NULL ? "" : entity);
     size_t len = strlen(text);
     char shorter[sizeof text];
     snprintf(shorter, sizeof shorter, "%.*s", len > 2 ? (int)len - 2 : 0, text);
@@ -121,11 +128,13 @@ fault_resolve(struct world *w, struct fault *f, const char *entity, struct err *
 }
 
 int
-fault_add(struct world *w, const char *name, const char *entity, int64_t at_ms, int64_t duration_ms, struct err *err)
+fault_add(struct world *w, const char *name, const char *entity, int64_t at_ms, int64_t duration_ms,
+          struct err *err)
 {
     const struct fault_row *row = fault_row_find(name);
     if (row == NULL)
-        return err_set(err, ERR_USAGE, "there is no fault '%s'; --list-faults shows them all", name);
+        return err_set(err, ERR_USAGE, "there is no fault '%s'; --list-faults shows them all",
+                       name);
     if (w->fault_count >= WORLD_FAULTS_MAX)
         return err_set(err, ERR_LIMIT, "more than %u faults", WORLD_FAULTS_MAX);
     struct fault f = {.row = row, .at_ms = at_ms};
@@ -149,7 +158,8 @@ fault_add_text(struct world *w, const char *text, struct err *err)
         *at++ = 0;
         /* the entity begins behind the first ':' that is not inside a time like 08:00:00 */
         for (char *c = strchr(at, ':'); c != NULL && entity == NULL; c = strchr(c + 1, ':'))
-            if (!(c[1] >= '0' && c[1] <= '9' && c[2] >= '0' && c[2] <= '9' && (c[3] == ':' || c[3] == 'Z' || c[3] == '.')))
+            if (!(c[1] >= '0' && c[1] <= '9' && c[2] >= '0' && c[2] <= '9' &&
+                  (c[3] == ':' || c[3] == 'Z' || c[3] == '.')))
                 entity = c;
         if (entity != NULL)
             *entity++ = 0;
@@ -161,7 +171,8 @@ fault_add_text(struct world *w, const char *text, struct err *err)
         if (duration_parse(at, &start) == 0)
             when = w->cfg.start_ms + start;
         else if (time_parse(at, &when) < 0)
-            return err_set(err, ERR_USAGE, "'%s' is neither a duration nor a time, in fault '%s'", at, text);
+            return err_set(err, ERR_USAGE, "'%s' is neither a duration nor a time, in fault '%s'",
+                           at, text);
     }
     return fault_add(w, copy, entity, when, duration, err);
 }
@@ -233,7 +244,8 @@ fault_step(struct world *w, double dt)
         if (f->phase == FAULT_ACTIVE && w->now_ms >= f->end_ms)
             fault_end(w, f);
         if (f->phase == FAULT_ACTIVE && f->row->apply != NULL)
-            f->row->apply(w, f, (double)(w->now_ms - f->at_ms) / (double)(f->end_ms - f->at_ms), dt);
+            f->row->apply(w, f, (double)(w->now_ms - f->at_ms) / (double)(f->end_ms - f->at_ms),
+                          dt);
         done = done || f->phase == FAULT_DONE;
     }
     if (done)

@@ -31,13 +31,18 @@ fault_net_dim_apply(struct world *w, struct fault *f, double progress, double dt
     const char *name = w->plan->ports.at[at.i].name;
     if (rx < -8.4 && !(f->said & 1)) {
         f->said |= 1;
-        simline_switch(w, fault_net_switch_of(w, at), 0, 4, "%%SFF-4-DOM_THRESHOLD: %s: Rx power low warning; Operating value: %.2f dBm, "
-                       "Threshold value: -8.40 dBm.", name, rx);
+        simline_switch(
+            w, fault_net_switch_of(w, at), 0, 4,
+            "%%SFF-4-DOM_THRESHOLD: %s: Rx power low warning; Operating value: %.2f dBm, "
+            "Threshold value: -8.40 dBm.",
+            name, rx);
     }
     if (rx < -9.6 && !(f->said & 2)) {
         f->said |= 2;
-        simline_switch(w, fault_net_switch_of(w, at), 0, 3, "%%SFF-3-DOM_THRESHOLD: %s: Rx power low alarm; Operating value: %.2f dBm, "
-                       "Threshold value: -9.60 dBm.", name, rx);
+        simline_switch(w, fault_net_switch_of(w, at), 0, 3,
+                       "%%SFF-3-DOM_THRESHOLD: %s: Rx power low alarm; Operating value: %.2f dBm, "
+                       "Threshold value: -9.60 dBm.",
+                       name, rx);
     }
 }
 
@@ -46,8 +51,10 @@ fault_net_dim_end(struct world *w, struct fault *f)
 {
     struct plan_end at = fault_net_optic(w, f);
     if (at.what == PLAN_PORT && f->said != 0)
-        simline_switch(w, fault_net_switch_of(w, at), 0, 5, "%%SFF-5-DOM_THRESHOLD_CLEAR: %s: Rx power back to normal; Operating value: "
-                       "%.2f dBm.", w->plan->ports.at[at.i].name, w->optics[f->i].rx_base);
+        simline_switch(w, fault_net_switch_of(w, at), 0, 5,
+                       "%%SFF-5-DOM_THRESHOLD_CLEAR: %s: Rx power back to normal; Operating value: "
+                       "%.2f dBm.",
+                       w->plan->ports.at[at.i].name, w->optics[f->i].rx_base);
 }
 
 static void
@@ -55,11 +62,17 @@ fault_net_dark_begin(struct world *w, struct fault *f)
 {
     struct plan_end at = fault_net_optic(w, f);
     if (at.what == PLAN_PORT)
-        simline_switch(w, fault_net_switch_of(w, at), 0, 3, "%%XCVR-3-FAULT: Transceiver in %s: Tx fault, Tx loss of signal on lanes 1-4, "
-                       "module state ModuleFault", w->plan->ports.at[at.i].name);
+        simline_switch(
+            w, fault_net_switch_of(w, at), 0, 3,
+            "%%XCVR-3-FAULT: Transceiver in %s: Tx fault, Tx loss of signal on lanes 1-4, "
+            "module state ModuleFault",
+            w->plan->ports.at[at.i].name);
     else
-        simline_kernel(w, w->plan->nics.at[at.i].node, 0, 3, "mlx5_core %s: Port module event[error]: module %u, Cable error, Module fault",
-                       w->plan->nics.at[at.i].pci, at.i - w->plan->nodes.at[w->plan->nics.at[at.i].node].first_nic);
+        simline_kernel(
+            w, w->plan->nics.at[at.i].node, 0, 3,
+            "mlx5_core %s: Port module event[error]: module %u, Cable error, Module fault",
+            w->plan->nics.at[at.i].pci,
+            at.i - w->plan->nodes.at[w->plan->nics.at[at.i].node].first_nic);
 }
 
 static void
@@ -87,14 +100,17 @@ fault_net_crc_apply(struct world *w, struct fault *f, double progress, double dt
     (void)progress, (void)dt;
     w->port_mods[f->i].crc += 420;
     if (fault_due(w, f, 30))
-        simline_switch(w, w->plan->ports.at[f->i].sw, 0, 4, "%%PLATFORM-4-CRC_ERRORS: %s: input CRC errors exceed threshold (%u in 30 s)",
-                       w->plan->ports.at[f->i].name, 12600u + f->i % 200);
+        simline_switch(
+            w, w->plan->ports.at[f->i].sw, 0, 4,
+            "%%PLATFORM-4-CRC_ERRORS: %s: input CRC errors exceed threshold (%u in 30 s)",
+            w->plan->ports.at[f->i].name, 12600u + f->i % 200);
 }
 
 static void
 fault_net_switch_down_begin(struct world *w, struct fault *f)
 {
-    simline_switch(w, f->i, 0, 1, "%%KERNEL-1-PANIC: forwarding agent terminated unexpectedly, system going down");
+    simline_switch(w, f->i, 0, 1,
+                   "%%KERNEL-1-PANIC: forwarding agent terminated unexpectedly, system going down");
 }
 
 static void
@@ -115,10 +131,15 @@ static void
 fault_net_nic_down_begin(struct world *w, struct fault *f)
 {
     const struct plan_nic *n = &w->plan->nics.at[f->i];
-    simline_kernel(w, n->node, 0, 3, "mlx5_core %s: poll_health:1000:(pid 0): Fatal error 1 detected", n->pci);
-    simline_kernel(w, n->node, 3, 3, "mlx5_core %s: print_health_info:423:(pid 0): Health issue observed, firmware internal error, severity(3) "
-                   "ERROR:", n->pci);
-    simline_kernel(w, n->node, 9, 3, "mlx5_core %s: mlx5_error_sw_reset:281:(pid 0): start", n->pci);
+    simline_kernel(w, n->node, 0, 3,
+                   "mlx5_core %s: poll_health:1000:(pid 0): Fatal error 1 detected", n->pci);
+    simline_kernel(w, n->node, 3, 3,
+                   "mlx5_core %s: print_health_info:423:(pid 0): Health issue observed, firmware "
+                   "internal error, severity(3) "
+                   "ERROR:",
+                   n->pci);
+    simline_kernel(w, n->node, 9, 3, "mlx5_core %s: mlx5_error_sw_reset:281:(pid 0): start",
+                   n->pci);
     simline_kernel(w, n->node, 40, 3, "infiniband %s: ib_cache_update failed (-5)", n->name);
 }
 
@@ -138,14 +159,22 @@ fault_net_nic_flap_apply(struct world *w, struct fault *f, double progress, doub
     if (age < 3000)
         w->nic_mods[f->i].down = 1;
     if (fault_due(w, f, 16)) {
-        simline_kernel(w, n->node, 0, 4, "mlx5_core %s: print_health_info:423:(pid 0): Health issue observed, firmware internal error, "
-                       "severity(4) WARNING:", n->pci);
-        simline_kernel(w, n->node, 5, 4, "mlx5_core %s: mlx5_health_try_recover:335:(pid 1123): handling bad device here", n->pci);
-        simline_kernel(w, n->node, 2900, 6, "mlx5_core %s: mlx5_health_try_recover: health recovery succeeded", n->pci);
+        simline_kernel(w, n->node, 0, 4,
+                       "mlx5_core %s: print_health_info:423:(pid 0): Health issue observed, "
+                       "firmware internal error, "
+                       "severity(4) WARNING:",
+                       n->pci);
+        simline_kernel(
+            w, n->node, 5, 4,
+            "mlx5_core %s: mlx5_health_try_recover:335:(pid 1123): handling bad device here",
+            n->pci);
+        simline_kernel(w, n->node, 2900, 6,
+                       "mlx5_core %s: mlx5_health_try_recover: health recovery succeeded", n->pci);
     }
 }
 
-/* A receiver that does not drain: its pauses stop its leaf's queue, the leaf pauses who sends into it. */
+/* A receiver that does not drain: its pauses stop its leaf's queue, the leaf pauses who sends into
+ * it. */
 static void
 fault_net_storm_apply(struct world *w, struct fault *f, double progress, double dt)
 {
@@ -170,9 +199,14 @@ fault_net_storm_apply(struct world *w, struct fault *f, double progress, double 
     }
     if (!fault_due(w, f, 20))
         return;
-    simline_kernel(w, n->node, 0, 4, "mlx5_core %s %s: Pause storm: port stalled, tx_pause_storm_warning", n->pci, n->netdev);
-    simline_switch(w, sw, 100, 4, "WARNING swss#orchagent: :- report_pfc_storm: PFC Watchdog detected PFC storm on port %s, queue index 3, "
-                   "queue id 0x1500000000%04x and port id 0x100000000%04x.", w->plan->ports.at[port.i].name, port.i & 0xffff, port.i & 0xffff);
+    simline_kernel(w, n->node, 0, 4,
+                   "mlx5_core %s %s: Pause storm: port stalled, tx_pause_storm_warning", n->pci,
+                   n->netdev);
+    simline_switch(w, sw, 100, 4,
+                   "WARNING swss#orchagent: :- report_pfc_storm: PFC Watchdog detected PFC storm "
+                   "on port %s, queue index 3, "
+                   "queue id 0x1500000000%04x and port id 0x100000000%04x.",
+                   w->plan->ports.at[port.i].name, port.i & 0xffff, port.i & 0xffff);
 }
 
 static void
@@ -180,16 +214,23 @@ fault_net_storm_end(struct world *w, struct fault *f)
 {
     struct plan_end port = plan_far_end(w->plan, (struct plan_end){PLAN_NIC, f->i});
     if (port.what == PLAN_PORT)
-        simline_switch(w, w->plan->ports.at[port.i].sw, 0, 5, "NOTICE swss#orchagent: :- report_pfc_restored: PFC Watchdog storm restored on "
-                       "port %s, queue index 3", w->plan->ports.at[port.i].name);
+        simline_switch(
+            w, w->plan->ports.at[port.i].sw, 0, 5,
+            "NOTICE swss#orchagent: :- report_pfc_restored: PFC Watchdog storm restored on "
+            "port %s, queue index 3",
+            w->plan->ports.at[port.i].name);
 }
 
 static void
 fault_net_mtu_begin(struct world *w, struct fault *f)
 {
     const struct plan_port *p = &w->plan->ports.at[f->i];
-    simline_switch(w, p->sw, 0, 5, "%%SYS-5-CONFIG_I: Configured from console by netops on vty0 (10.0.0.12)");
-    simline_switch(w, p->sw, 700, 4, "%%LLDP-4-MTU_MISMATCH: MTU mismatch on %s: local maximum frame size 1500, neighbor 9216", p->name);
+    simline_switch(w, p->sw, 0, 5,
+                   "%%SYS-5-CONFIG_I: Configured from console by netops on vty0 (10.0.0.12)");
+    simline_switch(
+        w, p->sw, 700, 4,
+        "%%LLDP-4-MTU_MISMATCH: MTU mismatch on %s: local maximum frame size 1500, neighbor 9216",
+        p->name);
 }
 
 static void
@@ -204,36 +245,62 @@ fault_net_mtu_apply(struct world *w, struct fault *f, double progress, double dt
         w->nic_mods[far.i].discards += 50;
     }
     if (fault_due(w, f, 30))
-        simline_switch(w, w->plan->ports.at[f->i].sw, 800, 4, "%%LLDP-4-MTU_MISMATCH: MTU mismatch on %s: local maximum frame size 1500, "
-                       "neighbor 9216", w->plan->ports.at[f->i].name);
+        simline_switch(w, w->plan->ports.at[f->i].sw, 800, 4,
+                       "%%LLDP-4-MTU_MISMATCH: MTU mismatch on %s: local maximum frame size 1500, "
+                       "neighbor 9216",
+                       w->plan->ports.at[f->i].name);
 }
 
 static void
 fault_net_mtu_end(struct world *w, struct fault *f)
 {
-    simline_switch(w, w->plan->ports.at[f->i].sw, 0, 5, "%%SYS-5-CONFIG_I: Configured from console by netops on vty0 (10.0.0.12)");
+    simline_switch(w, w->plan->ports.at[f->i].sw, 0, 5,
+                   "%%SYS-5-CONFIG_I: Configured from console by netops on vty0 (10.0.0.12)");
 }
 
 const struct fault_row fault_rows_net[] = {
-    {"optic-degrading", "optic", 240, "received light fades below its alarm limit: bit errors, then CRC errors, retransmissions and link flaps",
+    {"optic-degrading", "optic", 240,
+     "received light fades below its alarm limit: bit errors, then CRC errors, retransmissions and "
+     "link flaps",
      NULL, fault_net_dim_apply, fault_net_dim_end, "optic link port", "optic", "infrastructure"},
-    {"optic-dead", "optic", 180, "the module's lasers stop: no light at the other end, the link goes down, the job loses that path and fails",
-     fault_net_dark_begin, fault_net_dark_apply, NULL, "optic link port", "optic", "infrastructure"},
-    {"link-flap", "port", 180, "the cable loses contact for three seconds of every fourteen: both ends go down and up, the job stutters",
+    {"optic-dead", "optic", 180,
+     "the module's lasers stop: no light at the other end, the link goes down, the job loses that "
+     "path and fails",
+     fault_net_dark_begin, fault_net_dark_apply, NULL, "optic link port", "optic",
+     "infrastructure"},
+    {"link-flap", "port", 180,
+     "the cable loses contact for three seconds of every fourteen: both ends go down and up, the "
+     "job stutters",
      NULL, fault_net_flap_apply, NULL, "link optic port", "optic", "infrastructure"},
-    {"port-errors", "port", 180, "a dirty connector corrupts frames at one port: CRC errors with good light, retransmissions at the far NIC",
+    {"port-errors", "port", 180,
+     "a dirty connector corrupts frames at one port: CRC errors with good light, retransmissions "
+     "at the far NIC",
      NULL, fault_net_crc_apply, NULL, "port optic link", "optic", "infrastructure"},
-    {"leaf-down", "switch", 180, "a leaf switch dies: its series end, every port and NIC on it goes down, the jobs on its rail fail",
-     fault_net_switch_down_begin, fault_net_switch_down_apply, fault_net_switch_down_end, "switch", "switch", "infrastructure"},
-    {"spine-down", "switch", 180, "a spine switch dies: its series end, one uplink of every leaf goes down, jobs go on",
-     fault_net_switch_down_begin, fault_net_switch_down_apply, fault_net_switch_down_end, "switch", "switch", "infrastructure"},
-    {"nic-down", "nic", 180, "the NIC's firmware halts: its port goes down, its rank cannot reach its peers, the job fails",
+    {"leaf-down", "switch", 180,
+     "a leaf switch dies: its series end, every port and NIC on it goes down, the jobs on its rail "
+     "fail",
+     fault_net_switch_down_begin, fault_net_switch_down_apply, fault_net_switch_down_end, "switch",
+     "switch", "infrastructure"},
+    {"spine-down", "switch", 180,
+     "a spine switch dies: its series end, one uplink of every leaf goes down, jobs go on",
+     fault_net_switch_down_begin, fault_net_switch_down_apply, fault_net_switch_down_end, "switch",
+     "switch", "infrastructure"},
+    {"nic-down", "nic", 180,
+     "the NIC's firmware halts: its port goes down, its rank cannot reach its peers, the job fails",
      fault_net_nic_down_begin, fault_net_nic_down_apply, NULL, "nic node", "nic", "infrastructure"},
-    {"nic-flap", "nic", 180, "the NIC's firmware recovers itself again and again: its port goes down and up, the job stutters",
+    {"nic-flap", "nic", 180,
+     "the NIC's firmware recovers itself again and again: its port goes down and up, the job "
+     "stutters",
      NULL, fault_net_nic_flap_apply, NULL, "nic node", "nic", "infrastructure"},
-    {"pfc-storm", "nic", 180, "a NIC that does not drain sends pauses without end; they spread over its leaf and slow every job there",
-     NULL, fault_net_storm_apply, fault_net_storm_end, "nic node port", "congestion nic", "infrastructure"},
-    {"mtu-mismatch", "port", 180, "a port is set to MTU 1500 while its neighbour has 9216: large frames are discarded, the job slows down",
-     fault_net_mtu_begin, fault_net_mtu_apply, fault_net_mtu_end, "port switch link", "fabric-config", "infrastructure"},
+    {"pfc-storm", "nic", 180,
+     "a NIC that does not drain sends pauses without end; they spread over its leaf and slow every "
+     "job there",
+     NULL, fault_net_storm_apply, fault_net_storm_end, "nic node port", "congestion nic",
+     "infrastructure"},
+    {"mtu-mismatch", "port", 180,
+     "a port is set to MTU 1500 while its neighbour has 9216: large frames are discarded, the job "
+     "slows down",
+     fault_net_mtu_begin, fault_net_mtu_apply, fault_net_mtu_end, "port switch link",
+     "fabric-config", "infrastructure"},
     {.name = NULL},
 };

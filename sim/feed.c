@@ -1,4 +1,5 @@
-/* feed: see the header. Two queues to the server, so that lines and jobs do not wait behind samples. */
+/* feed: see the header. Two queues to the server, so that lines and jobs do not wait behind
+ * samples. */
 #include "sim/feed.h"
 #include "base/clock.h"
 #include "base/compress.h"
@@ -17,9 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FEED_LINES_MAX     (4u << 20) /* bytes of one Loki push */
-#define FEED_COMPRESSED    (40u << 20)
-#define FEED_TCP_RETRY_MS  5000
+#define FEED_LINES_MAX    (4u << 20) /* bytes of one Loki push */
+#define FEED_COMPRESSED   (40u << 20)
+#define FEED_TCP_RETRY_MS 5000
 
 struct feed {
     struct feed_config cfg;
@@ -66,7 +67,10 @@ feed_new(const struct feed_config *cfg, struct feed **ret, struct err *err)
     if (rc >= 0)
         rc = feed_address(cfg->trap, &f->trap, err);
     if (rc >= 0 && cfg->server != NULL) {
-        struct post_config pc = {.server = cfg->server, .token = cfg->token, .queue_max = cfg->replay ? 8 : 256, .wait = cfg->replay};
+        struct post_config pc = {.server = cfg->server,
+                                 .token = cfg->token,
+                                 .queue_max = cfg->replay ? 8 : 256,
+                                 .wait = cfg->replay};
         f->samples = post_new(&pc);
         pc.queue_max = cfg->replay ? 32 : 2048;
         f->control = post_new(&pc);
@@ -122,7 +126,8 @@ feed_send_samples(void *ctx, const void *body, size_t len, unsigned series)
         return;
     buf_init(&out, FEED_COMPRESSED);
     if (compress_snappy(body, len, &out) < 0 ||
-        post_send(f->samples, "POST", "/prometheus/api/v1/write", "application/x-protobuf", "snappy", &out) < 0)
+        post_send(f->samples, "POST", "/prometheus/api/v1/write", "application/x-protobuf",
+                  "snappy", &out) < 0)
         f->refused++;
     buf_done(&out);
 }
@@ -135,7 +140,8 @@ feed_bind(struct feed *f, struct world *w, struct err *err)
     if (f->write == NULL)
         return err_set(err, ERR_NOMEM, "no memory for the labels of so many series");
     if (f->cfg.switch_interval_s == 0)
-        f->cfg.switch_interval_s = w->plan->ports.count > 20000 && w->cfg.interval_s < 60 ? 60 : w->cfg.interval_s;
+        f->cfg.switch_interval_s =
+            w->plan->ports.count > 20000 && w->cfg.interval_s < 60 ? 60 : w->cfg.interval_s;
     return 0;
 }
 
@@ -147,11 +153,13 @@ feed_skip_switch(struct feed *f, uint32_t sw)
 
 /* A datagram from the switch's own address, where that is one of this machine. */
 static void
-feed_from(const struct feed *f, const char *address, const struct sockaddr_in *to, const void *p, size_t n)
+feed_from(const struct feed *f, const char *address, const struct sockaddr_in *to, const void *p,
+          size_t n)
 {
     struct sockaddr_in from = {.sin_family = AF_INET};
     int fd = -1;
-    if (address != NULL && strncmp(address, "127.", 4) == 0 && inet_pton(AF_INET, address, &from.sin_addr) == 1) {
+    if (address != NULL && strncmp(address, "127.", 4) == 0 &&
+        inet_pton(AF_INET, address, &from.sin_addr) == 1) {
         fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) < 0) {
             close(fd);
@@ -205,7 +213,8 @@ feed_line(void *ctx, const struct world_line *l)
     f->line_count++;
     if (f->cfg.lines != NULL) {
         char t[TIME_TEXT_SIZE];
-        fprintf(f->cfg.lines, "%s %s %s%s%s %s\n", time_format(l->t_ms, t), l->host, l->source, on_job ? "=" : "", l->job, l->text);
+        fprintf(f->cfg.lines, "%s %s %s%s%s %s\n", time_format(l->t_ms, t), l->host, l->source,
+                on_job ? "=" : "", l->job, l->text);
     }
     if (on_switch && f->cfg.syslog_udp != NULL) {
         struct buf b;
@@ -237,7 +246,8 @@ feed_trap(void *ctx, const struct world_trap *t)
     int n = emit_trap_encode(f->w, t, ++f->request_id, memory, sizeof memory, &at);
     if (n <= 0)
         return;
-    feed_from(f, f->w->plan->switches.at[f->w->plan->ports.at[t->port].sw].address, &f->trap, at, (size_t)n);
+    feed_from(f, f->w->plan->switches.at[f->w->plan->ports.at[t->port].sw].address, &f->trap, at,
+              (size_t)n);
     f->trap_count++;
 }
 
@@ -310,22 +320,24 @@ feed_fault(void *ctx, const char *name, const char *entity, bool begins, int64_t
     char t[TIME_TEXT_SIZE];
     if (f->cfg.truth == NULL)
         return;
-    fprintf(f->cfg.truth, "{\"time\":\"%s\",\"fault\":\"%s\",\"entity\":\"%s\",\"phase\":\"%s\"}\n", time_format(t_ms, t), name, entity,
-            begins ? "begin" : "end");
+    fprintf(f->cfg.truth, "{\"time\":\"%s\",\"fault\":\"%s\",\"entity\":\"%s\",\"phase\":\"%s\"}\n",
+            time_format(t_ms, t), name, entity, begins ? "begin" : "end");
     fflush(f->cfg.truth);
 }
 
 struct world_sink
 feed_sink(struct feed *f)
 {
-    return (struct world_sink){.line = feed_line, .trap = feed_trap, .job = feed_job, .fault = feed_fault, .ctx = f};
+    return (struct world_sink){
+        .line = feed_line, .trap = feed_trap, .job = feed_job, .fault = feed_fault, .ctx = f};
 }
 
 void
 feed_tick(struct feed *f)
 {
     struct world *w = f->w;
-    uint32_t second = (uint32_t)(w->now_ms / 1000), every = w->cfg.interval_s, sw_every = f->cfg.switch_interval_s;
+    uint32_t second = (uint32_t)(w->now_ms / 1000), every = w->cfg.interval_s,
+             sw_every = f->cfg.switch_interval_s;
     bool rare = second / every % 4 == 0;
     for (uint32_t i = second % every; i < w->plan->nodes.count; i += every) {
         world_sample_node(w, i);
@@ -353,8 +365,15 @@ feed_counts(struct feed *f, struct feed_counts *ret)
         post_counts(f->samples, &a);
         post_counts(f->control, &b);
     }
-    *ret = (struct feed_counts){.samples = emit_write_samples(f->write), .requests = a.sent + b.sent, .failed = a.failed + b.failed + f->refused,
-                                .dropped = a.dropped + b.dropped, .retries = a.retries + b.retries, .lines = f->line_count,
-                                .traps = f->trap_count, .bytes = a.bytes + b.bytes, .queued = a.queued + b.queued};
-    str_copy(ret->last_error, sizeof ret->last_error, *a.last_error != 0 ? a.last_error : b.last_error);
+    *ret = (struct feed_counts){.samples = emit_write_samples(f->write),
+                                .requests = a.sent + b.sent,
+                                .failed = a.failed + b.failed + f->refused,
+                                .dropped = a.dropped + b.dropped,
+                                .retries = a.retries + b.retries,
+                                .lines = f->line_count,
+                                .traps = f->trap_count,
+                                .bytes = a.bytes + b.bytes,
+                                .queued = a.queued + b.queued};
+    str_copy(ret->last_error, sizeof ret->last_error,
+             *a.last_error != 0 ? a.last_error : b.last_error);
 }

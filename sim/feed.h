@@ -1,7 +1,8 @@
 /* feed: a world's voice: samples, lines, jobs and traps on the real inputs of a server.
  *
- * remote_write to /prometheus/api/v1/write; lines by Loki push to /loki/api/v1/push, or by syslog where an address is
- * given; jobs as documents; traps by UDP from each switch's own loopback address. */
+ * remote_write to /prometheus/api/v1/write; lines by Loki push to /loki/api/v1/push, or by syslog
+ * where an address is given; jobs as documents; traps by UDP from each switch's own loopback
+ * address. */
 #ifndef SIM_FEED_H
 #define SIM_FEED_H
 
@@ -11,13 +12,13 @@
 #include <stdio.h>
 
 struct feed_config {
-    const char *server;              /* NULL: nothing is sent over HTTP */
-    const char *token;               /* NULL: none */
+    const char *server;                         /* NULL: nothing is sent over HTTP */
+    const char *token;                          /* NULL: none */
     const char *syslog_udp, *syslog_tcp, *trap; /* host:port, or NULL */
-    FILE *lines, *truth;             /* copies for people and for evaluation, or NULL */
-    bool replay;                     /* wait for the server rather than drop */
-    unsigned series_max;             /* a request; 0: 8,000 */
-    unsigned switch_interval_s;      /* 0: the world's, 60 from 20,000 ports on */
+    FILE *lines, *truth;                        /* copies for people and for evaluation, or NULL */
+    bool replay;                                /* wait for the server rather than drop */
+    unsigned series_max;                        /* a request; 0: 8,000 */
+    unsigned switch_interval_s;                 /* 0: the world's, 60 from 20,000 ports on */
 };
 
 struct feed_counts {

@@ -1,17 +1,24 @@
-/* physics: how GPUs, hosts, links and cooling follow load, over the time since each was last sampled.
+/* physics: how GPUs, hosts, links and cooling follow load, over the time since each was last
+ * sampled.
  *
- * Numbers are those of an 8-way H100 server (700 W limit, 1,980 MHz boost, 80 GB) on 400G DR4 modules. First-order
- * thermal model: dT/dt = (T_coolant + 0.056 K/W * P - T) / 18 s. */
+ * Numbers are those of an 8-way H100 server (700 W limit, 1,980 MHz boost, 80 GB) on 400G DR4
+ * modules. First-order thermal model: dT/dt = (T_coolant + 0.056 K/W * P - T) / 18 s. */
 #include "sim/world.h"
 
 #include <math.h>
 
-enum { REASON_IDLE = 0x1, REASON_POWER_CAP = 0x4, REASON_HW_SLOW = 0x8, REASON_SW_THERMAL = 0x20, REASON_HW_THERMAL = 0x40 };
+enum {
+    REASON_IDLE = 0x1,
+    REASON_POWER_CAP = 0x4,
+    REASON_HW_SLOW = 0x8,
+    REASON_SW_THERMAL = 0x20,
+    REASON_HW_THERMAL = 0x40
+};
 
-#define PHYSICS_THROTTLE_C  87.0  /* software thermal slowdown */
-#define PHYSICS_COMPUTE_W   635.0
-#define PHYSICS_SPIN_W      245.0 /* a kernel that polls for its peers */
-#define PHYSICS_IDLE_W      78.0
+#define PHYSICS_THROTTLE_C 87.0 /* software thermal slowdown */
+#define PHYSICS_COMPUTE_W  635.0
+#define PHYSICS_SPIN_W     245.0 /* a kernel that polls for its peers */
+#define PHYSICS_IDLE_W     78.0
 
 static const struct simjob *
 physics_job(const struct world *w, uint32_t gpu)
@@ -34,10 +41,14 @@ physics_coolant(const struct world *w, uint32_t node)
     int32_t c = r < 0 ? -1 : w->plan->racks.at[r].cdu;
     if (c < 0)
         return 26;
-    return w->cdus[c].supply + 58.0 * (double)w->cdus[c].flow_lost; /* less flow carries the heat worse */
+    return w->cdus[c].supply +
+           58.0 * (double)w->cdus[c].flow_lost; /* less flow carries the heat worse */
 }
 
-struct physics_load { double busy, spin, clock, tensor; bool saving; };
+struct physics_load {
+    double busy, spin, clock, tensor;
+    bool saving;
+};
 
 static struct physics_load
 physics_gpu_load(const struct world *w, uint32_t i, const struct simjob *j)
@@ -53,7 +64,10 @@ physics_gpu_load(const struct world *w, uint32_t i, const struct simjob *j)
     l.saving = w->now_ms < j->checkpoint_until_ms || j->trouble == TROUBLE_STORAGE;
     if (m->hung)
         return l;
-    l.busy = l.saving ? 0.12 : fmin(1.0, j->speed / fmax(own, 0.05)); /* of the time, computing; the rest it waits */
+    l.busy =
+        l.saving
+            ? 0.12
+            : fmin(1.0, j->speed / fmax(own, 0.05)); /* of the time, computing; the rest it waits */
     l.spin = l.saving ? 0.05 : 1.0 - l.busy;
     l.tensor = 0.43 * l.busy;
     return l;
@@ -66,7 +80,8 @@ physics_gpu_heat(struct world *w, uint32_t i, double target_w, double dt)
     double tau = 1.0 - exp(-dt / 5.0);
     g->power += (fmin(target_w, 699) - g->power) * tau;
     double rest = physics_coolant(w, w->plan->gpus.at[i].node) + 0.056 * g->power +
-                  (double)(rng_hash(w->cfg.seed, i) % 500) / 100.0 + (double)w->gpu_mods[i].heat + g->blip;
+                  (double)(rng_hash(w->cfg.seed, i) % 500) / 100.0 + (double)w->gpu_mods[i].heat +
+                  g->blip;
     g->temp += (rest - g->temp) * (1.0 - exp(-dt / 18.0));
     g->mem_temp = g->temp + 6 + g->power / 90.0;
 }
@@ -112,7 +127,8 @@ physics_gpu(struct world *w, uint32_t i, double dt)
     g->tensor = fmax(0, l.tensor * (1 + 0.02 * n));
     g->sm_active = fmin(1, 0.86 * l.busy + 0.21 * l.spin);
     g->clock = floor(j == NULL ? 345 : (hung ? 1980 : 1755 + 30 * n) * l.clock / 15) * 15;
-    double target = PHYSICS_IDLE_W + (PHYSICS_COMPUTE_W - PHYSICS_IDLE_W) * l.busy * (0.3 + 0.7 * l.clock) +
+    double target = PHYSICS_IDLE_W +
+                    (PHYSICS_COMPUTE_W - PHYSICS_IDLE_W) * l.busy * (0.3 + 0.7 * l.clock) +
                     (PHYSICS_SPIN_W - PHYSICS_IDLE_W) * l.spin + (hung ? 45 : 0) + 6 * n;
     physics_gpu_heat(w, i, target, dt);
     g->fb_used = j == NULL ? 600 : floor(71800 + (double)(rng_hash(7, i) % 900));
@@ -145,7 +161,8 @@ physics_nic(struct world *w, uint32_t i, double dt)
     n->adp_retrans += floor(resent * 0.7);
     n->ack_timeout += floor(resent * 0.02) + (down && many ? 4 : 0);
     n->discards += floor((double)m->discards * dt);
-    double marked = rate > 0 ? floor(rng_between(&w->rng, 0, 40)) : 0; /* a busy fabric marks a little, always */
+    double marked = rate > 0 ? floor(rng_between(&w->rng, 0, 40))
+                             : 0; /* a busy fabric marks a little, always */
     n->ecn += marked;
     n->cnp_sent += marked;
     n->cnp_handled += marked;
@@ -165,7 +182,8 @@ physics_node_memory(struct world *w, uint32_t i, double work, double dt)
     n->edac_ue += floor((double)m->ue * dt);
     n->clock_offset = (double)m->clock + rng_normal(&w->rng) * 20e-6;
     n->clock_synced = fabs((double)m->clock) > 0.5 ? 0 : 1;
-    n->root_avail = m->disk_full ? n->root_avail * exp(-dt / 2) : fmax(n->root_avail, n->root_size * 0.55);
+    n->root_avail =
+        m->disk_full ? n->root_avail * exp(-dt / 2) : fmax(n->root_avail, n->root_size * 0.55);
 }
 
 static void
@@ -173,7 +191,10 @@ physics_node(struct world *w, uint32_t i, double work, bool saving, double dt)
 {
     struct world_node *n = &w->nodes[i];
     const struct world_node_mod *m = &w->node_mods[i];
-    double user = 18 * work + 1.2, system = 4 * work + 0.6, wait = m->io_stall ? 20 : saving ? 3 : 0.05; /* of 192 */
+    double user = 18 * work + 1.2, system = 4 * work + 0.6,
+           wait = m->io_stall ? 20
+                  : saving    ? 3
+                              : 0.05; /* of 192 */
     n->cpu_user += user * dt;
     n->cpu_system += system * dt;
     n->cpu_iowait += wait * dt;
@@ -185,7 +206,8 @@ physics_node(struct world *w, uint32_t i, double work, bool saving, double dt)
     n->pressure_cpu += dt * 0.002;
     n->disk_written += 2e5 * dt + (saving ? 1e6 * dt : 0);
     n->disk_read += 5e4 * dt;
-    bool stalled = w->plan->nodes.at[i].storage >= 0 && w->storage_stalled[w->plan->nodes.at[i].storage];
+    bool stalled =
+        w->plan->nodes.at[i].storage >= 0 && w->storage_stalled[w->plan->nodes.at[i].storage];
     double ops = stalled ? 0 : (saving ? 900 : 40) * rng_between(&w->rng, 0.8, 1.2) * dt;
     n->nfs_ops += floor(ops) + (stalled ? 1 : 0);
     n->nfs_seconds += ops * 0.0021 + (stalled ? dt * 12 : 0);
@@ -222,7 +244,8 @@ world_sample_node(struct world *w, uint32_t i)
         physics_gpu(w, g, dt);
         watts += w->gpus[g].power;
         work += j == NULL ? 0 : 1.0 / p->gpus;
-        saving = saving || (j != NULL && (w->now_ms < j->checkpoint_until_ms || j->trouble == TROUBLE_STORAGE));
+        saving = saving || (j != NULL &&
+                            (w->now_ms < j->checkpoint_until_ms || j->trouble == TROUBLE_STORAGE));
     }
     for (uint32_t k = p->first_nic; k < p->first_nic + p->nics; k++) {
         physics_nic(w, k, dt);
@@ -265,12 +288,14 @@ world_optics(struct world *w, uint32_t i, double dt)
     for (int lane = 0; lane < WORLD_LANES; lane++) {
         double share = lane == 0 ? 1.0 : 0.82;
         double noise = rng_normal(&w->rng) * 0.03;
-        o->rx[lane] = far_dark || m->dark ? -40 : o->rx_base - (double)m->loss * share + noise - 0.08 * lane;
+        o->rx[lane] =
+            far_dark || m->dark ? -40 : o->rx_base - (double)m->loss * share + noise - 0.08 * lane;
         o->tx[lane] = m->dark ? -40 : o->tx_base + noise;
         o->bias[lane] = m->dark ? 0 : o->bias_base + (double)m->bias + noise;
         worst = fmin(worst, o->rx[lane]);
     }
-    o->temp += (46 + (double)(rng_hash(3, i) % 60) / 10.0 + (double)m->heat - o->temp) * (1 - exp(-dt / 60)) +
+    o->temp += (46 + (double)(rng_hash(3, i) % 60) / 10.0 + (double)m->heat - o->temp) *
+                   (1 - exp(-dt / 60)) +
                rng_normal(&w->rng) * 0.05;
     o->ber = worst < -30 ? 0.5 : world_optic_ber(worst) * rng_between(&w->rng, 0.9, 1.1);
     if (worst > -30)
@@ -340,7 +365,9 @@ world_sample_site(struct world *w)
     const struct plan *p = w->plan;
     double dt = physics_elapsed(w, &w->site.sampled_ms);
     for (uint32_t i = 0; i < p->racks.count; i++)
-        w->racks[i] = (struct world_rack){.power = 400, .inlet = 24 + (double)(rng_hash(9, i) % 20) / 10 + rng_normal(&w->rng) * 0.1};
+        w->racks[i] = (struct world_rack){.power = 400,
+                                          .inlet = 24 + (double)(rng_hash(9, i) % 20) / 10 +
+                                                   rng_normal(&w->rng) * 0.1};
     for (uint32_t i = 0; i < p->nodes.count; i++)
         if (p->nodes.at[i].rack >= 0)
             w->racks[p->nodes.at[i].rack].power += w->nodes[i].power;

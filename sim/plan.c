@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLAN_NAMES_MAX (4u << 20)
-#define PLAN_ARENA_MAX (1u << 30)
+#define PLAN_NAMES_MAX    (4u << 20)
+#define PLAN_ARENA_MAX    (1u << 30)
 #define PLAN_ELEMENTS_MAX (1u << 21)
 
 #define PLAN_PUSH(array) plan_grow(&(array).at, &(array).count, &(array).cap, sizeof *(array).at)
@@ -149,7 +149,8 @@ plan_add_switch(struct plan *p, const struct plan_switch *s)
         return ERR_NOMEM;
     *w = *s;
     char own[32];
-    snprintf(own, sizeof own, "127.%u.%u.%u", 16 + ((i + 1) >> 16), ((i + 1) >> 8) & 255, (i + 1) & 255);
+    snprintf(own, sizeof own, "127.%u.%u.%u", 16 + ((i + 1) >> 16), ((i + 1) >> 8) & 255,
+             (i + 1) & 255);
     w->name = plan_str(p, s->name);
     w->role = plan_str(p, s->role);
     w->group = plan_str(p, s->group);

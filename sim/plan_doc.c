@@ -1,6 +1,7 @@
 /* plan_doc: the topology document, read into a plan and printed from one.
  *
- * The simulator's own small reader: what it does not simulate (aliases, addresses of nodes) it passes over. */
+ * The simulator's own small reader: what it does not simulate (aliases, addresses of nodes) it
+ * passes over. */
 #include "base/hostlist.h"
 #include "base/jsonw.h"
 #include "sim/plan.h"
@@ -15,7 +16,8 @@ struct plan_reader {
 };
 
 static int
-plan_doc_fail(struct plan_reader *r, const struct doc_node *n, int64_t rc, const char *what, const char *name)
+plan_doc_fail(struct plan_reader *r, const struct doc_node *n, int64_t rc, const char *what,
+              const char *name)
 {
     return doc_err(r->doc, n, r->err, (int)rc, "%s '%s': %s", what, name, err_text((int)rc));
 }
@@ -33,18 +35,19 @@ plan_doc_name(struct plan_reader *r, const struct doc_node *n, const char **ret_
 static int
 plan_doc_rack(struct plan_reader *r, const struct doc_node *n)
 {
-    const char *name;
+    const char *name = "";
     int rc = plan_doc_name(r, n, &name);
     if (rc < 0)
         return rc;
-    int64_t i = plan_add_rack(r->plan, name, doc_get_str(n, "pdu", NULL), doc_get_str(n, "cdu", NULL));
+    int64_t i =
+        plan_add_rack(r->plan, name, doc_get_str(n, "pdu", NULL), doc_get_str(n, "cdu", NULL));
     return i < 0 ? plan_doc_fail(r, n, i, "rack", name) : 0;
 }
 
 static int
 plan_doc_switch(struct plan_reader *r, const struct doc_node *n)
 {
-    const char *name;
+    const char *name = "";
     int rc = plan_doc_name(r, n, &name);
     if (rc < 0)
         return rc;
@@ -62,7 +65,7 @@ static int
 plan_doc_nics(struct plan_reader *r, const struct doc_node *nics)
 {
     for (const struct doc_node *n = nics == NULL ? NULL : nics->first; n != NULL; n = n->next) {
-        const char *name;
+        const char *name = "";
         int rc = plan_doc_name(r, n, &name);
         if (rc < 0)
             return rc;
@@ -84,14 +87,15 @@ plan_doc_pci(struct plan_reader *r, const struct doc_node *pci, uint32_t node)
     for (uint32_t g = 0; g < at->gpus; g++) {
         const char *text = doc_str(doc_at(pci, g), NULL);
         if (text != NULL)
-            snprintf(r->plan->gpus.at[at->first_gpu + g].pci, sizeof r->plan->gpus.at[0].pci, "%.15s", text);
+            snprintf(r->plan->gpus.at[at->first_gpu + g].pci, sizeof r->plan->gpus.at[0].pci,
+                     "%.15s", text);
     }
 }
 
 static int
 plan_doc_node(struct plan_reader *r, const struct doc_node *n)
 {
-    const char *name, *rack = doc_get_str(n, "rack", NULL);
+    const char *name = "", *rack = doc_get_str(n, "rack", NULL);
     const struct doc_node *gpus = doc_get(n, "gpus");
     char text[256];
     int rc = plan_doc_name(r, n, &name);
@@ -102,15 +106,18 @@ plan_doc_node(struct plan_reader *r, const struct doc_node *n)
                              .group = doc_get_str(n, "group", ""),
                              .vendor = doc_get_str(gpus, "vendor", NULL),
                              .model = doc_get_str(gpus, "model", NULL)};
-    int64_t count = gpus != NULL && gpus->kind == DOC_INT ? doc_int(gpus, 0) : doc_get_int(gpus, "count", 0);
+    int64_t count =
+        gpus != NULL && gpus->kind == DOC_INT ? doc_int(gpus, 0) : doc_get_int(gpus, "count", 0);
     if (count < 0 || count > 64)
-        return doc_err(r->doc, gpus, r->err, ERR_RANGE, "a node has 0 to 64 accelerators, not %lld", (long long)count);
+        return doc_err(r->doc, gpus, r->err, ERR_RANGE, "a node has 0 to 64 accelerators, not %lld",
+                       (long long)count);
     node.gpus = (uint32_t)count;
     if (rack != NULL) {
         snprintf(text, sizeof text, "rack:%s", rack);
         node.rack = (int32_t)plan_find(r->plan, text);
         if (node.rack < 0)
-            return doc_err(r->doc, doc_get(n, "rack"), r->err, ERR_NOTFOUND, "rack '%s' is not in racks", rack);
+            return doc_err(r->doc, doc_get(n, "rack"), r->err, ERR_NOTFOUND,
+                           "rack '%s' is not in racks", rack);
     }
     int64_t i = plan_add_node(r->plan, &node);
     if (i < 0)
@@ -136,7 +143,8 @@ plan_doc_end(struct plan_reader *r, const struct doc_node *at, struct plan_end *
     snprintf(name, sizeof name, "switch:%.*s", (int)(slash - text), text);
     int64_t sw = plan_find(r->plan, name);
     if (sw < 0)
-        return doc_err(r->doc, at, r->err, ERR_NOTFOUND, "'%s' is neither a NIC of a node nor a port of a switch", text);
+        return doc_err(r->doc, at, r->err, ERR_NOTFOUND,
+                       "'%s' is neither a NIC of a node nor a port of a switch", text);
     i = plan_add_port(r->plan, (uint32_t)sw, slash + 1);
     if (i < 0)
         return plan_doc_fail(r, at, i, "port", text);
@@ -153,14 +161,15 @@ plan_doc_link(struct plan_reader *r, const struct doc_node *n)
         rc = plan_doc_end(r, doc_get(n, "b"), &b);
     if (rc < 0)
         return rc;
-    int64_t i = plan_add_link(r->plan, a, b, doc_get_real(n, "gbps", 400), doc_get_bool(n, "optic", true));
+    int64_t i =
+        plan_add_link(r->plan, a, b, doc_get_real(n, "gbps", 400), doc_get_bool(n, "optic", true));
     return i < 0 ? plan_doc_fail(r, n, i, "link", doc_get_str(n, "a", "")) : 0;
 }
 
 static int
 plan_doc_storage(struct plan_reader *r, const struct doc_node *n)
 {
-    const char *name;
+    const char *name = "";
     int rc = plan_doc_name(r, n, &name);
     if (rc < 0)
         return rc;
@@ -213,14 +222,18 @@ plan_doc_fabric(struct plan_reader *r, const struct doc_node *n)
 }
 
 static int
-plan_doc_each(struct plan_reader *r, const char *key, int (*read)(struct plan_reader *, const struct doc_node *))
+plan_doc_each(struct plan_reader *r, const char *key,
+              int (*read)(struct plan_reader *, const struct doc_node *))
 {
     const struct doc_node *list = doc_get(doc_root(r->doc), key);
     if (list != NULL && list->kind != DOC_SEQ && list->kind != DOC_NULL)
         return doc_err(r->doc, list, r->err, ERR_SYNTAX, "'%s' is a list", key);
     int rc = 0;
-    for (const struct doc_node *n = list == NULL ? NULL : list->first; n != NULL && rc >= 0; n = n->next)
-        rc = n->kind == DOC_MAP ? read(r, n) : doc_err(r->doc, n, r->err, ERR_SYNTAX, "an entry of '%s' is a map", key);
+    for (const struct doc_node *n = list == NULL ? NULL : list->first; n != NULL && rc >= 0;
+         n = n->next)
+        rc = n->kind == DOC_MAP
+                 ? read(r, n)
+                 : doc_err(r->doc, n, r->err, ERR_SYNTAX, "an entry of '%s' is a map", key);
     return rc;
 }
 

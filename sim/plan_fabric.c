@@ -1,8 +1,9 @@
 /* plan_fabric: the two templates.
  *
- * rail-spine-leaf: in each group one leaf a rail; NIC r of each node of the group goes down to leaf-gGG-r,
- * ports Ethernet1..N; each leaf goes up to every spine, ports after them. fat-tree (Al-Fares, Loukissas,
- * Vahdat 2008): k pods of k/2 edge ("leaf") and k/2 aggregation ("spine") switches, (k/2)^2 cores. */
+ * rail-spine-leaf: in each group one leaf a rail; NIC r of each node of the group goes down to
+ * leaf-gGG-r, ports Ethernet1..N; each leaf goes up to every spine, ports after them. fat-tree
+ * (Al-Fares, Loukissas, Vahdat 2008): k pods of k/2 edge ("leaf") and k/2 aggregation ("spine")
+ * switches, (k/2)^2 cores. */
 #include "sim/plan.h"
 #include "base/hostlist.h"
 
@@ -62,7 +63,8 @@ fabric_cable(struct plan *p, struct plan_end a, int64_t port, double gbps)
 }
 
 static int
-fabric_switch_pair(struct plan *p, uint32_t low, uint32_t up_port, uint32_t high, uint32_t down_port, double gbps)
+fabric_switch_pair(struct plan *p, uint32_t low, uint32_t up_port, uint32_t high,
+                   uint32_t down_port, double gbps)
 {
     int64_t a = fabric_port(p, low, up_port), b = fabric_port(p, high, down_port);
     if (a < 0)
@@ -78,7 +80,8 @@ fabric_switch(struct plan *p, const char *name, const char *role, const char *gr
 }
 
 static int
-fabric_rail_switches(struct plan *p, const struct plan_fabric *f, uint32_t *ret_leaf, uint32_t *ret_spine)
+fabric_rail_switches(struct plan *p, const struct plan_fabric *f, uint32_t *ret_leaf,
+                     uint32_t *ret_spine)
 {
     char name[32], group[16];
     int64_t rc;
@@ -122,16 +125,18 @@ fabric_rail_group(struct plan *p, const struct plan_fabric *f, uint32_t g, uint3
 static int
 fabric_rail_expand(struct plan *p, struct plan_fabric f)
 {
-    uint32_t leaf, spine;
+    uint32_t leaf = 0, spine = 0;
     int rc = fabric_rail_switches(p, &f, &leaf, &spine);
     for (uint32_t g = 0; rc >= 0 && g < f.groups; g++) {
         rc = fabric_rail_group(p, &f, g, leaf);
         for (uint32_t r = 0; rc >= 0 && r < f.rails; r++) {
             uint32_t l = g * f.rails + r;
             for (uint32_t s = 0; rc >= 0 && s < f.spines; s++)
-                rc = fabric_switch_pair(p, leaf + l, f.nodes_per_group + s + 1, spine + s, l + 1, f.gbps);
+                rc = fabric_switch_pair(p, leaf + l, f.nodes_per_group + s + 1, spine + s, l + 1,
+                                        f.gbps);
             for (uint32_t x = 0; rc >= 0 && x < FABRIC_SPARE_PORTS; x++)
-                rc = fabric_port(p, leaf + l, f.nodes_per_group + f.spines + x + 1) < 0 ? ERR_NOMEM : 0;
+                rc = fabric_port(p, leaf + l, f.nodes_per_group + f.spines + x + 1) < 0 ? ERR_NOMEM
+                                                                                        : 0;
         }
     }
     return rc;
@@ -155,7 +160,8 @@ fabric_tree_pod(struct plan *p, const struct plan_fabric *f, uint32_t pod, uint3
             rc = fabric_switch_pair(p, edge + e, half + a + 1, edge + half + a, e + 1, f->gbps);
     for (uint32_t a = 0; a < half; a++)
         for (uint32_t c = 0; rc >= 0 && c < half; c++)
-            rc = fabric_switch_pair(p, edge + half + a, half + c + 1, core + a * half + c, pod + 1, f->gbps);
+            rc = fabric_switch_pair(p, edge + half + a, half + c + 1, core + a * half + c, pod + 1,
+                                    f->gbps);
     uint32_t ports = half * half / f->rails;
     for (uint32_t n = 0; rc >= 0 && n < ports && p->nodes.count < f->nodes; n++) {
         rc = fabric_node(p, f, p->nodes.count, group);
@@ -219,16 +225,20 @@ plan_expand(struct plan *p, const struct plan_fabric *from, struct err *err)
     struct plan_fabric f = *from;
     bool tree = f.kind != NULL && strcmp(f.kind, "fat-tree") == 0;
     if (f.kind != NULL && !tree && strcmp(f.kind, "rail-spine-leaf") != 0)
-        return err_set(err, ERR_RANGE, "fabric kind '%s' is neither rail-spine-leaf nor fat-tree", f.kind);
+        return err_set(err, ERR_RANGE, "fabric kind '%s' is neither rail-spine-leaf nor fat-tree",
+                       f.kind);
     if (f.gbps <= 0)
         f.gbps = 400;
     if (tree)
         fabric_tree_defaults(&f);
     else
         fabric_rail_defaults(&f);
-    if (f.nodes > 32768 || f.gpus > 64 || f.rails > 16 || f.spines > 512 || f.nodes_per_group > 512 || f.groups > 1024)
-        return err_set(err, ERR_LIMIT, "the fabric is too large: at most 32,768 nodes of 64 GPUs, 1,024 groups of 512 "
-                                       "nodes, 16 rails, 512 spines");
+    if (f.nodes > 32768 || f.gpus > 64 || f.rails > 16 || f.spines > 512 ||
+        f.nodes_per_group > 512 || f.groups > 1024)
+        return err_set(
+            err, ERR_LIMIT,
+            "the fabric is too large: at most 32,768 nodes of 64 GPUs, 1,024 groups of 512 "
+            "nodes, 16 rails, 512 spines");
     if (tree && (f.k < 4 || f.k > 128 || f.k % 2 != 0))
         return err_set(err, ERR_RANGE, "a fat-tree needs an even k of 4 to 128, not %u", f.k);
     int rc = tree ? fabric_tree_expand(p, f) : fabric_rail_expand(p, f);

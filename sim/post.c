@@ -40,21 +40,29 @@ post_item_free(struct post_item *i)
 }
 
 static int
-post_fetch(struct httpc *c, const struct post_config *cfg, const struct post_item *i, struct httpc_response *resp, struct err *err)
+post_fetch(struct httpc *c, const struct post_config *cfg, const struct post_item *i,
+           struct httpc_response *resp, struct err *err)
 {
     char url[512], type[96], encoding[64];
     const char *headers[5] = {type};
     int n = 1;
     snprintf(url, sizeof url, "%s%s", cfg->server, i->path);
     snprintf(type, sizeof type, "Content-Type: %s", i->type);
-    snprintf(encoding, sizeof encoding, "Content-Encoding: %s", i->encoding == NULL ? "" : i->encoding);
+    snprintf(encoding, sizeof encoding, "Content-Encoding: %s",
+             i->encoding == NULL ? "" : i->encoding);
     if (i->encoding != NULL)
         headers[n++] = encoding;
     if (i->encoding != NULL && strcmp(i->encoding, "snappy") == 0)
         headers[n++] = "X-Prometheus-Remote-Write-Version: 0.1.0";
     headers[n++] = "Expect:";
-    struct httpc_request req = {.method = i->method, .url = url, .body = i->body, .body_len = i->len, .headers = headers,
-                                .timeout_ms = 60000, .bearer = cfg->token != NULL && *cfg->token != 0 ? cfg->token : NULL};
+    struct httpc_request req = {.method = i->method,
+                                .url = url,
+                                .body = i->body,
+                                .body_len = i->len,
+                                .headers = headers,
+                                .timeout_ms = 60000,
+                                .bearer =
+                                    cfg->token != NULL && *cfg->token != 0 ? cfg->token : NULL};
     return httpc_fetch(c, &req, resp, err);
 }
 
@@ -75,7 +83,8 @@ post_try(struct post *p, struct httpc *c, const struct post_item *i)
         if (rc < 0)
             str_copy(p->counts.last_error, sizeof p->counts.last_error, err.text);
         else
-            snprintf(p->counts.last_error, sizeof p->counts.last_error, "%s %.60s: %d %.60s", i->method, i->path, status, buf_str(&resp.body));
+            snprintf(p->counts.last_error, sizeof p->counts.last_error, "%s %.60s: %d %.60s",
+                     i->method, i->path, status, buf_str(&resp.body));
         *(again ? &p->counts.retries : &p->counts.failed) += 1;
     }
     pthread_mutex_unlock(&p->lock);
@@ -135,7 +144,8 @@ post_thread(void *arg)
     struct httpc *c = httpc_new();
     struct post_item *i;
     while (c != NULL && (i = post_take(p)) != NULL) {
-        for (int64_t wait = 200; !post_try(p, c, i) && !post_stopped(p); wait = wait < 5000 ? wait * 2 : 5000)
+        for (int64_t wait = 200; !post_try(p, c, i) && !post_stopped(p);
+             wait = wait < 5000 ? wait * 2 : 5000)
             post_pause(p, wait);
         post_item_free(i);
         pthread_mutex_lock(&p->lock);
@@ -194,7 +204,8 @@ post_enqueue(struct post *p, struct post_item *i)
 }
 
 int
-post_send(struct post *p, const char *method, const char *path, const char *content_type, const char *encoding, struct buf *body)
+post_send(struct post *p, const char *method, const char *path, const char *content_type,
+          const char *encoding, struct buf *body)
 {
     struct post_item *i = calloc(1, sizeof *i);
     if (i == NULL || body->failed || str_copy(i->path, sizeof i->path, path) >= sizeof i->path) {
@@ -210,8 +221,8 @@ post_send(struct post *p, const char *method, const char *path, const char *cont
 }
 
 int
-post_once(const struct post_config *cfg, const char *method, const char *path, const char *content_type, const void *body, size_t len,
-          struct err *err)
+post_once(const struct post_config *cfg, const char *method, const char *path,
+          const char *content_type, const void *body, size_t len, struct err *err)
 {
     struct httpc *c = httpc_new();
     struct httpc_response resp;
@@ -228,7 +239,8 @@ post_once(const struct post_config *cfg, const char *method, const char *path, c
     if (rc >= 0) {
         rc = resp.status;
         if (rc >= 300)
-            err_set(err, ERR_STATE, "%s %s was answered %d: %.200s", method, path, rc, buf_str(&resp.body));
+            err_set(err, ERR_STATE, "%s %s was answered %d: %.200s", method, path, rc,
+                    buf_str(&resp.body));
         httpc_response_done(&resp);
     }
     free(copy);

@@ -1,4 +1,5 @@
-/* responder: a table of columns in the order of their OIDs; an instance is an ifIndex or a sensor's number. */
+/* responder: a table of columns in the order of their OIDs; an instance is an ifIndex or a sensor's
+ * number. */
 #include "sim/responder.h"
 #include "base/str.h"
 #include "sim/ber.h"
@@ -15,7 +16,8 @@
 
 #define RESPONDER_MESSAGE_MAX 65000u
 #define RESPONDER_BINDS_MAX   1024u
-#define RESPONDER_SENSORS     8u     /* a port: temperature, four lanes of received light, transmitted light, bias, volts */
+#define RESPONDER_SENSORS                                                                          \
+    8u /* a port: temperature, four lanes of received light, transmitted light, bias, volts */
 
 struct responder {
     struct world *w;
@@ -26,7 +28,12 @@ struct responder {
 
 enum responder_instances { BY_SCALAR, BY_PORT, BY_ENTITY, BY_SENSOR };
 
-struct responder_at { struct responder *r; uint32_t sw; uint32_t port; unsigned sensor; };
+struct responder_at {
+    struct responder *r;
+    uint32_t sw;
+    uint32_t port;
+    unsigned sensor;
+};
 
 typedef void responder_value(struct ber_writer *out, const struct responder_at *at);
 
@@ -74,7 +81,9 @@ static void
 responder_uptime(struct ber_writer *out, const struct responder_at *at)
 {
     const struct world *w = at->r->w;
-    ber_write_uint(out, BER_TIMETICKS, (uint64_t)(((double)w->now_ms - w->switches[at->sw].up_since_ms) / 10) & 0xffffffffu);
+    ber_write_uint(out, BER_TIMETICKS,
+                   (uint64_t)(((double)w->now_ms - w->switches[at->sw].up_since_ms) / 10) &
+                       0xffffffffu);
 }
 
 static void
@@ -177,19 +186,24 @@ responder_if_high_speed(struct ber_writer *out, const struct responder_at *at)
 }
 
 /* ENTITY-SENSOR-MIB: type (dBm has none, so light is in watts), scale, precision, value. */
-static const struct responder_sensor { const char *what; int type, scale, precision; } responder_sensors[RESPONDER_SENSORS] = {
-    {"DOM Temperature Sensor for %s", 8, 9, 1},          {"DOM RX Power Sensor for %s Lane 1", 6, 7, 1},
-    {"DOM RX Power Sensor for %s Lane 2", 6, 7, 1},      {"DOM RX Power Sensor for %s Lane 3", 6, 7, 1},
-    {"DOM RX Power Sensor for %s Lane 4", 6, 7, 1},      {"DOM TX Power Sensor for %s Lane 1", 6, 7, 1},
-    {"DOM TX Bias Sensor for %s Lane 1", 5, 8, 2},       {"DOM Voltage Sensor for %s", 4, 9, 2},
+static const struct responder_sensor {
+    const char *what;
+    int type, scale, precision;
+} responder_sensors[RESPONDER_SENSORS] = {
+    {"DOM Temperature Sensor for %s", 8, 9, 1},     {"DOM RX Power Sensor for %s Lane 1", 6, 7, 1},
+    {"DOM RX Power Sensor for %s Lane 2", 6, 7, 1}, {"DOM RX Power Sensor for %s Lane 3", 6, 7, 1},
+    {"DOM RX Power Sensor for %s Lane 4", 6, 7, 1}, {"DOM TX Power Sensor for %s Lane 1", 6, 7, 1},
+    {"DOM TX Bias Sensor for %s Lane 1", 5, 8, 2},  {"DOM Voltage Sensor for %s", 4, 9, 2},
 };
 
 static void
 responder_entity_descr(struct ber_writer *out, const struct responder_at *at)
 {
     char text[128];
-    const char *what = at->sensor == 0 ? "%s" : responder_sensors[at->sensor - 1].what, *percent = strstr(what, "%s");
-    snprintf(text, sizeof text, "%.*s%s%s", (int)(percent - what), what, responder_port_of(at)->name, percent + 2);
+    const char *what = at->sensor == 0 ? "%s" : responder_sensors[at->sensor - 1].what,
+               *percent = strstr(what, "%s");
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(percent - what), what,
+             responder_port_of(at)->name, percent + 2);
     responder_str(out, text);
 }
 
@@ -229,7 +243,11 @@ responder_sensor_value(struct ber_writer *out, const struct responder_at *at)
     const struct world_optic *o = &at->r->w->optics[responder_port_of(at)->optic];
     const struct responder_sensor *s = &responder_sensors[at->sensor - 1];
     unsigned n = at->sensor - 1;
-    double v = n == 0 ? o->temp : n <= 4 ? o->rx[n - 1] : n == 5 ? o->tx[0] : n == 6 ? o->bias[0] : o->voltage;
+    double v = n == 0   ? o->temp
+               : n <= 4 ? o->rx[n - 1]
+               : n == 5 ? o->tx[0]
+               : n == 6 ? o->bias[0]
+                        : o->voltage;
     if (s->type == 6)
         v = pow(10, v / 10) * 1000; /* dBm to microwatts */
     ber_write_int(out, BER_INTEGER, (int64_t)(v * pow(10, s->precision) + 0.5));
@@ -279,7 +297,8 @@ static const struct responder_column {
 };
 #define RESPONDER_COLUMNS (sizeof responder_columns / sizeof responder_columns[0])
 
-/* Instances: scalars 0; ports ifIndex; entities ifIndex*100 for the port and +1..8 for its sensors. */
+/* Instances: scalars 0; ports ifIndex; entities ifIndex*100 for the port and +1..8 for its sensors.
+ */
 static bool
 responder_locate(struct responder_at *at, enum responder_instances by, uint32_t instance)
 {
@@ -300,10 +319,13 @@ responder_locate(struct responder_at *at, enum responder_instances by, uint32_t 
 
 /* The least instance of a kind that is at least `from`: false when there is none. */
 static bool
-responder_least(struct responder_at *at, enum responder_instances by, uint64_t from, uint32_t *ret_instance)
+responder_least(struct responder_at *at, enum responder_instances by, uint64_t from,
+                uint32_t *ret_instance)
 {
     uint32_t ports = at->r->w->plan->switches.at[at->sw].ports;
-    uint64_t last = by == BY_SCALAR ? 0 : by == BY_PORT ? ports : (uint64_t)ports * 100 + RESPONDER_SENSORS;
+    uint64_t last = by == BY_SCALAR ? 0
+                    : by == BY_PORT ? ports
+                                    : (uint64_t)ports * 100 + RESPONDER_SENSORS;
     for (uint64_t i = from; i <= last; i++) {
         if (by >= BY_ENTITY && i % 100 > RESPONDER_SENSORS)
             i += 100 - i % 100;
@@ -331,13 +353,15 @@ responder_find(struct responder_at *at, struct ber_oid *o, bool next)
         ber_oid_parse(responder_columns[c].oid, &column);
         bool under = responder_under(&column, o);
         if (!next) {
-            if (under && o->len == column.len + 1 && responder_locate(at, responder_columns[c].by, o->at[column.len]))
+            if (under && o->len == column.len + 1 &&
+                responder_locate(at, responder_columns[c].by, o->at[column.len]))
                 return &responder_columns[c];
             continue;
         }
         if (!under && ber_oid_compare(&column, o) < 0)
             continue;
-        if (responder_least(at, responder_columns[c].by, under ? (uint64_t)o->at[column.len] + 1 : 0, &instance)) {
+        if (responder_least(at, responder_columns[c].by,
+                            under ? (uint64_t)o->at[column.len] + 1 : 0, &instance)) {
             *o = column;
             o->at[o->len++] = instance;
             return &responder_columns[c];
@@ -359,26 +383,35 @@ responder_parse(const uint8_t *p, size_t len, struct responder_request *q)
 {
     struct ber_reader r = {p, p + len}, message, pdu, list, bind, c;
     uint8_t tag;
-    if (!ber_read(&r, &tag, &message) || tag != BER_SEQUENCE || !ber_read_int(&message, &q->version) || !ber_read(&message, &tag, &c) ||
+    if (!ber_read(&r, &tag, &message) || tag != BER_SEQUENCE ||
+        !ber_read_int(&message, &q->version) || !ber_read(&message, &tag, &c) ||
         tag != BER_OCTETS || (size_t)(c.end - c.at) >= sizeof q->community)
         return false;
     memcpy(q->community, c.at, (size_t)(c.end - c.at));
     q->community[c.end - c.at] = 0;
-    if (!ber_read(&message, &q->pdu, &pdu) || !ber_read_int(&pdu, &q->id) || !ber_read_int(&pdu, &q->repeat_skip) ||
-        !ber_read_int(&pdu, &q->repeat_max) || !ber_read(&pdu, &tag, &list) || tag != BER_SEQUENCE)
+    if (!ber_read(&message, &q->pdu, &pdu) || !ber_read_int(&pdu, &q->id) ||
+        !ber_read_int(&pdu, &q->repeat_skip) || !ber_read_int(&pdu, &q->repeat_max) ||
+        !ber_read(&pdu, &tag, &list) || tag != BER_SEQUENCE)
         return false;
     for (q->count = 0; list.at < list.end; q->count++) {
-        if (q->count == sizeof q->binds / sizeof q->binds[0] || !ber_read(&list, &tag, &bind) || tag != BER_SEQUENCE ||
-            !ber_read(&bind, &tag, &c) || tag != BER_OID || !ber_read_oid(&c, &q->binds[q->count]))
+        if (q->count == sizeof q->binds / sizeof q->binds[0] || !ber_read(&list, &tag, &bind) ||
+            tag != BER_SEQUENCE || !ber_read(&bind, &tag, &c) || tag != BER_OID ||
+            !ber_read_oid(&c, &q->binds[q->count]))
             return false;
     }
     return q->version == 1;
 }
 
-struct responder_bind { struct ber_oid oid; const struct responder_column *column; struct responder_at at; uint8_t missing; };
+struct responder_bind {
+    struct ber_oid oid;
+    const struct responder_column *column;
+    struct responder_at at;
+    uint8_t missing;
+};
 
 static unsigned
-responder_collect(struct responder *r, uint32_t sw, struct responder_request *q, struct responder_bind *binds)
+responder_collect(struct responder *r, uint32_t sw, struct responder_request *q,
+                  struct responder_bind *binds)
 {
     unsigned n = 0, rounds = 1;
     size_t estimate = 0;
@@ -389,7 +422,9 @@ responder_collect(struct responder *r, uint32_t sw, struct responder_request *q,
             if (round > 0 && i < (unsigned)(q->repeat_skip < 0 ? 0 : q->repeat_skip))
                 continue;
             struct responder_bind *b = &binds[n];
-            if (n == RESPONDER_BINDS_MAX || estimate > 1300) /* a datagram within one frame: what does not fit is asked for again */
+            if (n == RESPONDER_BINDS_MAX ||
+                estimate >
+                    1300) /* a datagram within one frame: what does not fit is asked for again */
                 return n;
             *b = (struct responder_bind){.at = {.r = r, .sw = sw}};
             b->column = responder_find(&b->at, &q->binds[i], q->pdu != BER_GET);
@@ -411,12 +446,14 @@ responder_choose(const struct responder *r, const char *community)
 }
 
 int
-responder_answer(struct responder *r, int64_t sw, const uint8_t *request, size_t len, uint8_t *memory, size_t size, const uint8_t **ret_at)
+responder_answer(struct responder *r, int64_t sw, const uint8_t *request, size_t len,
+                 uint8_t *memory, size_t size, const uint8_t **ret_at)
 {
     struct responder_request q;
     struct ber_writer out;
     r->requests++;
-    if (!responder_parse(request, len, &q) || (q.pdu != BER_GET && q.pdu != BER_GETNEXT && q.pdu != BER_GETBULK)) {
+    if (!responder_parse(request, len, &q) ||
+        (q.pdu != BER_GET && q.pdu != BER_GETNEXT && q.pdu != BER_GETBULK)) {
         r->refused++;
         return 0;
     }
@@ -458,14 +495,17 @@ int
 responder_open(struct world *w, unsigned port, struct responder **ret, struct err *err)
 {
     struct responder *r = calloc(1, sizeof *r);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_ANY)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_ANY)};
     socklen_t len = sizeof a;
     int on = 1;
     if (r == NULL)
         return err_set(err, ERR_NOMEM, "no memory for the SNMP responder");
     r->w = w;
     r->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (r->fd < 0 || setsockopt(r->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0 || bind(r->fd, (struct sockaddr *)&a, sizeof a) < 0 ||
+    if (r->fd < 0 || setsockopt(r->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0 ||
+        bind(r->fd, (struct sockaddr *)&a, sizeof a) < 0 ||
         getsockname(r->fd, (struct sockaddr *)&a, &len) < 0) {
         int rc = err_set_errno(err, "the SNMP responder cannot listen on UDP port %u", port);
         responder_close(r);
@@ -523,19 +563,28 @@ responder_one(struct responder *r)
 {
     static const uint8_t loopback = 127;
     uint8_t in[4096], *memory;
-    union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(struct in_pktinfo))]; } control;
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    } control;
     struct sockaddr_in peer;
     struct iovec io = {in, sizeof in};
-    struct msghdr m = {.msg_name = &peer, .msg_namelen = sizeof peer, .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control,
+    struct msghdr m = {.msg_name = &peer,
+                       .msg_namelen = sizeof peer,
+                       .msg_iov = &io,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
                        .msg_controllen = sizeof control};
     ssize_t n = recvmsg(r->fd, &m, 0);
     if (n < 0)
         return errno == EINTR;
     struct in_pktinfo *info = responder_pktinfo(&m);
-    if (info == NULL || (ntohl(info->ipi_addr.s_addr) >> 24) != loopback || (memory = malloc(RESPONDER_MESSAGE_MAX)) == NULL)
+    if (info == NULL || (ntohl(info->ipi_addr.s_addr) >> 24) != loopback ||
+        (memory = malloc(RESPONDER_MESSAGE_MAX)) == NULL)
         return true; /* asked from outside this machine: not for us */
     const uint8_t *at;
-    int len = responder_answer(r, responder_by_address(r, info->ipi_addr), in, (size_t)n, memory, RESPONDER_MESSAGE_MAX, &at);
+    int len = responder_answer(r, responder_by_address(r, info->ipi_addr), in, (size_t)n, memory,
+                               RESPONDER_MESSAGE_MAX, &at);
     if (len > 0) {
         info->ipi_spec_dst = info->ipi_addr;
         info->ipi_ifindex = 0;

@@ -39,8 +39,8 @@ rng_normal(struct rng *r)
 {
     /* four 16-bit uniforms: variance 4/12, so scaled by sqrt(3) */
     uint64_t x = rng_next(r);
-    double sum = (double)(x & 0xffff) + (double)((x >> 16) & 0xffff) + (double)((x >> 32) & 0xffff) +
-                 (double)(x >> 48);
+    double sum = (double)(x & 0xffff) + (double)((x >> 16) & 0xffff) +
+                 (double)((x >> 32) & 0xffff) + (double)(x >> 48);
     return (sum / 65536.0 - 2.0) * 1.7320508;
 }
 

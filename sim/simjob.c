@@ -1,8 +1,9 @@
 /* simjob: jobs and their fate.
  *
- * A collective is as slow as its slowest member; a member that stops leaves its peers spinning until a timer of
- * theirs ends: the RDMA retry for a network that is gone, the watchdog for a peer that is silent, at once for a
- * peer whose process died. A failed job is submitted again, under a new number, when its nodes are whole. */
+ * A collective is as slow as its slowest member; a member that stops leaves its peers spinning
+ * until a timer of theirs ends: the RDMA retry for a network that is gone, the watchdog for a peer
+ * that is silent, at once for a peer whose process died. A failed job is submitted again, under a
+ * new number, when its nodes are whole. */
 #include "base/clock.h"
 #include "sim/simline.h"
 #include "sim/world.h"
@@ -14,11 +15,12 @@
 #define SIMJOB_CHECKPOINT_EVERY_MS 300000
 #define SIMJOB_REQUEUE_MS          20000
 
-static const struct { const char *name, *user, *tenant; double step; } simjob_kinds[] = {
-    {"llm-pretrain-70b", "lin", "foundation", 5.2},
-    {"moe-pretrain", "zhang", "foundation", 4.1},
-    {"video-diffusion", "maria", "media", 2.4},
-    {"sft-13b", "chen", "apps", 1.9},
+static const struct {
+    const char *name, *user, *tenant;
+    double step;
+} simjob_kinds[] = {
+    {"llm-pretrain-70b", "lin", "foundation", 5.2}, {"moe-pretrain", "zhang", "foundation", 4.1},
+    {"video-diffusion", "maria", "media", 2.4},     {"sft-13b", "chen", "apps", 1.9},
     {"speech-asr", "kofi", "media", 1.3},
 };
 
@@ -37,9 +39,18 @@ simjob_new(struct world *w, uint32_t first, uint32_t nodes, unsigned kind, bool 
     if (w->job_count >= WORLD_JOBS_MAX)
         return NULL;
     struct simjob *j = &w->jobs[w->job_count];
-    *j = (struct simjob){.first_node = first, .nodes = nodes, .state = SIMJOB_RUNNING, .small = small, .start_ms = w->now_ms,
-                         .mfu = 0.41, .loss = 2.31, .speed = 1, .culprit_gpu = -1, .culprit_nic = -1};
-    snprintf(j->id, sizeof j->id, "%u", (w->cfg.first_job == 0 ? 4711 : w->cfg.first_job) + w->next_job++);
+    *j = (struct simjob){.first_node = first,
+                         .nodes = nodes,
+                         .state = SIMJOB_RUNNING,
+                         .small = small,
+                         .start_ms = w->now_ms,
+                         .mfu = 0.41,
+                         .loss = 2.31,
+                         .speed = 1,
+                         .culprit_gpu = -1,
+                         .culprit_nic = -1};
+    snprintf(j->id, sizeof j->id, "%u",
+             (w->cfg.first_job == 0 ? 4711 : w->cfg.first_job) + w->next_job++);
     kind %= sizeof simjob_kinds / sizeof simjob_kinds[0];
     snprintf(j->name, sizeof j->name, "%s", small ? "dev-session" : simjob_kinds[kind].name);
     snprintf(j->user, sizeof j->user, "%s", small ? "sam" : simjob_kinds[kind].user);
@@ -47,14 +58,15 @@ simjob_new(struct world *w, uint32_t first, uint32_t nodes, unsigned kind, bool 
     j->gpus_per_node = w->plan->nodes.at[first].gpus;
     j->base_step = j->step = simjob_kinds[kind].step;
     j->iteration = 1000 + rng_below(&w->rng, 100000);
-    j->next_checkpoint_ms = w->now_ms + SIMJOB_CHECKPOINT_EVERY_MS / 2 + rng_below(&w->rng, SIMJOB_CHECKPOINT_EVERY_MS / 2);
+    j->next_checkpoint_ms = w->now_ms + SIMJOB_CHECKPOINT_EVERY_MS / 2 +
+                            rng_below(&w->rng, SIMJOB_CHECKPOINT_EVERY_MS / 2);
     w->job_count++;
     simjob_claim(w, j);
     return j;
 }
 
-/* The first job takes half of the nodes, each next half of the rest; some stay idle; with three or more jobs
- * the last is a developer's, on one node. */
+/* The first job takes half of the nodes, each next half of the rest; some stay idle; with three or
+ * more jobs the last is a developer's, on one node. */
 void
 simjob_start_all(struct world *w)
 {
@@ -170,7 +182,8 @@ simjob_patience_ms(const struct world *w, enum simjob_trouble t)
     switch (t) {
     case TROUBLE_DEAD:
         return 1500;
-    case TROUBLE_NET: /* 7 retries of 4.096 us * 2^20 are 30 s; a demo shortens them to no less than 8 s */
+    case TROUBLE_NET: /* 7 retries of 4.096 us * 2^20 are 30 s; a demo shortens them to no less than
+                         8 s */
         return (int64_t)fmax(8000, 30000 * w->cfg.timer_scale);
     case TROUBLE_HANG: /* the process group's watchdog: 600 s */
         return (int64_t)fmax(8000, 600000 * w->cfg.timer_scale);
@@ -186,14 +199,17 @@ simjob_fail(struct world *w, struct simjob *j, int exit_code)
     j->exit_code = exit_code;
     j->speed = 0;
     simjob_lines_fail(w, j);
-    agenda_add(&w->agenda, (struct agenda_item){.at_ms = w->now_ms + 6000, .what = AGENDA_JOB_STATE, .a = (uint32_t)(j - w->jobs)});
+    agenda_add(&w->agenda, (struct agenda_item){.at_ms = w->now_ms + 6000,
+                                                .what = AGENDA_JOB_STATE,
+                                                .a = (uint32_t)(j - w->jobs)});
 }
 
 void
 simjob_event(struct world *w, const struct agenda_item *item)
 {
     struct simjob *j = &w->jobs[item->a];
-    bool off = j->trouble == TROUBLE_DEAD && j->culprit_gpu < 0 && w->node_mods[j->culprit_node].off;
+    bool off =
+        j->trouble == TROUBLE_DEAD && j->culprit_gpu < 0 && w->node_mods[j->culprit_node].off;
     j->state = off ? SIMJOB_NODE_FAIL : SIMJOB_FAILED;
     j->end_ms = w->now_ms;
     j->requeue_ms = w->now_ms + SIMJOB_REQUEUE_MS;
@@ -219,26 +235,34 @@ simjob_iteration(struct world *w, struct simjob *j, double lost_s)
     t[10] = ' ';
     t[19] = 0;
     simline_rank(w, j, j->nodes * j->gpus_per_node - 1, 0, 6,
-                 " [%s] iteration %8.0f/  500000 | consumed samples: %12.0f | elapsed time per iteration (ms): %.1f | learning rate: "
-                 "1.500E-04 | global batch size:  1024 | lm loss: %.6E | loss scale: 1.0 | grad norm: %.3f | number of skipped "
+                 " [%s] iteration %8.0f/  500000 | consumed samples: %12.0f | elapsed time per "
+                 "iteration (ms): %.1f | learning rate: "
+                 "1.500E-04 | global batch size:  1024 | lm loss: %.6E | loss scale: 1.0 | grad "
+                 "norm: %.3f | number of skipped "
                  "iterations:   0 | number of nan iterations:   0 |",
-                 t, j->iteration, j->iteration * 1024, j->step * 1000, j->loss, 0.4 + rng_unit(&w->rng) * 0.2);
+                 t, j->iteration, j->iteration * 1024, j->step * 1000, j->loss,
+                 0.4 + rng_unit(&w->rng) * 0.2);
 }
 
 static void
 simjob_save(struct world *w, struct simjob *j)
 {
-    if (j->checkpoint_until_ms > 0 && w->now_ms >= j->checkpoint_until_ms && j->trouble != TROUBLE_STORAGE) {
+    if (j->checkpoint_until_ms > 0 && w->now_ms >= j->checkpoint_until_ms &&
+        j->trouble != TROUBLE_STORAGE) {
         j->checkpoint = 18 + (double)(w->now_ms - j->checkpoint_until_ms) / 1000;
         j->checkpoint_until_ms = 0;
-        simline_rank(w, j, 0, 0, 6, "  successfully saved checkpoint from iteration %8.0f to /data/%s/ckpt [ t 1/8, p 1/8 ] in %.1f s",
+        simline_rank(w, j, 0, 0, 6,
+                     "  successfully saved checkpoint from iteration %8.0f to /data/%s/ckpt [ t "
+                     "1/8, p 1/8 ] in %.1f s",
                      j->iteration, j->name, j->checkpoint);
     }
     if (w->now_ms < j->next_checkpoint_ms || j->trouble != TROUBLE_NONE || j->small)
         return;
     j->next_checkpoint_ms = w->now_ms + SIMJOB_CHECKPOINT_EVERY_MS;
     j->checkpoint_until_ms = w->now_ms + 18000;
-    simline_rank(w, j, 0, 0, 6, "saving checkpoint at iteration %8.0f to /data/%s/ckpt in torch_dist format", j->iteration, j->name);
+    simline_rank(w, j, 0, 0, 6,
+                 "saving checkpoint at iteration %8.0f to /data/%s/ckpt in torch_dist format",
+                 j->iteration, j->name);
 }
 
 static void
@@ -253,8 +277,12 @@ simjob_run(struct world *w, struct simjob *j, double dt)
         j->done_s = fmod(j->done_s, j->base_step);
         simjob_iteration(w, j, j->speed > 0 ? j->base_step * (1 / j->speed - 1) : 0);
     }
-    if (j->trouble != TROUBLE_NONE && w->now_ms - j->trouble_since_ms >= simjob_patience_ms(w, j->trouble))
-        simjob_fail(w, j, j->trouble == TROUBLE_DEAD && j->culprit_gpu < 0 ? 143 : j->trouble == TROUBLE_DEAD ? 1 : 134);
+    if (j->trouble != TROUBLE_NONE &&
+        w->now_ms - j->trouble_since_ms >= simjob_patience_ms(w, j->trouble))
+        simjob_fail(w, j,
+                    j->trouble == TROUBLE_DEAD && j->culprit_gpu < 0 ? 143
+                    : j->trouble == TROUBLE_DEAD                     ? 1
+                                                                     : 134);
 }
 
 static bool
@@ -293,7 +321,8 @@ simjob_requeue(struct world *w, struct simjob *j)
     n->iteration = old.iteration - fmod(old.iteration, 50);
     if (w->sink.job != NULL)
         w->sink.job(w->sink.ctx, n, true);
-    simline_rank(w, n, 0, 1000, 6, " loading checkpoint from /data/%s/ckpt at iteration %.0f", n->name, n->iteration);
+    simline_rank(w, n, 0, 1000, 6, " loading checkpoint from /data/%s/ckpt at iteration %.0f",
+                 n->name, n->iteration);
 }
 
 void

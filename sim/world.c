@@ -36,8 +36,9 @@ world_alloc(struct world *w)
     w->storage_stalled = world_array(p->storage.count, 1);
     w->jobs = world_array(WORLD_JOBS_MAX, sizeof *w->jobs);
     w->faults = world_array(WORLD_FAULTS_MAX, sizeof *w->faults);
-    bool ok = w->gpus && w->gpu_mods && w->nics && w->nic_mods && w->ports && w->port_mods && w->optics && w->optic_mods &&
-              w->nodes && w->node_mods && w->switches && w->switch_down && w->racks && w->pdus && w->pdu_off && w->cdus &&
+    bool ok = w->gpus && w->gpu_mods && w->nics && w->nic_mods && w->ports && w->port_mods &&
+              w->optics && w->optic_mods && w->nodes && w->node_mods && w->switches &&
+              w->switch_down && w->racks && w->pdus && w->pdu_off && w->cdus &&
               w->storage_stalled && w->jobs && w->faults;
     return ok ? 0 : ERR_NOMEM;
 }
@@ -127,7 +128,8 @@ world_birth(struct world *w)
 }
 
 int
-world_new(struct plan *plan, const struct world_config *cfg, const struct world_sink *sink, struct world **ret, struct err *err)
+world_new(struct plan *plan, const struct world_config *cfg, const struct world_sink *sink,
+          struct world **ret, struct err *err)
 {
     struct world *w = calloc(1, sizeof *w);
     if (w == NULL)
@@ -136,7 +138,7 @@ world_new(struct plan *plan, const struct world_config *cfg, const struct world_
     w->cfg = *cfg;
     w->sink = *sink;
     w->rng.state = rng_hash(cfg->seed, 1);
-    w->now_ms = w->last_ms = cfg->start_ms;
+    w->now_ms = w->said_ms = cfg->start_ms;
     if (world_alloc(w) < 0) {
         world_free(w);
         return err_set(err, ERR_NOMEM, "no memory for a world of this size");
@@ -153,9 +155,10 @@ world_free(struct world *w)
 {
     if (w == NULL)
         return;
-    void *all[] = {w->gpus, w->gpu_mods, w->nics, w->nic_mods, w->ports, w->port_mods, w->optics, w->optic_mods, w->nodes,
-                   w->node_mods, w->switches, w->switch_down, w->racks, w->pdus, w->pdu_off, w->cdus, w->storage_stalled,
-                   w->jobs, w->faults};
+    void *all[] = {w->gpus,      w->gpu_mods,        w->nics,       w->nic_mods, w->ports,
+                   w->port_mods, w->optics,          w->optic_mods, w->nodes,    w->node_mods,
+                   w->switches,  w->switch_down,     w->racks,      w->pdus,     w->pdu_off,
+                   w->cdus,      w->storage_stalled, w->jobs,       w->faults};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
     agenda_done(&w->agenda);
@@ -217,8 +220,8 @@ bool
 world_end_down(const struct world *w, struct plan_end e)
 {
     struct plan_end far = plan_far_end(w->plan, e);
-    return plan_end_link(w->plan, e) < 0 || world_end_dead(w, e) || world_end_dead(w, far) || world_end_dark(w, e) ||
-           world_end_dark(w, far);
+    return plan_end_link(w->plan, e) < 0 || world_end_dead(w, e) || world_end_dead(w, far) ||
+           world_end_dark(w, e) || world_end_dark(w, far);
 }
 
 void
@@ -277,7 +280,8 @@ world_dim_links(struct world *w)
             w->nic_mods[at.i].crc += crc;
         else
             w->port_mods[at.i].crc += crc;
-        if (bad > 1000 && rng_unit(&w->rng) < 0.15) /* loss of alignment: retrains within a second or two */
+        if (bad > 1000 &&
+            rng_unit(&w->rng) < 0.15) /* loss of alignment: retrains within a second or two */
             world_link_down(w, at);
     }
 }
@@ -291,7 +295,8 @@ world_resend(struct world *w)
         const struct plan_end ends[] = {l->a, l->b};
         float crc = 0;
         for (int e = 0; e < 2; e++)
-            crc += ends[e].what == PLAN_NIC ? w->nic_mods[ends[e].i].crc : w->port_mods[ends[e].i].crc;
+            crc +=
+                ends[e].what == PLAN_NIC ? w->nic_mods[ends[e].i].crc : w->port_mods[ends[e].i].crc;
         if (crc <= 0)
             continue;
         for (int e = 0; e < 2; e++)
@@ -305,6 +310,7 @@ world_agenda(struct world *w)
 {
     struct agenda_item item;
     while (agenda_take(&w->agenda, w->now_ms, &item)) {
+        w->said_ms = item.at_ms;
         if (item.what <= AGENDA_SWITCH_LINE)
             simline_event(w, &item);
         else if (item.what == AGENDA_JOB_STATE)
@@ -313,6 +319,7 @@ world_agenda(struct world *w)
             noise_event(w, &item);
         free(item.text);
     }
+    w->said_ms = w->now_ms;
 }
 
 void
@@ -321,8 +328,7 @@ world_step(struct world *w, int64_t now_ms)
     double dt = (double)(now_ms - w->now_ms) / 1000.0;
     if (dt <= 0)
         return;
-    w->last_ms = w->now_ms;
-    w->now_ms = now_ms;
+    w->now_ms = w->said_ms = now_ms;
     world_clear(w);
     fault_step(w, dt);
     world_agenda(w);
