@@ -22,7 +22,8 @@ void job_done(struct job *j);
 int job_put(struct store *s, const char *id, const char *json, size_t len, bool merge, struct job *ret, struct err *err);
 int job_get(struct store *s, const char *id, struct job *ret, struct err *err);
 int job_parse(const char *id, const struct doc_node *n, const struct doc *d, struct job *ret, struct err *err);
-/* On the writer's thread after a job's document changed. */
+/* On the writer's thread after a job's document changed; before is JOB_STATES for a new one. The callback copies and
+ * returns; it may read the store, not write. */
 int job_watch(struct store *s, void (*cb)(void *ctx, const struct job *j, enum job_state before), void *ctx);
 
 #endif

@@ -45,7 +45,7 @@ const struct topo_edge *topo_edges(const struct topo *t, topo_id id, size_t *ret
 /* First neighbour of a kind by any relation, TOPO_NONE if none: the node of a gpu, the switch of a port, ... */
 topo_id topo_neighbour(const struct topo *t, topo_id id, enum entity_kind k);
 /* Walks "optic>port>link>nic>node>job" (kinds; the first is the start's own): calls cb for each entity reached, each once.
- * Stops at `max` entities. Returns how many. */
+ * Reached are those of the last kind, without the start. Stops at `max` entities. Returns how many. */
 size_t topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, size_t n, size_t max,
                  void (*cb)(void *ctx, topo_id id), void *ctx);
 int topo_path_parse(const char *text, enum entity_kind *ret, size_t size);   /* count, or ERR_SYNTAX */
@@ -70,7 +70,10 @@ int topo_resolve(const struct topo *t, const struct metric_row *row, const struc
 /* The node or switch entity that a host name or address stands for. */
 int topo_resolve_host(const struct topo *t, const char *host, char out[ENTITY_SIZE]);
 
-/* Tells the catalog of an entity nobody declared: becomes a device document with state "discovered". Cheap when known. */
+/* Tells the catalog of an entity nobody declared: becomes a device document with state "discovered". Cheap when known;
+ * written within a second by a thread of the store. 0, ERR_SYNTAX, ERR_LIMIT (too many at once: tell again later). */
 int topo_discovered(struct store *s, const char *entity, const char *source);
+/* Waits until everything told so far (documents, jobs, devices, discoveries) is in the snapshot topo_get gives. */
+void topo_settle(struct store *s);
 
 #endif

@@ -15,7 +15,7 @@
 
 #include <stdatomic.h>
 
-#define TOPO_ENTITIES_MAX 4000000u
+#define TOPO_ENTITIES_MAX 2000000u
 #define TOPO_EDGES_MAX 16000000u
 #define TOPO_ARENA_MAX ((size_t)1 << 30)
 
@@ -193,8 +193,5 @@ struct topo {
 /* Takes a reference on the base and on each source. */
 int topo_new(struct topo_base *base, struct topo_source *const *jobs, size_t job_count,
              const struct topo_change *changes, size_t change_count, struct topo **ret);
-
-/* Waits until everything told so far (jobs, devices, discoveries) is in the snapshot. For tests and orderly ends. */
-void topo_settle(struct store *s);
 
 #endif
