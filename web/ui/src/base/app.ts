@@ -2,7 +2,7 @@
 import { useEffect, useReducer } from 'preact/hooks';
 import type { Session, Text2 } from '../api';
 import type { en } from '../words/en';
-import { parseRange, parseSpan, setUtc, type Range } from './time';
+import { parseRange, setUtc, type Range } from './time';
 import { carried, formatPlace, parsePlace, type Place, type Query } from './url';
 
 export type Key = keyof typeof en;
@@ -164,17 +164,21 @@ export function setQuery(q: Query, replace = false): void {
   const p = app.place;
   go(formatPlace(p.page, p.id, p.tab, { ...p.q, ...q }), replace);
 }
-export function range(preset = '24h'): Range {
+// What a page shows before anyone chooses.
+export function preset(): string {
+  return { devices: '6h', explorer: '1h', reliability: '7d' }[app.place.page] ?? '24h';
+}
+export function range(): Range {
   const q = app.place.q;
   if (q.from === 'job' && app.jobLife) {
     return { start: app.jobLife[0], end: app.jobLife[1], moving: false, text: 'job' };
   }
-  return parseRange(q.from === 'job' ? undefined : q.from, q.to, Date.now(), preset);
+  return parseRange(q.from === 'job' ? undefined : q.from, q.to, Date.now(), preset());
 }
 // Changes whenever a moving range has moved on far enough to matter.
-export function rangeKey(preset = '24h'): string {
+export function rangeKey(): string {
   const q = app.place.q;
-  return `${q.from ?? parseSpan(preset)}|${q.to ?? ''}|${app.jobLife?.join() ?? ''}`;
+  return `${q.from ?? preset()}|${q.to ?? ''}|${app.jobLife?.join() ?? ''}`;
 }
 export function can(role: 'operator' | 'admin'): boolean {
   const r = app.session?.role;

@@ -60,22 +60,21 @@ export function groupFleet(t: FleetTopology, f: Fleet | null, by: GroupBy, only 
   return out;
 }
 
-const TITLE = 18;
-const GAP = 14;
+const TITLE = 16;
+const GAP = 12;
 
-function flow(groups: Group[], gpus: number[], width: number, cell: number): Layout {
+function flow(groups: Group[], gpus: number[], width: number, cell: number, across: number): Layout {
   const blocks: Block[] = [];
-  const widest = Math.max(1, Math.floor(width / cell));
+  // So many blocks of the largest groups stand side by side.
+  const widest = Math.max(1, Math.floor((width - GAP * (across - 1)) / across / cell));
   let x = 0;
   let y = 0;
   let line = 0;
   for (const g of groups) {
     let rows = 1;
     for (const n of g.nodes) if (gpus[n] > rows) rows = gpus[n];
-    // A large group wraps into a block about three times as wide as high, so that blocks pack well.
-    const ideal = Math.ceil(Math.sqrt(g.nodes.length * rows * 3));
-    const columns = Math.min(widest, g.nodes.length, g.nodes.length <= 64 ? 64 : Math.max(64, ideal));
-    const lines = Math.ceil(g.nodes.length / columns);
+    const lines = Math.ceil(g.nodes.length / Math.min(widest, g.nodes.length));
+    const columns = Math.ceil(g.nodes.length / lines);
     const w = Math.max(columns * cell, 58);
     const h = TITLE + lines * (rows * cell + 4) - 4;
     if (x > 0 && x + w > width) {
@@ -92,13 +91,17 @@ function flow(groups: Group[], gpus: number[], width: number, cell: number): Lay
 
 // The largest cell of 5 to 16 pixels with which everything is no higher than `height`; 5 where nothing fits.
 export function layoutFleet(groups: Group[], gpus: number[], width: number, height: number): Layout {
-  let best = flow(groups, gpus, width, 5);
-  for (let cell = 6; cell <= 16; cell++) {
-    const l = flow(groups, gpus, width, cell);
-    if (l.height > height) break;
-    best = l;
+  let best: Layout | null = null;
+  for (let cell = 5; cell <= 16; cell++) {
+    let low: Layout | null = null;
+    for (let across = 1; across <= 10; across++) {
+      const l = flow(groups, gpus, width, cell, across);
+      if (!low || l.height < low.height) low = l;
+    }
+    if (best && low && low.height > height) break;
+    best = low;
   }
-  return best;
+  return best as Layout;
 }
 
 export const BLOCK_TITLE = TITLE;

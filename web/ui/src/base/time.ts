@@ -107,7 +107,7 @@ export function fromInput(text: string): number | null {
 export function formatSpan(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–';
   const s = Math.abs(seconds);
-  if (s < 1) return `${Math.round(s * 1000)} ms`;
+  if (s > 0 && s < 1) return `${Math.round(s * 1000)} ms`;
   if (s < 60) return `${s < 10 ? Math.round(s * 10) / 10 : Math.round(s)} s`;
   const d = Math.floor(s / 86400);
   const h = Math.floor((s % 86400) / 3600);

@@ -99,14 +99,14 @@ export function Explorer() {
   useEffect(() => setText(q.expr ?? ''), [q.expr]);
   const names = useLoad((s) => api.promNames(s), ['names']);
   const expr = q.expr ?? '';
-  const r = range('1h');
+  const r = range();
   const step = stepFor(r.start, r.end, 500);
   const chart = useLoad(async (s) => {
-    const now = range('1h');
+    const now = range();
     const list = await api.promRange(expr, now.start / 1000, now.end / 1000, step, s);
     return { list, ...align(list, now.start, now.end, step) };
-  }, [expr, rangeKey('1h'), step], { when: !!expr, every: r.moving ? Math.max(15, step) : undefined });
-  const table = useLoad((s) => api.promQuery(expr, range('1h').moving ? null : range('1h').end / 1000, s), [expr, rangeKey('1h')], { when: !!expr });
+  }, [expr, rangeKey(), step], { when: !!expr, every: r.moving ? Math.max(15, step) : undefined });
+  const table = useLoad((s) => api.promQuery(expr, range().moving ? null : range().end / 1000, s), [expr, rangeKey()], { when: !!expr });
   const rows = (Array.isArray(table.data?.result) ? table.data.result : []).filter((x) => x && typeof x === 'object' && 'metric' in x);
   const labels = [...new Set(rows.flatMap((x) => Object.keys(x.metric)))].slice(0, 9);
   const scalar = table.data && !rows.length && Array.isArray(table.data.result) ? String((table.data.result as unknown[])[1] ?? '') : '';
@@ -145,9 +145,9 @@ export function Explorer() {
 export function Reliability() {
   useApp();
   const got = useLoad((s) => {
-    const r = range('7d');
+    const r = range();
     return api.reliability({ start: iso(r.start), end: iso(r.end) }, s);
-  }, ['reliability', rangeKey('7d')], { every: 60 });
+  }, ['reliability', rangeKey()], { every: 60 });
   return (
     <>
       <Head title={word('page', 'reliability')} sub={t('rel.what')} />

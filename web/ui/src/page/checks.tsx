@@ -143,7 +143,7 @@ export function CheckPage() {
               </>
             ) : <p class="dim">{t('checks.nolast')}</p>}
           </Panel>
-          <div class="cols">
+          <div class="cols report">
             <Panel title={only ? t('checks.problems', { n: rows.length }) : t('checks.items', { n: rows.length })} right={<>
               {q.check && <Btn small on={() => setQuery({ check: null })}>{q.check} ✕</Btn>}
               <label class="tick"><input type="checkbox" checked={only} onChange={(e) => setQuery({ all: (e.target as HTMLInputElement).checked ? null : 1 })} /> {t('checks.only')}</label>

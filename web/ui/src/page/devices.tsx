@@ -172,7 +172,7 @@ export function DevicePage() {
           <Tabs now={tab} tabs={[['charts', t('dev.charts'), at('charts')], ['events', t('dev.events'), at('events')], ['logs', word('page', 'logs'), at('logs')], ['links', t('dev.links', { n: kids.length }), at('links')], ['past', t('dev.past'), at('past')]]} />
           {tab === 'charts' && (
             <div class="cols wide">
-              <div class="charts">{d.charts.length ? d.charts.map((c) => <PromChart key={c.name} expr={c.expr} legend={c.legend} unit={c.unit} title={tx(c.title)} preset="6h" height={170} />) : <Panel><Empty why={t('dev.nocharts')} what={t('dev.nocharts.what')} /></Panel>}</div>
+              <div class="charts">{d.charts.length ? d.charts.map((c) => <PromChart key={c.name} expr={c.expr} legend={c.legend} unit={c.unit} title={tx(c.title)} height={170} />) : <Panel><Empty why={t('dev.nocharts')} what={t('dev.nocharts.what')} /></Panel>}</div>
               <div class="aside">
                 <Panel title={t('dev.facts')}>
                   <Props rows={[...TEXTS.filter((k) => d[k]).map((k) => [word('field', k), k === 'parent' ? <Ent e={d.parent ?? ''} /> : d[k]] as [string, ComponentChildren]), [t('col.origin'), word('origin', d.origin)], [t('col.first'), <Time v={d.first_seen} />], [t('col.seen'), <Time v={d.last_seen} />], ...Object.keys(d.attributes).map((k) => [k, d.attributes[k]] as [string, string])]} />

@@ -98,7 +98,7 @@ export function JobPage() {
         <Answer of={path} lines={10}>{(p) => (
           <>
             <Kpis of={p.kpi} />
-            <div class="cols wide">
+            <div class={q.focus ? 'cols one' : 'cols wide'}>
               <Panel label={t('path.name', { job: id })}
                 title={q.focus ? <>{t('path.focus', { node: q.focus })} <Btn small on={() => setQuery({ focus: null })}>← {t('path.all')}</Btn></> : <span class="countline">{SHOWN.map((k) => p.layers.find((l) => l.name === k)).filter((l) => l && l.items.length).map((l) => <span key={l!.name}>{word('layer', l!.name)} <b>{number(l!.items.length)}</b></span>)}<span>{word('kinds', 'link')} <b>{number(p.links.length)}</b></span></span>}
                 right={!q.focus && <Btn small pressed={q.view === 'table'} on={() => setQuery({ view: q.view === 'table' ? null : 'table' })}>{q.view === 'table' ? t('do.map') : t('do.table')}</Btn>}>

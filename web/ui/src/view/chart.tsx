@@ -65,7 +65,7 @@ export function Plot({ times, series, unit, height = 190, zoom = true, name }: {
         tzDate: (ts) => (isUtc() ? uPlot.tzDate(new Date(ts * 1e3), 'UTC') : new Date(ts * 1e3)),
         scales: { x: { time: true }, y: { range: (_u, a, b) => (a === null ? [0, 1] : a === b ? [Math.min(0, a), b === 0 ? 1 : b * 1.2] : uPlot.rangeNum(Math.min(a, a > 0 && a < b * 0.5 ? 0 : a), b, 0.1, true)) } },
         axes: [
-          { stroke: ink, grid, ticks: grid, space: 70, values: (_u, v) => v.map((x) => (days ? `${formatDate(x * 1e3).slice(5)} ${formatClock(x * 1e3, false)}` : formatClock(x * 1e3, false))) },
+          { stroke: ink, grid, ticks: grid, space: 70, size: 34, values: (_u, v) => v.map((x) => (days ? `${formatDate(x * 1e3).slice(5)} ${formatClock(x * 1e3, false)}` : formatClock(x * 1e3, false))) },
           { stroke: ink, grid, ticks: grid, size: 72, values: (_u, v) => v.map((x) => value(x, unit)) },
         ],
         series: [{}, ...shown.map((s, i) => ({ label: s.name, stroke: css(`--c${i % 8}`), width: 1.5, dash: DASH[Math.floor(i / 8) % 4], points: { show: false }, show: !off[s.name] }))],
@@ -135,17 +135,17 @@ export function Plot({ times, series, unit, height = 190, zoom = true, name }: {
 }
 
 // A chart that asks for its own data over the range in the address.
-export function PromChart({ expr, legend, unit, title, preset, height }: { expr: string; legend: string; unit: string; title: string; preset?: string; height?: number }) {
+export function PromChart({ expr, legend, unit, title, height }: { expr: string; legend: string; unit: string; title: string; height?: number }) {
   const { live } = useApp();
-  const r = range(preset);
+  const r = range();
   const step = stepFor(r.start, r.end, 360);
   const got = useLoad(
     async (s) => {
-      const now = range(preset);
+      const now = range();
       const list = await promRange(expr, now.start / 1000, now.end / 1000, step, s);
       return { list, ...align(list, now.start, now.end, step) };
     },
-    [expr, rangeKey(preset), step],
+    [expr, rangeKey(), step],
     { every: r.moving && live ? Math.max(15, step) : undefined },
   );
   return (

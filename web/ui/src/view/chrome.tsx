@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../api';
-import { app, entityHref, go, href, range, set, setLang, setQuery, setTheme, setZone, t, tx, useApp, word, type Key } from '../base/app';
+import { app, entityHref, go, href, preset, range, set, setLang, setQuery, setTheme, setZone, t, tx, useApp, word, type Key } from '../base/app';
 import { useLoad } from '../base/load';
 import { formatSpan, formatTime, fromInput, iso, PRESETS, toInput, zoneName } from '../base/time';
 import { Btn, Dialog, Field, Mark, Time } from './parts';
@@ -84,7 +84,7 @@ function RangePicker() {
       {open && (
         <Dialog title={t('range.title')} close={() => setOpen(false)}>
           <div class="row wrap">
-            {PRESETS.map((p) => <Btn key={p} pressed={r.text === p} on={() => choose({ from: p === '24h' ? null : `now-${p}`, to: null })}>{p}</Btn>)}
+            {PRESETS.map((p) => <Btn key={p} pressed={r.text === p} on={() => choose({ from: p === preset() ? null : `now-${p}`, to: null })}>{p}</Btn>)}
             {jobLife && <Btn pressed={place.q.from === 'job'} on={() => choose({ from: 'job', to: null })}>{t('range.job')}</Btn>}
           </div>
           <div class="row wrap">

@@ -68,7 +68,7 @@ export function FocusView({ path, node }: { path: JobPath; node: string }) {
   const name = (k: string, text: string) => Y[k] !== undefined && <text x="2" y={Y[k] + 24} class="row">{text}</text>;
   return (
     <div class="scroll focusview" tabIndex={0} role="group" aria-label={t('path.focus', { node })}>
-      <svg viewBox={`0 0 ${W} ${y}`} width={W} height={y} role="group" aria-label={t('path.focus', { node })}>
+      <svg viewBox={`0 0 ${W} ${y}`} role="group" aria-label={t('path.focus', { node })}>
         {name('spine', word('layer', 'spine'))}
         {name('leaf', word('layer', 'leaf'))}
         {name('optic1', t('layer.opticleaf'))}
@@ -98,7 +98,7 @@ export function FocusView({ path, node }: { path: JobPath; node: string }) {
         {f.storage.map((s, i) => (
           <line key={s.item.entity} x1={LEFT + ((i + 0.5) * width) / f.storage.length} y1={Y.node + 48} x2={LEFT + ((i + 0.5) * width) / f.storage.length} y2={Y.storage} class={line(s.link.health, s.link.role)} />
         ))}
-        {shownSpines.map((s) => <Box key={s.entity} it={s} x={(spineX.get(nameOf(s.entity)) ?? 0) - sw / 2} y={Y.spine} w={sw} text={sw < 46 ? nameOf(s.entity).replace(/^\D+/, '') : nameOf(s.entity)} />)}
+        {shownSpines.map((s) => <Box key={s.entity} it={s} x={(spineX.get(nameOf(s.entity)) ?? 0) - sw / 2} y={Y.spine} w={sw} text={nameOf(s.entity).length * 6.6 + 6 > sw ? nameOf(s.entity).replace(/^.*?(\d+)$/, '$1') : nameOf(s.entity)} />)}
         {[...leafs].map(([leaf, lanes]) => {
           const item = f.lanes[lanes[0]].leaf as PathItem;
           const x0 = laneX(lanes[0]);

@@ -181,7 +181,7 @@ export function Answer<T>({ of, children, lines }: { of: Loaded<T>; children: (d
           <Btn on={of.reload} small>{t('do.retry')}</Btn>
         </div>
       )}
-      {data ? <div class={error ? 'stale' : undefined}>{children(data)}</div> : error ? null : <Skeleton lines={lines} />}
+      {data ? <div class={`answer ${error ? 'stale' : ''}`}>{children(data)}</div> : error ? null : <Skeleton lines={lines} />}
     </>
   );
 }

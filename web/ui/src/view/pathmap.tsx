@@ -111,7 +111,7 @@ export function PathMap({ path }: { path: JobPath }) {
       c.moveTo(x0, y0);
       c.lineTo(x1, y1);
       c.stroke();
-      if (h !== 'minor') marks.push([(x0 + x1) / 2, (y0 + y1) / 2, h, l.link.role === 'root', l.link.role === 'victim']);
+      if (h !== 'minor') marks.push([(x0 + x1) / 2, (y0 + y1) / 2, h, false, l.link.role === 'victim']);
     }
     c.setLineDash([]);
     // Cells
