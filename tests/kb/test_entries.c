@@ -9,7 +9,7 @@ every_entry_passes_every_check(void **state)
     (void)state;
     char folder[1024];
     const char *src = getenv("MS_SRCDIR");
-    snprintf(folder, sizeof folder, "%s/kb/entries", src ? src : ".");
+    snprintf(folder, sizeof folder, "%s/kb/entries", src ? src : "..");
     struct buf problems;
     struct kb *kb = NULL;
     struct err err = {0};
@@ -48,11 +48,53 @@ builtin_loads_in_milliseconds(void **state)
     kb_free(kb);
 }
 
+static size_t
+count_codes(const struct kb *kb, const char *prefix)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < kb_count(kb); i++)
+        for (size_t j = 0; j < kb_at(kb, i)->signal_count; j++) {
+            const char *code = kb_at(kb, i)->signals[j].code;
+            n += code && strncmp(code, prefix, strlen(prefix)) == 0;
+        }
+    return n;
+}
+
+static void
+every_code_of_the_vendors_tables_leads_to_an_entry(void **state)
+{
+    (void)state;
+    struct kb *kb = NULL;
+    assert_int_equal(kb_load(NULL, &kb, NULL), 0);
+    for (int i = 1; i <= 172; i++) { /* NVIDIA's catalog of 2026 numbers them without a gap */
+        char code[16];
+        snprintf(code, sizeof code, "Xid %d", i);
+        if (!kb_find_code(kb, code))
+            print_error("%s has no entry\n", code);
+        assert_non_null(kb_find_code(kb, code));
+    }
+    static const struct {
+        const char *prefix;
+        size_t least;
+    } cases[] = {{"XID ", 172}, {"SXID ", 93}, {"DCGM_FR_", 134}, {"0x", 850}, {"AISW_", 700}, {"Comp_", 60}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t n = count_codes(kb, cases[i].prefix);
+        print_message("# %zu codes %s\n", n, cases[i].prefix);
+        assert_true(n >= cases[i].least);
+    }
+    static const char *const some[] = {"SXid 12028", "SXID 20034", "DCGM_FR_PCI_REPLAY_RATE", "dcgm_fr_xid_error",
+                                       "0x80E18400", "80e18400", "8F180245", "AISW_CANN_HCCL_029", "Comp_OS_HW_CPU_01"};
+    for (size_t i = 0; i < COUNT_OF(some); i++)
+        assert_non_null(kb_find_code(kb, some[i]));
+    kb_free(kb);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_passes_every_check),
+        cmocka_unit_test(every_code_of_the_vendors_tables_leads_to_an_entry),
         cmocka_unit_test(builtin_loads_in_milliseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
