@@ -21,6 +21,7 @@ interface State {
   stream: 'off' | 'on' | 'lost';
   updated: number; // last good answer to a live question, ms
   staleBuild: boolean;
+  retention: string | null; // the oldest data kept
   jobLife: [number, number] | null; // span of the job on this page, for the range preset
 }
 
@@ -63,6 +64,7 @@ export const app: State = {
   stream: 'off',
   updated: 0,
   staleBuild: false,
+  retention: null,
   jobLife: null,
 };
 setUtc(app.utc);

@@ -80,7 +80,7 @@ export function Analysis() {
               ...(['avg', 'p95', 'min', 'max'] as const).map((k) => ({ name: word('stat', k), values: a.groups.map((g) => g[k]) })),
               ...(two ? [{ name: `${word('stat', 'avg')} · ${t('analysis.before')}`, values: a.groups.map((g) => g.previous?.avg ?? null) }] : []),
             ]} /></Panel>}
-            <div class="cols">
+            <div class="cols report">
               <Panel title={`${m ? tx(m.title) : measure} · ${word('group', by)}`}><Table name={t('analysis.measure')} cols={c} rows={a.groups} id={(g) => g.key} cls={(g) => (g.outlier ? 'bad' : '')} /></Panel>
               <Panel title={`${t('analysis.outliers')} (${a.outliers.length})`}>
                 {a.outliers.length ? <ul class="list">{a.outliers.map((o) => <li key={o.entity}><Mark h={o.deviations > 6 ? 'major' : 'minor'} bare /> <span class="grow"><Ent e={o.entity} /> <span class="dim">{o.group}</span></span> <b>{value(o.value, a.unit)}</b> <span class="dim">{t('analysis.expected', { v: value(o.expected, a.unit), n: number(o.deviations, 1) })}</span></li>)}</ul> : <Empty why={t('analysis.nooutliers')} />}

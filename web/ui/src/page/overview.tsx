@@ -109,7 +109,6 @@ export function Overview() {
       <Answer of={o} lines={3}>{(d) => (
         <>
           {d.partial.map((p) => <div key={p.part} class="notice" role="status"><Mark h="unknown" text={t('state.partial')} /> {p.part}: {tx(p.why)}</div>)}
-          {d.retention_start && range().start < Date.parse(d.retention_start) && <div class="notice">{t('range.beyond', { time: formatTime(d.retention_start) })}</div>}
           <Counts o={d} />
         </>
       )}</Answer>

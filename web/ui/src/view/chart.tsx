@@ -33,6 +33,7 @@ export function align(list: PromSeries[], start: number, end: number, step: numb
 export function seriesName(m: Record<string, string>, legend: string): string {
   if (legend && m[legend] !== undefined) return legend === 'gpu' ? `GPU ${m[legend]}` : m[legend];
   const rest = Object.keys(m).filter((k) => k !== '__name__');
+  if (!rest.length) return m.__name__ ?? '';
   return `${m.__name__ ?? ''}{${rest.map((k) => `${k}="${m[k]}"`).join(', ')}}`;
 }
 

@@ -37,6 +37,8 @@ const LETTER: Record<string, string> = { f: 'overview', j: 'jobs', i: 'incidents
 function Menu({ close }: { close: () => void }) {
   const { place } = useApp();
   const o = useLoad((s) => api.overview(null, s), ['menu'], { every: 60, on: ['incident'] });
+  const oldest = o.data?.retention_start ?? null;
+  useEffect(() => set({ retention: oldest }), [oldest]);
   return (
     <nav class="menu" aria-label={t('menu.name')} onClick={close}>
       <a class="brand" href={href('overview')}><img src="/assets/icon.svg" alt="" width="22" height="22" /> <b>Myriascope</b></a>
@@ -186,7 +188,7 @@ function nextProblem(back: boolean): void {
 }
 
 export function Frame({ children }: { children: ComponentChildren }) {
-  const { place, theme, lang, session, staleBuild } = useApp();
+  const { place, theme, lang, session, staleBuild, retention } = useApp();
   const [open, setOpen] = useState<'' | 'search' | 'help' | 'menu'>('');
   const g = useRef(0);
   useEffect(() => {
@@ -237,6 +239,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
           )}
         </header>
         {staleBuild && <div class="notice" role="status">{t('state.newbuild')} <Btn small on={() => location.reload()}>{t('do.reload')}</Btn></div>}
+        {retention && range().start < Date.parse(retention) - 60e3 && <div class="notice" role="status">{t('range.beyond', { time: formatTime(retention) })}</div>}
         {place.q.at && <div class="notice past" role="status">{t('live.at')} <b><Time v={place.q.at} seconds /></b> <Btn small on={() => setQuery({ at: null })}>{t('live.back')}</Btn></div>}
         <main id="main" tabIndex={-1}>{children}</main>
       </div>
