@@ -28,6 +28,28 @@ emit_lines_level(int severity)
                            : "info";
 }
 
+unsigned
+emit_lines_pid(const struct world_line *l)
+{
+    unsigned pid = 700;
+    for (const char *c = l->app; *c != 0; c++)
+        pid = (pid * 31 + (unsigned char)*c) % 30000;
+    return pid + 300;
+}
+
+/* A shipper that tails /var/log/syslog sends what stands in the file: the tag first. */
+static void
+emit_lines_tagged(struct jsonw *w, const struct world_line *l)
+{
+    char text[4096];
+    if (strcmp(l->source, "syslog") != 0) {
+        jsonw_str(w, l->text);
+        return;
+    }
+    snprintf(text, sizeof text, "%.48s[%u]: %s", l->app, emit_lines_pid(l), l->text);
+    jsonw_str(w, text);
+}
+
 void
 emit_lines_loki(struct buf *out, const struct world_line *l)
 {
@@ -56,7 +78,7 @@ emit_lines_loki(struct buf *out, const struct world_line *l)
     jsonw_array(&w);
     snprintf(ns, sizeof ns, "%lld000000", (long long)l->t_ms);
     jsonw_str(&w, ns);
-    jsonw_str(&w, l->text);
+    emit_lines_tagged(&w, l);
     jsonw_end_array(&w);
     jsonw_end_array(&w);
     jsonw_end_object(&w);
@@ -66,10 +88,13 @@ void
 emit_lines_5424(struct buf *out, const struct world_line *l)
 {
     char t[TIME_TEXT_SIZE];
+    char pid[16] = "-";
     bool kernel = strcmp(l->source, "kernel") == 0;
     int facility = kernel ? 0 : *l->job != 0 ? 1 : 3;
-    buf_printf(out, "<%d>1 %s %s %.48s - - - %s", facility * 8 + l->severity,
-               time_format(l->t_ms, t), l->host, kernel ? "kernel" : l->app, l->text);
+    if (!kernel)
+        snprintf(pid, sizeof pid, "%u", emit_lines_pid(l));
+    buf_printf(out, "<%d>1 %s %s %.48s %s - - %s", facility * 8 + l->severity,
+               time_format(l->t_ms, t), l->host, kernel ? "kernel" : l->app, pid, l->text);
 }
 
 void

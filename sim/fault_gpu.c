@@ -48,7 +48,7 @@ fault_gpu_fallen_begin(struct world *w, struct fault *f)
         fault_gpu_ascend(w, &g, "80E18402");
         return;
     }
-    simline_kernel(w, g.node, 0, 4, "pcieport %.7s01.1: pciehp: Slot(%u): Link Down", g.pci,
+    simline_kernel(w, g.node, 0, 4, "pcieport %.7s:01.1: pciehp: Slot(%u): Link Down", g.pci,
                    w->plan->gpus.at[f->i].index + 32);
     simline_kernel(w, g.node, 150, 3, "NVRM: GPU at PCI:%s: GPU-%08x-6d0f-4b7e-9a51-0c3e7f2ab1%02x",
                    g.pci, (unsigned)rng_hash(f->i, 1), f->i & 255);
@@ -158,13 +158,7 @@ static void
 fault_gpu_hot_apply(struct world *w, struct fault *f, double progress, double dt)
 {
     (void)dt;
-    struct fault_gpu g = fault_gpu_at(w, f);
     w->gpu_mods[f->i].heat = (float)(38.0 * fmin(1.0, progress * 4));
-    if (w->gpus[f->i].temp > 90 && fault_due(w, f, 30))
-        simline_syslog(
-            w, g.node, 0, 4, "nvidia-smi",
-            "GPU %u (%s.0): temperature %.0f C, clocks reduced: SW Thermal Slowdown active",
-            w->plan->gpus.at[f->i].index, g.pci, w->gpus[f->i].temp);
 }
 
 static void
@@ -198,7 +192,7 @@ fault_gpu_pcie_begin(struct world *w, struct fault *f)
     struct fault_gpu g = fault_gpu_at(w, f);
     simline_kernel(w, g.node, 0, 4,
                    "pci %s.0: 15.752 Gb/s available PCIe bandwidth, limited by 8.0 GT/s PCIe x4 "
-                   "link at %.7s01.1 (capable of "
+                   "link at %.7s:01.1 (capable of "
                    "504.112 Gb/s with 32.0 GT/s PCIe x16 link)",
                    g.pci, g.pci);
 }
@@ -213,7 +207,7 @@ fault_gpu_pcie_apply(struct world *w, struct fault *f, double progress, double d
     if (!fault_due(w, f, 12))
         return;
     simline_kernel(w, g.node, 0, 4,
-                   "pcieport %.7s01.1: AER: Correctable error message received from %s.0", g.pci,
+                   "pcieport %.7s:01.1: AER: Correctable error message received from %s.0", g.pci,
                    g.pci);
     simline_kernel(
         w, g.node, 2, 4,

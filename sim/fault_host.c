@@ -9,7 +9,8 @@
 static void
 fault_host_crash_begin(struct world *w, struct fault *f)
 {
-    simline_kernel(w, f->i, 0, 0, "Kernel panic - not syncing: Fatal machine check");
+    simline_kernel(w, f->i, 0, 0, "BUG: unable to handle page fault for address: ffffb1c0c0a7d000");
+    simline_kernel(w, f->i, 0, 0, "Kernel panic - not syncing: Fatal exception in interrupt");
 }
 
 static void
@@ -203,8 +204,8 @@ fault_host_user_oom(struct world *w, struct fault *f)
 const struct fault_row fault_rows_host[] = {
     {"node-crash", "node", 240,
      "the kernel panics: everything of the node ends at once, the job ends as node_fail",
-     fault_host_crash_begin, fault_host_off_apply, fault_host_boot, "node",
-     "host-os host-memory host-cpu", "infrastructure"},
+     fault_host_crash_begin, fault_host_off_apply, fault_host_boot, "node", "host-os",
+     "infrastructure"},
     {"node-reboot", "node", 90,
      "the node restarts under a running job: it is away for a while and comes back with a new boot "
      "time",

@@ -33,16 +33,17 @@ fault_net_dim_apply(struct world *w, struct fault *f, double progress, double dt
         f->said |= 1;
         simline_switch(
             w, fault_net_switch_of(w, at), 0, 4,
-            "%%SFF-4-DOM_THRESHOLD: %s: Rx power low warning; Operating value: %.2f dBm, "
+            "%%SFF8472-5-THRESHOLD_VIOLATION: %s: Rx power low warning; Operating value: %.2f dBm, "
             "Threshold value: -8.40 dBm.",
             name, rx);
     }
     if (rx < -9.6 && !(f->said & 2)) {
         f->said |= 2;
-        simline_switch(w, fault_net_switch_of(w, at), 0, 3,
-                       "%%SFF-3-DOM_THRESHOLD: %s: Rx power low alarm; Operating value: %.2f dBm, "
-                       "Threshold value: -9.60 dBm.",
-                       name, rx);
+        simline_switch(
+            w, fault_net_switch_of(w, at), 0, 3,
+            "%%SFF8472-5-THRESHOLD_VIOLATION: %s: Rx power low alarm; Operating value: %.2f dBm, "
+            "Threshold value: -9.60 dBm.",
+            name, rx);
     }
 }
 
@@ -52,7 +53,7 @@ fault_net_dim_end(struct world *w, struct fault *f)
     struct plan_end at = fault_net_optic(w, f);
     if (at.what == PLAN_PORT && f->said != 0)
         simline_switch(w, fault_net_switch_of(w, at), 0, 5,
-                       "%%SFF-5-DOM_THRESHOLD_CLEAR: %s: Rx power back to normal; Operating value: "
+                       "%%SFF8472-5-THRESHOLD_CLEARED: %s: Rx power normal; Operating value: "
                        "%.2f dBm.",
                        w->plan->ports.at[at.i].name, w->optics[f->i].rx_base);
 }
@@ -64,8 +65,7 @@ fault_net_dark_begin(struct world *w, struct fault *f)
     if (at.what == PLAN_PORT)
         simline_switch(
             w, fault_net_switch_of(w, at), 0, 3,
-            "%%XCVR-3-FAULT: Transceiver in %s: Tx fault, Tx loss of signal on lanes 1-4, "
-            "module state ModuleFault",
+            "ERR pmon#xcvrd[61]: CMIS: %s: timeout for 'DataPathInitialized', module fault",
             w->plan->ports.at[at.i].name);
     else
         simline_kernel(
@@ -100,17 +100,18 @@ fault_net_crc_apply(struct world *w, struct fault *f, double progress, double dt
     (void)progress, (void)dt;
     w->port_mods[f->i].crc += 420;
     if (fault_due(w, f, 30))
-        simline_switch(
-            w, w->plan->ports.at[f->i].sw, 0, 4,
-            "%%PLATFORM-4-CRC_ERRORS: %s: input CRC errors exceed threshold (%u in 30 s)",
-            w->plan->ports.at[f->i].name, 12600u + f->i % 200);
+        simline_switch(w, w->plan->ports.at[f->i].sw, 0, 4,
+                       "NOTICE swss#orchagent: :- updatePortErrorStatus: Port %s oper error event: "
+                       "crc_rate occurred",
+                       w->plan->ports.at[f->i].name);
 }
 
 static void
 fault_net_switch_down_begin(struct world *w, struct fault *f)
 {
     simline_switch(w, f->i, 0, 1,
-                   "%%KERNEL-1-PANIC: forwarding agent terminated unexpectedly, system going down");
+                   "%%SYSMGR-2-SERVICE_CRASHED: Service \"aclqos\" (PID 8812) hasn't caught signal "
+                   "11 (core will be saved).");
 }
 
 static void
@@ -227,10 +228,9 @@ fault_net_mtu_begin(struct world *w, struct fault *f)
     const struct plan_port *p = &w->plan->ports.at[f->i];
     simline_switch(w, p->sw, 0, 5,
                    "%%SYS-5-CONFIG_I: Configured from console by netops on vty0 (10.0.0.12)");
-    simline_switch(
-        w, p->sw, 700, 4,
-        "%%LLDP-4-MTU_MISMATCH: MTU mismatch on %s: local maximum frame size 1500, neighbor 9216",
-        p->name);
+    simline_switch(w, p->sw, 700, 4,
+                   "%%ETHPORT-4-IF_MTU_MISMATCH: Interface %s: local MTU 1500, neighbor 9216",
+                   p->name);
 }
 
 static void
@@ -246,8 +246,7 @@ fault_net_mtu_apply(struct world *w, struct fault *f, double progress, double dt
     }
     if (fault_due(w, f, 30))
         simline_switch(w, w->plan->ports.at[f->i].sw, 800, 4,
-                       "%%LLDP-4-MTU_MISMATCH: MTU mismatch on %s: local maximum frame size 1500, "
-                       "neighbor 9216",
+                       "%%ETHPORT-4-IF_MTU_MISMATCH: Interface %s: local MTU 1500, neighbor 9216",
                        w->plan->ports.at[f->i].name);
 }
 

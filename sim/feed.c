@@ -213,8 +213,11 @@ feed_line(void *ctx, const struct world_line *l)
     f->line_count++;
     if (f->cfg.lines != NULL) {
         char t[TIME_TEXT_SIZE];
-        fprintf(f->cfg.lines, "%s %s %s%s%s %s\n", time_format(l->t_ms, t), l->host, l->source,
-                on_job ? "=" : "", l->job, l->text);
+        fprintf(f->cfg.lines, "%s %s %s%s%s ", time_format(l->t_ms, t), l->host, l->source,
+                on_job ? "=" : "", l->job);
+        if (strcmp(l->source, "syslog") == 0)
+            fprintf(f->cfg.lines, "%s[%u]: ", l->app, emit_lines_pid(l));
+        fprintf(f->cfg.lines, "%s\n", l->text);
     }
     if (on_switch && f->cfg.syslog_udp != NULL) {
         struct buf b;

@@ -76,6 +76,9 @@ plan_doc_nics(struct plan_reader *r, const struct doc_node *nics)
         int64_t i = plan_add_nic(r->plan, &nic);
         if (i < 0)
             return plan_doc_fail(r, n, i, "nic", name);
+        if (doc_get_str(n, "pci", NULL) != NULL)
+            snprintf(r->plan->nics.at[i].pci, sizeof r->plan->nics.at[i].pci, "%.15s",
+                     doc_get_str(n, "pci", ""));
     }
     return 0;
 }
@@ -335,6 +338,7 @@ plan_print_node(const struct plan *p, const struct plan_node *n, struct jsonw *w
             jsonw_kint(w, "rail", c->rail);
         jsonw_kstr(w, "plane", c->plane);
         jsonw_kstr(w, "netdev", c->netdev);
+        jsonw_kstr(w, "pci", c->pci);
         jsonw_end_object(w);
     }
     jsonw_end_array(w);

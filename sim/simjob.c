@@ -176,20 +176,20 @@ simjob_look(struct world *w, struct simjob *j)
         j->speed = 0;
 }
 
+/* How long peers wait before a timer of theirs ends the job. A node that is gone closes no
+ * connection: only the retries of the network tell its peers. */
 static int64_t
-simjob_patience_ms(const struct world *w, enum simjob_trouble t)
+simjob_patience_ms(const struct world *w, const struct simjob *j)
 {
-    switch (t) {
-    case TROUBLE_DEAD:
+    bool gone = j->trouble == TROUBLE_DEAD && w->node_mods[j->culprit_node].off;
+    if (j->trouble == TROUBLE_DEAD && !gone)
         return 1500;
-    case TROUBLE_NET: /* 7 retries of 4.096 us * 2^20 are 30 s; a demo shortens them to no less than
-                         8 s */
+    if (j->trouble == TROUBLE_NET ||
+        gone) /* 7 retries of 4.096 us * 2^20: 30 s, in a demo no less than 8 s */
         return (int64_t)fmax(8000, 30000 * w->cfg.timer_scale);
-    case TROUBLE_HANG: /* the process group's watchdog: 600 s */
+    if (j->trouble == TROUBLE_HANG) /* the process group's watchdog: 600 s */
         return (int64_t)fmax(8000, 600000 * w->cfg.timer_scale);
-    default:
-        return INT64_MAX / 2;
-    }
+    return INT64_MAX / 2;
 }
 
 static void
@@ -277,8 +277,7 @@ simjob_run(struct world *w, struct simjob *j, double dt)
         j->done_s = fmod(j->done_s, j->base_step);
         simjob_iteration(w, j, j->speed > 0 ? j->base_step * (1 / j->speed - 1) : 0);
     }
-    if (j->trouble != TROUBLE_NONE &&
-        w->now_ms - j->trouble_since_ms >= simjob_patience_ms(w, j->trouble))
+    if (j->trouble != TROUBLE_NONE && w->now_ms - j->trouble_since_ms >= simjob_patience_ms(w, j))
         simjob_fail(w, j,
                     j->trouble == TROUBLE_DEAD && j->culprit_gpu < 0 ? 143
                     : j->trouble == TROUBLE_DEAD                     ? 1

@@ -2,6 +2,7 @@
  *
  * Forms: NCCL 2.2x WARN lines, PyTorch 2.x ProcessGroupNCCL and torch.distributed.elastic, Slurm. A
  * job of many ranks prints from SIMJOB_VOICES of them: the whole choir says the same. */
+#include "base/clock.h"
 #include "sim/simline.h"
 #include "sim/world.h"
 
@@ -131,7 +132,7 @@ static void
 simjob_lines_launcher(struct world *w, struct simjob *j, uint32_t rank, int64_t at)
 {
     uint32_t node = j->culprit_node, local = rank % j->gpus_per_node;
-    char t[32];
+    char t[32], stamp[TIME_TEXT_SIZE];
     simjob_glog(w->now_ms + at, t);
     simline_rank(w, j, rank, at, 3,
                  "E%s %u torch/distributed/elastic/multiprocessing/api.py:869] failed (exitcode: "
@@ -139,9 +140,8 @@ simjob_lines_launcher(struct world *w, struct simjob *j, uint32_t rank, int64_t 
                  "/usr/bin/python3",
                  t, simjob_pid(j, rank) - 1, j->exit_code > 128 ? 128 - j->exit_code : j->exit_code,
                  local, simjob_pid(j, rank));
-    simline_syslog(w, node, at + 700, 3, "slurmstepd",
-                   "error: *** STEP %s.0 ON %s CANCELLED AT job failure ***", j->id,
-                   w->plan->nodes.at[node].name);
+    simline_rank(w, j, 0, at + 700, 3, "slurmstepd: error: *** STEP %s.0 ON %s CANCELLED AT %s ***",
+                 j->id, w->plan->nodes.at[j->first_node].name, time_format(w->now_ms + at, stamp));
     simline_rank(w, j, 0, at + 1200, 3, "srun: error: %s: task %u: Exited with exit code %d",
                  w->plan->nodes.at[node].name, rank, j->exit_code);
     simline_rank(w, j, 0, at + 1300, 3,

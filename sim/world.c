@@ -275,7 +275,7 @@ world_dim_links(struct world *w)
         struct plan_end at = w->plan->optics.at[i].at;
         double ber = world_optic_ber(w->optics[i].rx_base - (double)m->loss);
         double bad = world_optic_uncorrectable(ber, 400);
-        float crc = (float)fmin(bad, 50000);
+        float crc = (float)fmin(bad, 4000);
         if (at.what == PLAN_NIC)
             w->nic_mods[at.i].crc += crc;
         else
