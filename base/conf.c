@@ -1,5 +1,6 @@
-/* conf: reads option tables. Everything a row can hold is zeroed first, so that conf_done is right at any
- * point of a failure; then each key is read, or its default, which is written as a user would write it. */
+/* conf: reads option tables. Everything a row can hold is zeroed first, so that conf_done is right
+ * at any point of a failure; then each key is read, or its default, which is written as a user
+ * would write it. */
 #include "base/conf.h"
 
 #include "base/clock.h"
@@ -18,18 +19,25 @@ struct conf_reader {
     struct err *err;
 };
 
-static int conf_read_rows(const struct conf_reader *c, const struct conf_row *rows, const struct doc_node *map, char *out);
+static int conf_read_rows(const struct conf_reader *c, const struct conf_row *rows,
+                          const struct doc_node *map, char *out);
 
 static const char *
 conf_type_word(const struct conf_row *row)
 {
     static const char *const words[] = {
-        [CONF_BOOL] = "true or false",    [CONF_INT] = "an integer",
-        [CONF_REAL] = "a number",         [CONF_STR] = "a text",
-        [CONF_CHOICE] = "one of",         [CONF_DURATION] = "a duration such as 15s or 1h30m",
-        [CONF_SIZE] = "a size such as 64MiB or 200GB", [CONF_PATH] = "a path",
-        [CONF_STRS] = "a list of texts",  [CONF_MAP] = "a map of options",
-        [CONF_LIST] = "a list",           [CONF_NODE] = "anything",
+        [CONF_BOOL] = "true or false",
+        [CONF_INT] = "an integer",
+        [CONF_REAL] = "a number",
+        [CONF_STR] = "a text",
+        [CONF_CHOICE] = "one of",
+        [CONF_DURATION] = "a duration such as 15s or 1h30m",
+        [CONF_SIZE] = "a size such as 64MiB or 200GB",
+        [CONF_PATH] = "a path",
+        [CONF_STRS] = "a list of texts",
+        [CONF_MAP] = "a map of options",
+        [CONF_LIST] = "a list",
+        [CONF_NODE] = "anything",
     };
     return words[row->type];
 }
@@ -38,12 +46,18 @@ static void
 conf_zero(const struct conf_row *rows, char *out)
 {
     static const size_t sizes[] = {
-        [CONF_BOOL] = sizeof(bool),        [CONF_INT] = sizeof(int64_t),
-        [CONF_REAL] = sizeof(double),      [CONF_STR] = sizeof(char *),
-        [CONF_CHOICE] = sizeof(int),       [CONF_DURATION] = sizeof(int64_t),
-        [CONF_SIZE] = sizeof(int64_t),     [CONF_PATH] = sizeof(char *),
-        [CONF_STRS] = sizeof(struct conf_strs), [CONF_MAP] = 0,
-        [CONF_LIST] = sizeof(struct conf_list), [CONF_NODE] = sizeof(struct doc_node *),
+        [CONF_BOOL] = sizeof(bool),
+        [CONF_INT] = sizeof(int64_t),
+        [CONF_REAL] = sizeof(double),
+        [CONF_STR] = sizeof(char *),
+        [CONF_CHOICE] = sizeof(int),
+        [CONF_DURATION] = sizeof(int64_t),
+        [CONF_SIZE] = sizeof(int64_t),
+        [CONF_PATH] = sizeof(char *),
+        [CONF_STRS] = sizeof(struct conf_strs),
+        [CONF_MAP] = 0,
+        [CONF_LIST] = sizeof(struct conf_list),
+        [CONF_NODE] = sizeof(struct doc_node *),
     };
     for (const struct conf_row *r = rows; r->key; r++) {
         memset(out + r->offset, 0, sizes[r->type]);
@@ -57,7 +71,8 @@ static int
 conf_wrong(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n)
 {
     if (row->type != CONF_CHOICE)
-        return doc_err(c->doc, n, c->err, ERR_SYNTAX, "'%s' must be %s", row->key, conf_type_word(row));
+        return doc_err(c->doc, n, c->err, ERR_SYNTAX, "'%s' must be %s", row->key,
+                       conf_type_word(row));
     char list[300] = "";
     size_t used = 0;
     for (const char *const *p = row->choices; *p && used < sizeof list; p++)
@@ -66,7 +81,8 @@ conf_wrong(const struct conf_reader *c, const struct conf_row *row, const struct
 }
 
 static int
-conf_in_range(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, double v)
+conf_in_range(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+              double v)
 {
     if ((row->min == 0 && row->max == 0) || (v >= row->min && v <= row->max))
         return 0;
@@ -78,7 +94,8 @@ conf_in_range(const struct conf_reader *c, const struct conf_row *row, const str
         str_double_format(row->min, lo);
         str_double_format(row->max, hi);
     }
-    return doc_err(c->doc, n, c->err, ERR_RANGE, "'%s' must be between %s and %s", row->key, lo, hi);
+    return doc_err(c->doc, n, c->err, ERR_RANGE, "'%s' must be between %s and %s", row->key, lo,
+                   hi);
 }
 
 /* "200GB", "64KiB", "1.5 TB", "4096". */
@@ -89,9 +106,9 @@ conf_size_parse(const char *s, int64_t *ret)
         const char *word;
         double bytes;
     } units[] = {
-        {"", 1},       {"B", 1},      {"kB", 1e3},          {"KB", 1e3},          {"MB", 1e6},          {"GB", 1e9},
-        {"TB", 1e12},  {"PB", 1e15},  {"KiB", 1024},        {"MiB", 1048576},     {"GiB", 1073741824},
-        {"TiB", 1099511627776.0},
+        {"", 1},       {"B", 1},         {"kB", 1e3},         {"KB", 1e3},
+        {"MB", 1e6},   {"GB", 1e9},      {"TB", 1e12},        {"PB", 1e15},
+        {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {"TiB", 1099511627776.0},
     };
     size_t n = strspn(s, "0123456789.");
     double v;
@@ -126,7 +143,8 @@ conf_read_text(const struct conf_reader *c, const struct conf_row *row, const ch
 }
 
 static int
-conf_read_int(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, const char *text, char *at)
+conf_read_int(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+              const char *text, char *at)
 {
     int64_t v;
     int rc = row->type == CONF_DURATION ? duration_parse(text, &v)
@@ -141,7 +159,8 @@ conf_read_int(const struct conf_reader *c, const struct conf_row *row, const str
 }
 
 static int
-conf_read_real(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, const char *text, char *at)
+conf_read_real(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+               const char *text, char *at)
 {
     double v;
     if (str_double(text, strlen(text), &v) || !isfinite(v))
@@ -153,7 +172,8 @@ conf_read_real(const struct conf_reader *c, const struct conf_row *row, const st
 }
 
 static int
-conf_read_choice(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, const char *text, char *at)
+conf_read_choice(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+                 const char *text, char *at)
 {
     int v = 0;
     while (row->choices[v] && strcmp(row->choices[v], text))
@@ -166,7 +186,8 @@ conf_read_choice(const struct conf_reader *c, const struct conf_row *row, const 
 
 /* A value that is one text, from the document or the default (n NULL). */
 static int
-conf_read_scalar(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, const char *text, char *at)
+conf_read_scalar(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+                 const char *text, char *at)
 {
     bool v = !strcmp(text, "true");
     switch (row->type) {
@@ -206,7 +227,8 @@ conf_scalar_text(const struct doc_node *n, char out[32])
 }
 
 static int
-conf_read_strs(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, char *at)
+conf_read_strs(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+               char *at)
 {
     struct conf_strs s = {0};
     char number[32];
@@ -216,7 +238,8 @@ conf_read_strs(const struct conf_reader *c, const struct conf_row *row, const st
         return conf_wrong(c, row, n);
     s.at = calloc(count ? count : 1, sizeof *s.at);
     int rc = s.at ? 0 : err_set(c->err, ERR_NOMEM, "out of memory");
-    for (const struct doc_node *item = one ? n : n->first; item && !rc; item = one ? NULL : item->next) {
+    for (const struct doc_node *item = one ? n : n->first; item && !rc;
+         item = one ? NULL : item->next) {
         const char *text = conf_scalar_text(item, number);
         if (!text)
             rc = conf_wrong(c, row, item);
@@ -230,7 +253,8 @@ conf_read_strs(const struct conf_reader *c, const struct conf_row *row, const st
 }
 
 static int
-conf_read_list(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, char *at)
+conf_read_list(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+               char *at)
 {
     struct conf_list l = {0};
     int rc = 0;
@@ -240,7 +264,8 @@ conf_read_list(const struct conf_reader *c, const struct conf_row *row, const st
         return err_set(c->err, ERR_NOMEM, "out of memory");
     for (const struct doc_node *item = n->first; item && !rc; item = item->next) {
         if (item->kind != DOC_MAP) {
-            rc = doc_err(c->doc, item, c->err, ERR_SYNTAX, "an element of '%s' must be a map", row->key);
+            rc = doc_err(c->doc, item, c->err, ERR_SYNTAX, "an element of '%s' must be a map",
+                         row->key);
             break;
         }
         char *element = (char *)l.at + l.count++ * row->size;
@@ -252,7 +277,8 @@ conf_read_list(const struct conf_reader *c, const struct conf_row *row, const st
 }
 
 static int
-conf_read_map(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n, char *at)
+conf_read_map(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *n,
+              char *at)
 {
     if (n && n->kind != DOC_MAP)
         return conf_wrong(c, row, n);
@@ -260,7 +286,8 @@ conf_read_map(const struct conf_reader *c, const struct conf_row *row, const str
 }
 
 static int
-conf_read_row(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *map, char *at)
+conf_read_row(const struct conf_reader *c, const struct conf_row *row, const struct doc_node *map,
+              char *at)
 {
     const struct doc_node *n = doc_get(map, row->key);
     char number[32];
@@ -294,13 +321,15 @@ conf_read_row(const struct conf_reader *c, const struct conf_row *row, const str
 }
 
 static int
-conf_read_rows(const struct conf_reader *c, const struct conf_row *rows, const struct doc_node *map, char *out)
+conf_read_rows(const struct conf_reader *c, const struct conf_row *rows, const struct doc_node *map,
+               char *out)
 {
     const char *known[CONF_KEYS_MAX + 1];
     size_t count = 0;
     for (const struct conf_row *r = rows; r->key; r++) {
         if (count == CONF_KEYS_MAX)
-            return err_set(c->err, ERR_LIMIT, "an option table has more than %u rows", CONF_KEYS_MAX);
+            return err_set(c->err, ERR_LIMIT, "an option table has more than %u rows",
+                           CONF_KEYS_MAX);
         known[count++] = r->key;
     }
     known[count] = NULL;
@@ -311,8 +340,8 @@ conf_read_rows(const struct conf_reader *c, const struct conf_row *rows, const s
 }
 
 int
-conf_fill(const struct conf_row *rows, const struct doc *d, const struct doc_node *map, const char *folder, void *out,
-          struct err *err)
+conf_fill(const struct conf_row *rows, const struct doc *d, const struct doc_node *map,
+          const char *folder, void *out, struct err *err)
 {
     struct conf_reader c = {.doc = d, .folder = folder, .err = err};
     conf_zero(rows, out);
@@ -374,7 +403,8 @@ conf_done(const struct conf_row *rows, void *out)
     }
 }
 
-/* Text as man(7) takes it: '-' and backslash escaped, a control character at the start of a line defused. */
+/* Text as man(7) takes it: '-' and backslash escaped, a control character at the start of a line
+ * defused. */
 static void
 conf_roff(struct buf *out, const char *s)
 {
@@ -417,7 +447,8 @@ conf_describe(const struct conf_row *rows, const char *prefix, struct buf *out)
 {
     for (const struct conf_row *r = rows; r->key; r++) {
         char path[256];
-        int n = snprintf(path, sizeof path, "%s%s%s%s", prefix, *prefix ? "." : "", r->key, r->type == CONF_LIST ? "[]" : "");
+        int n = snprintf(path, sizeof path, "%s%s%s%s", prefix, *prefix ? "." : "", r->key,
+                         r->type == CONF_LIST ? "[]" : "");
         if (n < 0 || (size_t)n >= sizeof path)
             return ERR_LIMIT;
         conf_describe_row(r, path, out);

@@ -1,7 +1,7 @@
 /* doc: the tree itself: how it is built under its limits, and how it is read.
  *
- * Expected load: configurations and topologies of a few megabytes, and job documents of a kilobyte, hundreds
- * a second. Everything of a document lies in one arena and goes at once. */
+ * Expected load: configurations and topologies of a few megabytes, and job documents of a kilobyte,
+ * hundreds a second. Everything of a document lies in one arena and goes at once. */
 #include "base/doc.h"
 
 #include "base/doc_build.h"
@@ -47,8 +47,8 @@ doc_free(struct doc *d)
 }
 
 int
-doc_node_add(struct doc *d, struct doc_node *parent, struct doc_node **tail, struct doc_node **ret_node,
-             struct err *err)
+doc_node_add(struct doc *d, struct doc_node *parent, struct doc_node **tail,
+             struct doc_node **ret_node, struct err *err)
 {
     if (d->nodes >= DOC_NODES_MAX)
         return err_set(err, ERR_LIMIT, "there are more than %u nodes", DOC_NODES_MAX);
@@ -234,7 +234,8 @@ doc_get_bool(const struct doc_node *map, const char *key, bool dflt)
 }
 
 int
-doc_err(const struct doc *d, const struct doc_node *n, struct err *err, int code, const char *fmt, ...)
+doc_err(const struct doc *d, const struct doc_node *n, struct err *err, int code, const char *fmt,
+        ...)
 {
     if (err) {
         char text[sizeof err->text];
@@ -251,15 +252,16 @@ doc_err(const struct doc *d, const struct doc_node *n, struct err *err, int code
 int
 doc_only(const struct doc *d, const struct doc_node *map, const char *const *known, struct err *err)
 {
-    for (const struct doc_node *n = map && map->kind == DOC_MAP ? map->first : NULL; n; n = n->next) {
+    for (const struct doc_node *n = map && map->kind == DOC_MAP ? map->first : NULL; n;
+         n = n->next) {
         const char *const *k = known;
         while (*k && strcmp(*k, n->key))
             k++;
         if (*k)
             continue;
         const char *near = str_nearest(n->key, known);
-        err_set(err, ERR_SYNTAX, "unknown key '%.64s'%s%s%s", n->key, near ? "; did you mean '" : "",
-                near ? near : "", near ? "'?" : "");
+        err_set(err, ERR_SYNTAX, "unknown key '%.64s'%s%s%s", n->key,
+                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
         err_at(err, doc_name(d), n->key_line, n->key_column);
         return ERR_SYNTAX;
     }

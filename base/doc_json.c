@@ -1,5 +1,5 @@
-/* doc (JSON): jansson reads, this file copies its values into the tree, so that one kind of tree serves both
- * languages. Members keep the order of the text. */
+/* doc (JSON): jansson reads, this file copies its values into the tree, so that one kind of tree
+ * serves both languages. Members keep the order of the text. */
 #include "base/doc_build.h"
 
 #include "base/str.h"
@@ -7,7 +7,8 @@
 #include <jansson.h>
 #include <string.h>
 
-static int doc_json_children(struct doc *d, struct doc_node *n, json_t *v, unsigned depth, struct err *err);
+static int doc_json_children(struct doc *d, struct doc_node *n, json_t *v, unsigned depth,
+                             struct err *err);
 
 static int
 doc_json_value(struct doc *d, struct doc_node *n, json_t *v, unsigned depth, struct err *err)
@@ -100,7 +101,8 @@ doc_json_problem(const json_error_t *e, struct err *err)
 }
 
 int
-doc_parse_json(const char *text, size_t len, const char *name, struct doc **ret_doc, struct err *err)
+doc_parse_json(const char *text, size_t len, const char *name, struct doc **ret_doc,
+               struct err *err)
 {
     struct doc *d = NULL;
     struct doc_node *root;

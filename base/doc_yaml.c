@@ -1,7 +1,7 @@
-/* doc (YAML): libyaml's events, so that every node keeps its place. Scalars mean what YAML 1.2's core schema
- * says: `yes` and `on` are strings, `0o17` and `0x1f` are integers, quoted or block text is always a string.
- * Refused: aliases (they make bombs), tags other than the core ones, more than one document, keys that are
- * not scalars. */
+/* doc (YAML): libyaml's events, so that every node keeps its place. Scalars mean what YAML 1.2's
+ * core schema says: `yes` and `on` are strings, `0o17` and `0x1f` are integers, quoted or block
+ * text is always a string. Refused: aliases (they make bombs), tags other than the core ones, more
+ * than one document, keys that are not scalars. */
 #include "base/doc_build.h"
 
 #include "base/str.h"
@@ -66,12 +66,15 @@ doc_yaml_word(const char *s, const char *const *words)
 static bool
 doc_yaml_based(const char *s, size_t len, int64_t *ret)
 {
-    unsigned shift = len > 2 && s[0] == '0' && s[1] == 'x' ? 4 : len > 2 && s[0] == '0' && s[1] == 'o' ? 3 : 0;
+    unsigned shift = len > 2 && s[0] == '0' && s[1] == 'x'   ? 4
+                     : len > 2 && s[0] == '0' && s[1] == 'o' ? 3
+                                                             : 0;
     uint64_t v = 0;
     if (!shift)
         return false;
     for (size_t i = 2; i < len; i++) {
-        const char *digits = "0123456789abcdef", *at = strchr(digits, s[i] | (s[i] >= 'A' ? 0x20 : 0));
+        const char *digits = "0123456789abcdef",
+                   *at = strchr(digits, s[i] | (s[i] >= 'A' ? 0x20 : 0));
         if (!s[i] || !at || (at - digits) >> shift || v >> (63 - shift))
             return false;
         v = v << shift | (uint64_t)(at - digits);
@@ -121,12 +124,14 @@ doc_yaml_plain(struct doc_node *n)
 static bool
 doc_yaml_tag_ok(const yaml_char_t *tag)
 {
-    static const char *const core[] = {YAML_NULL_TAG, YAML_BOOL_TAG, YAML_STR_TAG, YAML_INT_TAG,
-                                       YAML_FLOAT_TAG, YAML_SEQ_TAG, YAML_MAP_TAG, "!", NULL};
+    static const char *const core[] = {
+        YAML_NULL_TAG, YAML_BOOL_TAG, YAML_STR_TAG, YAML_INT_TAG, YAML_FLOAT_TAG,
+        YAML_SEQ_TAG,  YAML_MAP_TAG,  "!",          NULL};
     return !tag || doc_yaml_word((const char *)tag, core);
 }
 
-/* The node that the next value fills: the waiting member of a map, a new item of a sequence, or the root. */
+/* The node that the next value fills: the waiting member of a map, a new item of a sequence, or the
+ * root. */
 static int
 doc_yaml_place(struct doc_yaml *y, struct doc_node **ret_node)
 {
@@ -192,13 +197,15 @@ doc_yaml_scalar(struct doc_yaml *y, const yaml_event_t *ev)
 }
 
 static int
-doc_yaml_open(struct doc_yaml *y, const yaml_event_t *ev, enum doc_kind kind, const yaml_char_t *tag)
+doc_yaml_open(struct doc_yaml *y, const yaml_event_t *ev, enum doc_kind kind,
+              const yaml_char_t *tag)
 {
     struct doc_node *n;
     if (!doc_yaml_tag_ok(tag))
         return doc_yaml_fail(y, &ev->start_mark, ERR_SYNTAX, "this tag is not supported");
     if (doc_yaml_wants_key(y))
-        return doc_yaml_fail(y, &ev->start_mark, ERR_SYNTAX, "a key must be a plain or quoted word");
+        return doc_yaml_fail(y, &ev->start_mark, ERR_SYNTAX,
+                             "a key must be a plain or quoted word");
     if (y->depth == DOC_DEPTH_MAX)
         return doc_yaml_fail(y, &ev->start_mark, ERR_LIMIT, "nested too deeply");
     int rc = doc_yaml_place(y, &n);
@@ -252,7 +259,8 @@ doc_yaml_read(struct doc_yaml *y, const char *text, size_t len)
             return doc_yaml_problem(y, text, len);
         rc = doc_yaml_event(y, &ev);
         if (rc)
-            err_at(y->err, NULL, (unsigned)ev.start_mark.line + 1, (unsigned)ev.start_mark.column + 1);
+            err_at(y->err, NULL, (unsigned)ev.start_mark.line + 1,
+                   (unsigned)ev.start_mark.column + 1);
         yaml_event_delete(&ev);
     }
     struct doc_node *n;
@@ -262,7 +270,8 @@ doc_yaml_read(struct doc_yaml *y, const char *text, size_t len)
 }
 
 int
-doc_parse_yaml(const char *text, size_t len, const char *name, struct doc **ret_doc, struct err *err)
+doc_parse_yaml(const char *text, size_t len, const char *name, struct doc **ret_doc,
+               struct err *err)
 {
     struct doc_yaml y = {.err = err};
     int rc = doc_new(len, name, &y.doc, err);

@@ -69,8 +69,9 @@ relation_find(const char *word, size_t len)
     return RELATION_NONE;
 }
 
-/* Printable: well-formed UTF-8 without space, quotes, backslash, control characters (C0, DEL, C1), and
- * without the line and paragraph separators and byte order marks that would break a line of output. */
+/* Printable: well-formed UTF-8 without space, quotes, backslash, control characters (C0, DEL, C1),
+ * and without the line and paragraph separators and byte order marks that would break a line of
+ * output. */
 static bool
 entity_printable(const char *s, size_t len)
 {

@@ -1,8 +1,8 @@
-/* hostlist: expansion by recursion over the bracket groups of one name, formatting by sorting on (prefix,
- * suffix, number).
+/* hostlist: expansion by recursion over the bracket groups of one name, formatting by sorting on
+ * (prefix, suffix, number).
  *
- * Expected load: jobs of 2,300 nodes, checks of all nodes; a hostile list ends at the ceiling of names, because
- * every step of the expansion leads to a name or an error. */
+ * Expected load: jobs of 2,300 nodes, checks of all nodes; a hostile list ends at the ceiling of
+ * names, because every step of the expansion leads to a name or an error. */
 #include "base/hostlist.h"
 
 #include "base/str.h"
@@ -35,8 +35,8 @@ hostlist_fail(struct hostlist_parser *p, const char *at, int code, const char *s
 static bool
 hostlist_char_ok(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-           c == '_';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '.' || c == '_';
 }
 
 static int
@@ -52,13 +52,13 @@ hostlist_emit(struct hostlist_parser *p, const char *at, const char *name, size_
     return 0;
 }
 
-static int hostlist_expand(struct hostlist_parser *p, const char *s, const char *end, char *name, size_t len,
-                           unsigned groups);
+static int hostlist_expand(struct hostlist_parser *p, const char *s, const char *end, char *name,
+                           size_t len, unsigned groups);
 
 /* One "a" or "a-b" inside brackets; s moves behind it. */
 static int
-hostlist_range(struct hostlist_parser *p, const char **s, const char *close, uint64_t *ret_lo, uint64_t *ret_hi,
-               size_t *ret_width)
+hostlist_range(struct hostlist_parser *p, const char **s, const char *close, uint64_t *ret_lo,
+               uint64_t *ret_hi, size_t *ret_width)
 {
     const char *a = *s, *b = a;
     while (b < close && *b >= '0' && *b <= '9')
@@ -86,7 +86,8 @@ hostlist_range(struct hostlist_parser *p, const char **s, const char *close, uin
 }
 
 static int
-hostlist_group(struct hostlist_parser *p, const char *open, const char *end, char *name, size_t len, unsigned groups)
+hostlist_group(struct hostlist_parser *p, const char *open, const char *end, char *name, size_t len,
+               unsigned groups)
 {
     const char *close = memchr(open, ']', (size_t)(end - open)), *s = open + 1;
     if (!close)
@@ -116,7 +117,8 @@ hostlist_group(struct hostlist_parser *p, const char *open, const char *end, cha
 
 /* Appends what stands in s..end to name, and emits it in all its forms. */
 static int
-hostlist_expand(struct hostlist_parser *p, const char *s, const char *end, char *name, size_t len, unsigned groups)
+hostlist_expand(struct hostlist_parser *p, const char *s, const char *end, char *name, size_t len,
+                unsigned groups)
 {
     for (; s < end && *s != '['; s++) {
         if (!hostlist_char_ok(*s))
@@ -247,7 +249,8 @@ hostlist_order(const void *x, const void *y)
     return c ? c : (a->digits > b->digits) - (a->digits < b->digits);
 }
 
-/* Last name of the range that begins at n[i]: values go up by one and are padded as the first is. */
+/* Last name of the range that begins at n[i]: values go up by one and are padded as the first is.
+ */
 static size_t
 hostlist_run(const struct hostlist_name *n, size_t i, size_t count)
 {

@@ -1,6 +1,7 @@
-/* jsonw: JSON text (RFC 8259) written in one pass. Plain runs of a string are copied whole; only quotes,
- * backslashes, control characters and ill-formed UTF-8 are looked at one by one. A writer that is driven
- * past its depth marks the buffer failed, which the caller sees at its end as with any other failure. */
+/* jsonw: JSON text (RFC 8259) written in one pass. Plain runs of a string are copied whole; only
+ * quotes, backslashes, control characters and ill-formed UTF-8 are looked at one by one. A writer
+ * that is driven past its depth marks the buffer failed, which the caller sees at its end as with
+ * any other failure. */
 #include "base/jsonw.h"
 
 #include "base/clock.h"

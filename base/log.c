@@ -1,5 +1,5 @@
-/* log: one line a message, cut at 4 KiB; control characters become spaces, so that nothing from outside can
- * forge a second line or drive a terminal. */
+/* log: one line a message, cut at 4 KiB; control characters become spaces, so that nothing from
+ * outside can forge a second line or drive a terminal. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -25,7 +25,8 @@ log_write(const struct log *l, enum log_level level, const char *fmt, ...)
     l->write(l->ctx, level, line);
 }
 
-/* systemd sets JOURNAL_STREAM when standard error goes to the journal, which reads "<6>" (sd-daemon(3)). */
+/* systemd sets JOURNAL_STREAM when standard error goes to the journal, which reads "<6>"
+ * (sd-daemon(3)). */
 void
 log_stderr(void *ctx, enum log_level level, const char *line)
 {
@@ -37,7 +38,8 @@ log_stderr(void *ctx, enum log_level level, const char *line)
         n = (int)sizeof out - 1;
         out[n - 1] = '\n';
     }
-    /* One write, so that lines of several threads do not mix. Where to report that it failed? Nowhere. */
+    /* One write, so that lines of several threads do not mix. Where to report that it failed?
+     * Nowhere. */
     if (n > 0 && write(STDERR_FILENO, out, (size_t)n) < 0)
         return;
 }

@@ -1,9 +1,10 @@
-/* map: open addressing with linear probing over a table of 16-byte slots (hash, entry); arena: a chain of
- * blocks.
+/* map: open addressing with linear probing over a table of 16-byte slots (hash, entry); arena: a
+ * chain of blocks.
  *
- * Expected load: catalogs of 200,000 entities, label tables of a few thousand series; lookups dominate.
- * Always true: the table is at most 3/4 full counting tombstones; a slot is empty (entry NULL), a tombstone
- * (entry == map_gone) or holds one entry; an entry is one allocation with its key behind it. */
+ * Expected load: catalogs of 200,000 entities, label tables of a few thousand series; lookups
+ * dominate. Always true: the table is at most 3/4 full counting tombstones; a slot is empty (entry
+ * NULL), a tombstone (entry == map_gone) or holds one entry; an entry is one allocation with its
+ * key behind it. */
 #include "base/map.h"
 
 #include "base/err.h"
@@ -189,7 +190,8 @@ map_next(const struct map *m, size_t *pos, size_t *ret_len, void **ret_value)
     return NULL;
 }
 
-/* Blocks double from 4 KiB to 1 MiB, so that a small arena is small and a big one makes few calls. */
+/* Blocks double from 4 KiB to 1 MiB, so that a small arena is small and a big one makes few calls.
+ */
 #define ARENA_BLOCK_MIN 4096u
 #define ARENA_BLOCK_MAX (1024u * 1024u)
 

@@ -1,7 +1,7 @@
 /* metric: the table of names, and the entity a series describes.
  *
- * Expected load: each new series once (stores keep the answer); the table has some hundred built-in rows and at
- * most METRIC_SITE_MAX of a site. Read-only once shared, so lookups need no lock. */
+ * Expected load: each new series once (stores keep the answer); the table has some hundred built-in
+ * rows and at most METRIC_SITE_MAX of a site. Read-only once shared, so lookups need no lock. */
 #include "base/metric.h"
 
 #include "base/map.h"
@@ -102,7 +102,8 @@ metric_name_ok(const char *s)
     if (!*s || (*s >= '0' && *s <= '9'))
         return false;
     for (; *s; s++)
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_' || *s == ':'))
+        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+              *s == '_' || *s == ':'))
             return false;
     return true;
 }
@@ -149,7 +150,8 @@ metric_row_at(const struct metric_table *t, size_t i)
 }
 
 size_t
-metric_names_of(const struct metric_table *t, enum metric_meaning m, const char **ret_names, size_t size)
+metric_names_of(const struct metric_table *t, enum metric_meaning m, const char **ret_names,
+                size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->count; i++) {
@@ -182,7 +184,8 @@ metric_label(const struct labels *l, const char *names, char out[ENTITY_SIZE])
     return NULL;
 }
 
-/* The equipment: node, Hostname, hostname, host, else instance without its port (":9100", "[::1]:9100"). */
+/* The equipment: node, Hostname, hostname, host, else instance without its port (":9100",
+ * "[::1]:9100"). */
 static const char *
 metric_owner(const struct labels *l, char out[ENTITY_SIZE])
 {
@@ -235,7 +238,8 @@ metric_part_labels(enum entity_kind k)
 }
 
 static int
-metric_entity_of(enum entity_kind k, const char *part_labels, const struct labels *l, char out[ENTITY_SIZE])
+metric_entity_of(enum entity_kind k, const char *part_labels, const struct labels *l,
+                 char out[ENTITY_SIZE])
 {
     char owner[ENTITY_SIZE], part[ENTITY_SIZE];
     const struct entity_kind_row *row = entity_kind_row(k);
@@ -245,17 +249,18 @@ metric_entity_of(enum entity_kind k, const char *part_labels, const struct label
         return ERR_NOTFOUND;
     if (!row->has_part)
         return entity_format(out, k, part, NULL) ? ERR_NOTFOUND : 0;
-    const char *found = row->owner == ENTITY_JOB ? metric_label(l, "job_id", owner) : metric_owner(l, owner);
+    const char *found =
+        row->owner == ENTITY_JOB ? metric_label(l, "job_id", owner) : metric_owner(l, owner);
     return found && !entity_format(out, k, owner, part) ? 0 : ERR_NOTFOUND;
 }
 
 int
 metric_entity(const struct metric_row *row, const struct labels *l, char out[ENTITY_SIZE])
 {
-    /* The most specific that labels alone can tell. `device` of an unknown series may be a disk, so it is not
-     * read there; `job` is Prometheus' own label, not a training job. */
-    static const enum entity_kind guesses[] = {ENTITY_GPU, ENTITY_PORT, ENTITY_RANK, ENTITY_NODE, ENTITY_JOB,
-                                               ENTITY_RACK, ENTITY_PDU, ENTITY_CDU};
+    /* The most specific that labels alone can tell. `device` of an unknown series may be a disk, so
+     * it is not read there; `job` is Prometheus' own label, not a training job. */
+    static const enum entity_kind guesses[] = {ENTITY_GPU, ENTITY_PORT, ENTITY_RANK, ENTITY_NODE,
+                                               ENTITY_JOB, ENTITY_RACK, ENTITY_PDU,  ENTITY_CDU};
     if (row)
         return metric_entity_of(metric_meaning_row(row->meaning)->entity, row->part_labels, l, out);
     for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++) {

@@ -1,8 +1,8 @@
 /* metric: the one table that maps the names ecosystems give to what they mean.
  *
- * Detectors ask for meanings, never for vendor names. A row: metric name, meaning, kind, unit, plausible
- * range, the entity it describes and the labels that name its part. A site can add rows by configuration
- * (metric_table_add). */
+ * Detectors ask for meanings, never for vendor names. A row: metric name, meaning, kind, unit,
+ * plausible range, the entity it describes and the labels that name its part. A site can add rows
+ * by configuration (metric_table_add). */
 #ifndef BASE_METRIC_H
 #define BASE_METRIC_H
 
@@ -14,6 +14,7 @@
 
 enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
 
+/* clang-format off */
 /* Meanings: METRIC_GPU_UTIL ... One list, with unit and titles; X(id, "word", entity, unit, en, zh). */
 #define METRIC_MEANINGS(X) \
     X(GPU_UTIL, "gpu-utilization", GPU, "%", "GPU utilization", "GPU 利用率") \
@@ -138,13 +139,14 @@ enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
     X(JOB_LOSS, "job-loss", JOB, "", "training loss", "训练损失") \
     X(JOB_TOKENS, "job-tokens", JOB, "1/s", "tokens a second", "每秒 token 数") \
     X(JOB_CHECKPOINT, "job-checkpoint", JOB, "s", "checkpoint time", "检查点耗时")
+/* clang-format on */
 
 enum metric_meaning {
     METRIC_NONE,
 #define X(id, word, entity, unit, en, zh) METRIC_##id,
     METRIC_MEANINGS(X)
 #undef X
-    METRIC_MEANING_COUNT
+        METRIC_MEANING_COUNT
 };
 
 struct metric_meaning_row {
@@ -156,30 +158,33 @@ const struct metric_meaning_row *metric_meaning_row(enum metric_meaning m); /* n
 enum metric_meaning metric_meaning_find(const char *word);                  /* METRIC_NONE */
 
 struct metric_row {
-    const char *name;             /* "DCGM_FI_DEV_GPU_UTIL" */
+    const char *name; /* "DCGM_FI_DEV_GPU_UTIL" */
     enum metric_meaning meaning;
     enum metric_kind kind;
-    double scale;                 /* value * scale is in the meaning's unit */
-    double min, max;              /* plausible, in the meaning's unit; outside: the observer is at fault */
-    const char *part_labels;      /* space-separated, first present wins: "gpu id" ; "" for none */
-    const char *vendor;           /* nvidia ascend amd any */
+    double scale;    /* value * scale is in the meaning's unit */
+    double min, max; /* plausible, in the meaning's unit; outside: the observer is at fault */
+    const char *part_labels; /* space-separated, first present wins: "gpu id" ; "" for none */
+    const char *vendor;      /* nvidia ascend amd any */
     const char *help;
 };
 
-struct metric_table;              /* built-in rows and a site's; read-only once shared */
+struct metric_table; /* built-in rows and a site's; read-only once shared */
 struct metric_table *metric_table_new(void);
 void metric_table_free(struct metric_table *t);
-int metric_table_add(struct metric_table *t, const struct metric_row *row, struct err *err); /* copies */
-const struct metric_row *metric_find(const struct metric_table *t, const char *name, size_t len); /* NULL */
+/* Copies */
+int metric_table_add(struct metric_table *t, const struct metric_row *row, struct err *err);
+/* NULL */
+const struct metric_row *metric_find(const struct metric_table *t, const char *name, size_t len);
 size_t metric_rows(const struct metric_table *t);
 const struct metric_row *metric_row_at(const struct metric_table *t, size_t i);
 /* All names that carry a meaning, in table order; returns their count (at most `size` written). */
-size_t metric_names_of(const struct metric_table *t, enum metric_meaning m, const char **ret_names, size_t size);
+size_t metric_names_of(const struct metric_table *t, enum metric_meaning m, const char **ret_names,
+                       size_t size);
 
-/* The entity a series describes, by its labels alone (aliases are the store's matter): node from node,
- * Hostname, hostname, host, else instance without port; the part from gpu, id, device, port, ifName/ifDescr,
- * rack, pdu, cdu, job_id. `row` may be NULL (unknown name: the most specific entity that labels name).
- * 0, or ERR_NOTFOUND when the labels name nothing. */
+/* The entity a series describes, by its labels alone (aliases are the store's matter): node from
+ * node, Hostname, hostname, host, else instance without port; the part from gpu, id, device, port,
+ * ifName/ifDescr, rack, pdu, cdu, job_id. `row` may be NULL (unknown name: the most specific entity
+ * that labels name). 0, or ERR_NOTFOUND when the labels name nothing. */
 int metric_entity(const struct metric_row *row, const struct labels *l, char out[ENTITY_SIZE]);
 
 #endif

@@ -1,16 +1,17 @@
 /* metric (rows): the built-in table, one row a name, grouped by the ecosystem that gives the name.
  *
- * A row: name, meaning, kind, scale to the meaning's unit, least and greatest plausible value in that unit, the
- * labels that name the part, vendor, help. Always true: names are unique, and every row has a sentence (checked
- * by a test). The metric reference is generated from these rows. */
+ * A row: name, meaning, kind, scale to the meaning's unit, least and greatest plausible value in
+ * that unit, the labels that name the part, vendor, help. Always true: names are unique, and every
+ * row has a sentence (checked by a test). The metric reference is generated from these rows. */
 #include "base/metric_rows.h"
 
 /* Counters and values without a natural ceiling: more than any 64-bit counter. */
 #define HIGH 2e19
 
-#define ROW(name, meaning, kind, scale, min, max, parts, vendor, help) \
+#define ROW(name, meaning, kind, scale, min, max, parts, vendor, help)                             \
     {name, METRIC_##meaning, METRIC_##kind, scale, min, max, parts, vendor, help},
 
+/* clang-format off */
 static const struct metric_row metric_builtin[] = {
     /* NVIDIA GPUs: DCGM field names as dcgm-exporter writes them. {gpu} */
     ROW("DCGM_FI_DEV_GPU_UTIL", GPU_UTIL, GAUGE, 1, 0, 100, "gpu", "nvidia",
@@ -451,6 +452,7 @@ static const struct metric_row metric_builtin[] = {
     ROW("checkpoint_seconds", JOB_CHECKPOINT, GAUGE, 1, 0, 1e6, "job_id", "any",
         "Duration of the last checkpoint.")
 };
+/* clang-format on */
 
 const struct metric_row *
 metric_builtin_rows(size_t *ret_count)

@@ -4,6 +4,7 @@
 
 #include "base/metric.h"
 
-const struct metric_row *metric_builtin_rows(size_t *ret_count); /* constant, in the order of documentation */
+const struct metric_row *
+metric_builtin_rows(size_t *ret_count); /* constant, in the order of documentation */
 
 #endif

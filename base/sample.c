@@ -1,5 +1,5 @@
-/* sample: label sets. Every sample of every source passes here, so the common case (few labels, already
- * sorted, ASCII names) is one pass without calls. */
+/* sample: label sets. Every sample of every source passes here, so the common case (few labels,
+ * already sorted, ASCII names) is one pass without calls. */
 #include "base/sample.h"
 
 #include "base/hash.h"

@@ -1,5 +1,6 @@
-/* str: text and file helpers. Leaf code: no state, no locale (numbers are always read and written as in
- * the "C" locale, because programs never call setlocale for LC_NUMERIC), no allocation except in files. */
+/* str: text and file helpers. Leaf code: no state, no locale (numbers are always read and written
+ * as in the "C" locale, because programs never call setlocale for LC_NUMERIC), no allocation except
+ * in files. */
 #include "base/str.h"
 
 #include <errno.h>
@@ -46,7 +47,8 @@ str_field(const char **p, const char *seps, size_t *ret_len)
     return start;
 }
 
-/* Copies a text of at most 63 bytes so that strto* can read it; longer numbers are not numbers of ours. */
+/* Copies a text of at most 63 bytes so that strto* can read it; longer numbers are not numbers of
+ * ours. */
 static int
 str_number_text(const char *s, size_t len, char out[64])
 {
@@ -60,11 +62,12 @@ str_number_text(const char *s, size_t len, char out[64])
     return 0;
 }
 
-/* Up to 15 digits and one point need no strtod: both parts are exact doubles, so is one division. */
+/* Up to 15 digits and one point need no strtod: both parts are exact doubles, so is one division.
+ */
 static bool
 str_double_simple(const char *s, size_t len, double *ret)
 {
-    static const double scale[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
+    static const double scale[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     size_t i = s[0] == '-', digits = 0, point = 0;
     bool seen = false;
@@ -150,7 +153,8 @@ str_double_format(double v, char out[32])
         return str_copy(out, 32, "NaN");
     if (isinf(v))
         return str_copy(out, 32, v > 0 ? "+Inf" : "-Inf");
-    /* 15 digits always survive text, 17 always survive the way back: one of the three is shortest. */
+    /* 15 digits always survive text, 17 always survive the way back: one of the three is shortest.
+     */
     if (fabs(v) < 1e15 && v == (double)(int64_t)v && !(v == 0 && signbit(v)))
         return (size_t)snprintf(out, 32, "%lld", (long long)v);
     for (int digits = 15; digits <= 17; digits++) {
@@ -305,7 +309,8 @@ str_hex(const char *hex, size_t len, uint8_t *out, size_t size)
 bool
 str_glob(const char *pattern, const char *s)
 {
-    /* One star to come back to is enough: a later star makes the earlier ones final. Quadratic at worst. */
+    /* One star to come back to is enough: a later star makes the earlier ones final. Quadratic at
+     * worst. */
     const char *star = NULL, *mark = NULL;
     while (*s) {
         if (*pattern == '*') {

@@ -1,5 +1,5 @@
-/* str (files): whole files in and out, folders, randomness. A file is replaced by rename, so that a reader
- * or a power cut sees the old content or the new, never a part. */
+/* str (files): whole files in and out, folders, randomness. A file is replaced by rename, so that a
+ * reader or a power cut sees the old content or the new, never a part. */
 #include "base/str.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* wire: the writing half, as agents use it.
  *
- * Expected load: an agent's collection of 1,000 to 3,000 samples each 15 s. Always true: a record is in `raw`
- * whole or not at all; the samples of one time wait in `group` until another record or the end flushes them. */
+ * Expected load: an agent's collection of 1,000 to 3,000 samples each 15 s. Always true: a record
+ * is in `raw` whole or not at all; the samples of one time wait in `group` until another record or
+ * the end flushes them. */
 #include "base/wire.h"
 
 #include "base/compress.h"
@@ -17,13 +18,13 @@
 
 struct wire_encoder {
     struct buf raw;
-    struct buf group;     /* entries of the open samples record */
+    struct buf group; /* entries of the open samples record */
     size_t group_count;
     int64_t group_ms;
-    struct buf key;       /* one label set, encoded: the key in `series` */
-    struct map *series;   /* encoded label set -> number + 1 */
+    struct buf key;     /* one label set, encoded: the key in `series` */
+    struct map *series; /* encoded label set -> number + 1 */
     size_t series_count, records;
-    int failed;           /* first error of wire_encode_begin, given by every later call */
+    int failed; /* first error of wire_encode_begin, given by every later call */
 };
 
 struct wire_encoder *
@@ -114,7 +115,8 @@ wire_room(const struct wire_encoder *e, size_t more)
 {
     if (e->failed)
         return e->failed;
-    if (e->records >= WIRE_RECORDS_MAX || more > WIRE_RAW_MAX || wire_encoded_size(e) + more > WIRE_RAW_MAX)
+    if (e->records >= WIRE_RECORDS_MAX || more > WIRE_RAW_MAX ||
+        wire_encoded_size(e) + more > WIRE_RAW_MAX)
         return ERR_LIMIT;
     return 0;
 }
@@ -221,7 +223,8 @@ wire_text_size(const char *s)
 int
 wire_encode_event(struct wire_encoder *e, const struct event *ev)
 {
-    const char *const texts[] = {ev->entity, ev->code, ev->source, ev->text, ev->node, ev->job, ev->tenant, ev->fields};
+    const char *const texts[] = {ev->entity, ev->code, ev->source, ev->text,
+                                 ev->node,   ev->job,  ev->tenant, ev->fields};
     size_t size = 16;
     if (!ev->entity || !entity_ok(ev->entity) || !ev->code || !*ev->code)
         return ERR_SYNTAX;

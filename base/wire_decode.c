@@ -1,9 +1,9 @@
 /* wire: the reading half, as the collector uses it.
  *
- * Expected load: 2,300 agents, 160 batches a second of 1,000 to 3,000 samples. Memory is taken twice a batch:
- * the raw bytes, and one offset for each label set. The first pass checks every record and notes the offsets;
- * the second hands out pointers into the raw bytes. Always true: nothing is handed out of a batch whose last
- * byte has not been checked. */
+ * Expected load: 2,300 agents, 160 batches a second of 1,000 to 3,000 samples. Memory is taken
+ * twice a batch: the raw bytes, and one offset for each label set. The first pass checks every
+ * record and notes the offsets; the second hands out pointers into the raw bytes. Always true:
+ * nothing is handed out of a batch whose last byte has not been checked. */
 #include "base/wire.h"
 
 #include "base/compress.h"
@@ -15,13 +15,13 @@
 
 struct wire_reader {
     const unsigned char *base, *p, *end;
-    bool bad;             /* the record is cut or ill-formed; once set it stays */
+    bool bad; /* the record is cut or ill-formed; once set it stays */
 };
 
 struct wire_batch {
     struct wire_reader r;
     struct wire_head head;
-    uint32_t *series;     /* offsets of the label sets in the raw bytes */
+    uint32_t *series; /* offsets of the label sets in the raw bytes */
     size_t series_count, series_cap;
     size_t records;
     const struct wire_handler *handler; /* NULL in the first pass */
@@ -107,7 +107,8 @@ wire_get_labels(struct wire_reader *r, struct labels *l)
     }
 }
 
-/* First pass: well-formed, sorted (so that the second pass need not sort), and its place is kept. */
+/* First pass: well-formed, sorted (so that the second pass need not sort), and its place is kept.
+ */
 static int
 wire_check_labels(struct wire_batch *b)
 {
@@ -116,7 +117,8 @@ wire_check_labels(struct wire_batch *b)
     wire_get_labels(&b->r, &l);
     sorted.count = l.count;
     memcpy(sorted.at, l.at, l.count * sizeof *l.at);
-    if (b->r.bad || !l.count || labels_finish(&sorted) || memcmp(sorted.at, l.at, l.count * sizeof *l.at) != 0)
+    if (b->r.bad || !l.count || labels_finish(&sorted) ||
+        memcmp(sorted.at, l.at, l.count * sizeof *l.at) != 0)
         return wire_fail(b, ERR_SYNTAX, "an ill-formed label set");
     if (b->series_count == b->series_cap) {
         size_t cap = b->series_cap ? b->series_cap * 2 : 1024;
@@ -144,7 +146,8 @@ wire_check_samples(struct wire_batch *b)
     wire_get_le(&b->r, 8);
     uint64_t n = wire_get_varint(&b->r);
     if (b->r.bad || !n || n > WIRE_RECORDS_MAX - b->records)
-        return wire_fail(b, b->r.bad || !n ? ERR_SYNTAX : ERR_LIMIT, n ? "too many samples" : "an empty record");
+        return wire_fail(b, b->r.bad || !n ? ERR_SYNTAX : ERR_LIMIT,
+                         n ? "too many samples" : "an empty record");
     b->records += n;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t number = wire_get_varint(&b->r);
@@ -192,7 +195,9 @@ wire_event(struct wire_batch *b)
     ev.severity = (enum severity)severity;
     if (b->handler)
         return b->handler->event ? b->handler->event(b->handler->ctx, &ev) : 0;
-    return *ev.code && entity_ok(ev.entity) ? 0 : wire_fail(b, ERR_SYNTAX, "an event without entity or code");
+    return *ev.code && entity_ok(ev.entity)
+               ? 0
+               : wire_fail(b, ERR_SYNTAX, "an event without entity or code");
 }
 
 static int
@@ -307,7 +312,8 @@ wire_unpack(const unsigned char *data, size_t len, struct buf *raw, struct err *
         return err_set(err, ERR_CORRUPT, "the batch's checksum is wrong");
     uint64_t size = wire_get_le(&r, 4);
     if (size > WIRE_RAW_MAX)
-        return err_set(err, ERR_LIMIT, "a batch of %llu raw bytes is too large", (unsigned long long)size);
+        return err_set(err, ERR_LIMIT, "a batch of %llu raw bytes is too large",
+                       (unsigned long long)size);
     buf_init(raw, size);
     int rc = compress_unzstd(r.p, (size_t)(r.end - r.p), raw);
     if (rc == ERR_NOMEM)

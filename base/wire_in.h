@@ -1,12 +1,13 @@
-/* wire_in: what the two halves of wire (wire.c writes, wire_decode.c reads) share; nobody else includes it. */
+/* wire_in: what the two halves of wire (wire.c writes, wire_decode.c reads) share; nobody else
+ * includes it. */
 #ifndef BASE_WIRE_IN_H
 #define BASE_WIRE_IN_H
 
 #define WIRE_MAGIC       "MSB1"
-#define WIRE_HEAD_SIZE   12u                /* magic, checksum, raw length */
+#define WIRE_HEAD_SIZE   12u /* magic, checksum, raw length */
 #define WIRE_RAW_MAX     (16u * 1024 * 1024)
 #define WIRE_STR_MAX     (1024u * 1024)
-#define WIRE_RECORDS_MAX 200000u            /* definitions, samples, events, lines, gaps, inventories */
+#define WIRE_RECORDS_MAX 200000u /* definitions, samples, events, lines, gaps, inventories */
 
 enum wire_type {
     WIRE_LABELS = 1,
