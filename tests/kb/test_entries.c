@@ -48,6 +48,35 @@ builtin_loads_in_milliseconds(void **state)
     kb_free(kb);
 }
 
+static void
+ordinary_output_means_nothing(void **state)
+{
+    (void)state;
+    char path[1024], line[4096];
+    const char *src = getenv("MS_SRCDIR");
+    snprintf(path, sizeof path, "%s/tests/kb/ordinary.log", src ? src : "..");
+    FILE *f = fopen(path, "r");
+    struct kb_matcher *m = NULL;
+    assert_non_null(f);
+    assert_int_equal(kb_matcher_builtin(&m, NULL), 0);
+    struct kb_scratch *s = kb_scratch_new(m);
+    size_t lines = 0, wrong = 0;
+    for (; fgets(line, sizeof line, f); lines++) {
+        struct kb_match r[8];
+        size_t n = kb_match_line(m, s, line, strcspn(line, "\n"), "any", r, 8);
+        for (size_t i = 0; i < n; i++)
+            if (!r[i].clears) {
+                print_error("%s takes: %s", r[i].id, line);
+                wrong++;
+            }
+    }
+    fclose(f);
+    assert_true(lines > 100);
+    assert_int_equal(wrong, 0);
+    kb_scratch_free(s);
+    kb_matcher_free(m);
+}
+
 static size_t
 count_codes(const struct kb *kb, const char *prefix)
 {
@@ -94,6 +123,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_passes_every_check),
+        cmocka_unit_test(ordinary_output_means_nothing),
         cmocka_unit_test(every_code_of_the_vendors_tables_leads_to_an_entry),
         cmocka_unit_test(builtin_loads_in_milliseconds),
     };
