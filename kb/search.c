@@ -1,8 +1,9 @@
 /* search: words of entries in two languages, ranked as BM25 does.
  *
- * Expected load: 3,000 entries, 300,000 words, some searches a second. The index is one sorted array of (word, entry,
- * weight): a word of the query is looked up whole and, at a lower rate, as a beginning. Chinese has no blanks, so runs
- * of CJK characters are indexed by pairs of neighbours. Always true: made once, read-only afterwards. */
+ * Expected load: 3,000 entries, 500,000 words of which 20,000 differ, some searches a second. Each word has the list of
+ * its entries; the words are sorted, so that a word of the query is looked up whole and, at a lower rate, as a
+ * beginning. Chinese has no blanks, so runs of CJK characters are indexed by pairs of neighbours. Always true: made
+ * once, read-only afterwards; a word's entries stand in the order of the entries, each once. */
 #include "base/str.h"
 #include "kb/inside.h"
 
@@ -12,18 +13,24 @@
 #include <string.h>
 
 #define SEARCH_WORD_MAX  64u
-#define SEARCH_WORDS_MAX (8u << 20)
+#define SEARCH_WORDS_MAX (1u << 20)
 #define SEARCH_QUERY_MAX 32u
+
+struct search_post {
+    uint32_t entry;
+    float weight;
+};
 
 struct search_word {
     const char *text;
-    uint32_t len, entry;
-    float weight;
+    size_t len, count, cap;
+    struct search_post *posts;
 };
 
 struct kb_search {
     struct arena *arena;
-    struct search_word *words; /* by text, then entry; merged */
+    struct map *places;        /* word -> place + 1; while building */
+    struct search_word *words; /* by text */
     size_t count, cap;
     float *lengths;            /* sum of weights an entry */
     float mean;
@@ -89,24 +96,55 @@ search_next(const char **p, char out[SEARCH_WORD_MAX])
 
 /* ---- the index ---- */
 
+/* The word's row, made when it is new; NULL when there is no room. */
+static struct search_word *
+search_word_get(struct kb_search *s, const char *word, size_t len)
+{
+    size_t place = (size_t)(uintptr_t)map_get(s->places, word, len);
+    if (place)
+        return &s->words[place - 1];
+    if (s->count == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 4096;
+        struct search_word *more = cap <= SEARCH_WORDS_MAX ? realloc(s->words, cap * sizeof *more) : NULL;
+        if (!more)
+            return NULL;
+        s->words = more;
+        s->cap = cap;
+    }
+    const char *kept = arena_str(s->arena, word, len);
+    if (!kept || map_set(s->places, word, len, (void *)(uintptr_t)(s->count + 1), NULL))
+        return NULL;
+    s->words[s->count] = (struct search_word){.text = kept, .len = len};
+    return &s->words[s->count++];
+}
+
+static bool
+search_post_add(struct search_word *w, uint32_t entry, float weight)
+{
+    if (w->count && w->posts[w->count - 1].entry == entry) {
+        w->posts[w->count - 1].weight += weight;
+        return true;
+    }
+    if (w->count == w->cap) {
+        size_t cap = w->cap ? w->cap * 2 : 4;
+        struct search_post *more = realloc(w->posts, cap * sizeof *more);
+        if (!more)
+            return false;
+        w->posts = more;
+        w->cap = cap;
+    }
+    w->posts[w->count++] = (struct search_post){entry, weight};
+    return true;
+}
+
 static void
 search_add(struct kb_search *s, uint32_t entry, const char *text, float weight)
 {
     char word[SEARCH_WORD_MAX];
     for (size_t n; text && !s->failed && (n = search_next(&text, word));) {
-        if (s->count == s->cap) {
-            size_t cap = s->cap ? s->cap * 2 : 1u << 16;
-            struct search_word *more = cap <= SEARCH_WORDS_MAX ? realloc(s->words, cap * sizeof *more) : NULL;
-            s->failed = !more;
-            if (!more)
-                return;
-            s->words = more;
-            s->cap = cap;
-        }
-        const char *kept = arena_str(s->arena, word, n);
-        s->failed = !kept;
-        if (kept)
-            s->words[s->count++] = (struct search_word){kept, (uint32_t)n, entry, weight};
+        struct search_word *w = search_word_get(s, word, n);
+        s->failed = !w || !search_post_add(w, entry, weight);
+        s->lengths[entry] += weight;
     }
 }
 
@@ -134,47 +172,32 @@ static int
 search_compare(const void *a, const void *b)
 {
     const struct search_word *x = a, *y = b;
-    int c = strcmp(x->text, y->text);
-    return c ? c : x->entry < y->entry ? -1 : x->entry > y->entry;
-}
-
-/* One row a (word, entry), with the sum of weights. */
-static void
-search_merge(struct kb_search *s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        if (n && s->words[n - 1].entry == s->words[i].entry && strcmp(s->words[n - 1].text, s->words[i].text) == 0)
-            s->words[n - 1].weight += s->words[i].weight;
-        else
-            s->words[n++] = s->words[i];
-    }
-    s->count = n;
+    return strcmp(x->text, y->text);
 }
 
 struct kb_search *
 kb_search_new(const struct kb *kb)
 {
     struct kb_search *s = calloc(1, sizeof *s);
-    if (!s || !(s->arena = arena_new(KB_ARENA_MAX)) || !(s->lengths = calloc(kb->count + 1, sizeof *s->lengths))) {
+    if (!s || !(s->arena = arena_new(KB_ARENA_MAX)) || !(s->places = map_new(SEARCH_WORDS_MAX)) ||
+        !(s->lengths = calloc(kb->count + 1, sizeof *s->lengths))) {
         kb_search_free(s);
         return NULL;
     }
-    for (size_t i = 0; i < kb->count; i++)
+    double all = 0;
+    for (size_t i = 0; i < kb->count; i++) {
         search_add_entry(s, (uint32_t)i, &kb->entries[i]);
+        all += (double)s->lengths[i];
+    }
     if (s->failed) {
         kb_search_free(s);
         return NULL;
     }
     if (s->count)
         qsort(s->words, s->count, sizeof *s->words, search_compare);
-    search_merge(s);
-    double all = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        s->lengths[s->words[i].entry] += s->words[i].weight;
-        all += (double)s->words[i].weight;
-    }
-    s->mean = kb->count ? (float)(all / (double)kb->count) : 1;
+    map_free(s->places, NULL);
+    s->places = NULL;
+    s->mean = all > 0 ? (float)(all / (double)kb->count) : 1;
     return s;
 }
 
@@ -183,6 +206,9 @@ kb_search_free(struct kb_search *s)
 {
     if (!s)
         return;
+    for (size_t i = 0; i < s->count; i++)
+        free(s->words[i].posts);
+    map_free(s->places, NULL);
     arena_free(s->arena);
     free(s->words);
     free(s->lengths);
@@ -205,28 +231,24 @@ search_lower(const struct kb_search *s, const char *word)
     return lo;
 }
 
-/* Adds a word's scores. BM25 with k1 1.2 and b 0.75 (Robertson and Zaragoza, The Probabilistic Relevance Framework,
- * 2009); a word found as a beginning only counts a third. */
+/* Adds a word's scores; hits gets a mark at each entry found. BM25 with k1 1.2 and b 0.75 (Robertson and Zaragoza, The
+ * Probabilistic Relevance Framework, 2009); a word found as a beginning only counts a third. */
 static void
 search_score(const struct kb_search *s, size_t entries, const char *word, size_t len, double *scores, uint8_t *hits)
 {
-    size_t from = search_lower(s, word), to = from;
+    size_t from = search_lower(s, word), to = from, posts = 0;
     while (to < s->count && strncmp(s->words[to].text, word, len) == 0)
-        to++;
-    double n = (double)(to - from), rest = (double)entries - n;
+        posts += s->words[to++].count;
+    double n = (double)posts, rest = (double)entries - n;
     double idf = log(1 + ((rest > 0 ? rest : 0) + 0.5) / (n + 0.5));
-    for (size_t i = from; i < to; i++) {
-        const struct search_word *w = &s->words[i];
-        double tf = (double)w->weight, norm = 1.2 * (0.25 + 0.75 * (double)(s->lengths[w->entry] / s->mean));
-        double score = idf * tf * 2.2 / (tf + norm);
-        scores[w->entry] += w->len == len ? score : score / 3;
-        hits[w->entry] |= 1; /* this word was found; counted once, below, by twos */
-    }
-    for (size_t i = from; i < to; i++) {
-        uint8_t *h = &hits[s->words[i].entry];
-        if (*h & 1)
-            *h = (uint8_t)((*h & ~1u) + 2);
-    }
+    for (size_t i = from; i < to; i++)
+        for (size_t j = 0; j < s->words[i].count; j++) {
+            const struct search_post *p = &s->words[i].posts[j];
+            double tf = (double)p->weight, norm = 1.2 * (0.25 + 0.75 * (double)(s->lengths[p->entry] / s->mean));
+            double score = idf * tf * 2.2 / (tf + norm);
+            scores[p->entry] += s->words[i].len == len ? score : score / 3;
+            hits[p->entry] = 1;
+        }
 }
 
 static int
@@ -242,19 +264,23 @@ size_t
 kb_search_run(const struct kb_search *s, const struct kb *kb, const char *q, struct kb_hit *ret, size_t size)
 {
     double *scores = calloc(kb->count + 1, sizeof *scores);
-    uint8_t *hits = calloc(kb->count + 1, 1);
+    uint8_t *hits = calloc(kb->count + 1, 1), *shares = calloc(kb->count + 1, 1);
     struct kb_hit *all = calloc(kb->count + 1, sizeof *all);
     size_t words = 0, n = 0;
     char word[SEARCH_WORD_MAX];
     const char *p = q;
-    for (size_t len; scores && hits && all && words < SEARCH_QUERY_MAX && (len = search_next(&p, word)); words++) {
+    bool room = scores && hits && shares && all;
+    for (size_t len; room && words < SEARCH_QUERY_MAX && (len = search_next(&p, word)); words++) {
         word[len] = 0;
+        memset(hits, 0, kb->count);
         search_score(s, kb->count, word, len, scores, hits);
+        for (size_t i = 0; i < kb->count; i++)
+            shares[i] = (uint8_t)(shares[i] + hits[i]);
     }
     for (size_t i = 0; words && i < kb->count; i++) {
-        if (!hits[i])
+        if (!shares[i])
             continue;
-        double share = (double)(hits[i] / 2) / (double)words; /* an entry with all words stands before one with some */
+        double share = (double)shares[i] / (double)words; /* an entry with all words stands before one with some */
         all[n++] = (struct kb_hit){&kb->entries[i], scores[i] * share * share};
     }
     const struct kb_entry *exact = words ? kb_find_code(kb, q) : NULL;
@@ -269,6 +295,7 @@ kb_search_run(const struct kb_search *s, const struct kb *kb, const char *q, str
         ret[i] = all[i];
     free(scores);
     free(hits);
+    free(shares);
     free(all);
     return n;
 }
