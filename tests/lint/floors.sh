@@ -11,7 +11,7 @@ xxhash.h base/hash.c
 pcre2.h base/regex*
 curl/ base/httpc*
 microhttpd.h base/httpd*
-gnutls/ base/httpd* base/tls*
+gnutls/ base/httpd* base/tls* base/hmac.c
 snappy-c.h base/compress*
 zlib.h base/compress*
 zstd.h base/compress*

@@ -20,7 +20,7 @@ look() {
     result "$statement"
 }
 look 'no file names a place of the machine it was written on' \
-    -e '(^|[^A-Za-z0-9_.-])/(work|workspace|workspaces|Users|root)/[A-Za-z0-9._-]' -e '(^|[^A-Za-z0-9_.-])/home/[a-z]+/' \
+    -e '(^|[^A-Za-z0-9_.-])/(work|Users)/[A-Za-z0-9._-]' -e '(^|[^A-Za-z0-9_.-])/home/[a-z]+/' \
     -e '\.\./shared/'
 look 'no file names a host of a package registry' \
     -e '(registry\.npmjs|registry\.yarnpkg|npmmirror|deb\.debian|archive\.ubuntu|pypi|files\.pythonhosted|proxy\.golang|crates|static\.crates)\.(org|com|io)'
