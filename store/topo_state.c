@@ -103,8 +103,8 @@ topo_state_device_attrs(struct topo_build *b, topo_id id, const struct catalog_d
     for (const char *const *k = keys; *k; k++) {
         enum topo_attr_name a = topo_attr_find(*k);
         const char *value = doc_get_str(doc_root(doc), *k, doc_get_str(attributes, *k, ""));
-        if (!*topo_build_attr_get(b, id, a))
-            topo_build_attr(b, id, a, value);
+        topo_build_attr(b, id, a,
+                        value); /* what a person or an inventory says wins over the plan */
     }
     const char *rack = doc_get_str(doc_root(doc), "rack", "");
     topo_id r;
@@ -422,8 +422,12 @@ topo_state_found_json(const struct topo_found *f, int64_t now, struct buf *out)
     jsonw_kstr(&w, "entity", f->entity);
     jsonw_kstr(&w, "kind", entity_kind_row(entity_kind_of(f->entity))->word);
     jsonw_kstr(&w, "state", "discovered");
+    jsonw_kstr(&w, "origin", "discovered");
+    jsonw_ktime(&w, "first_seen", now);
+    jsonw_key(&w, "attributes");
+    jsonw_object(&w);
     jsonw_kstr(&w, "source", f->source);
-    jsonw_ktime(&w, "discovered", now);
+    jsonw_end_object(&w);
     jsonw_end_object(&w);
 }
 
