@@ -1,7 +1,8 @@
 /* compress: snappy, zstd and gzip into a buf, whole inputs only.
  *
  * Always true: what is appended to `out` is complete or nothing (a failed call leaves its length as
- * it was), and no more memory is taken than twice what was really unpacked or the buffer's ceiling. */
+ * it was), and no more memory is taken than twice what was really unpacked or the buffer's ceiling.
+ */
 #include "base/compress.h"
 
 #include "base/err.h"
@@ -31,7 +32,8 @@ compress_took(struct buf *out, size_t n)
     out->data[out->len] = 0;
 }
 
-/* Room for the next step of unpacking, at most what the ceiling leaves: *ret_room 0 at the ceiling. */
+/* Room for the next step of unpacking, at most what the ceiling leaves: *ret_room 0 at the ceiling.
+ */
 static int
 compress_step(struct buf *out, size_t *ret_room)
 {
@@ -164,7 +166,8 @@ int
 compress_gzip(const void *data, size_t len, struct buf *out)
 {
     z_stream z = {.next_in = (Bytef *)data};
-    /* 15 bits of window, 16 asks for gzip's frame; level 5 is as small as 6 within 2 %, and faster. */
+    /* 15 bits of window, 16 asks for gzip's frame; level 5 is as small as 6 within 2 %, and faster.
+     */
     if (deflateInit2(&z, 5, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return ERR_NOMEM;
     size_t start = out->len;

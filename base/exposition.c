@@ -1,5 +1,5 @@
-/* exposition: one pass over the text. Scrapes of thousands of exporters, some ten million lines a minute:
- * names and values point into the text, only a value with a backslash is copied, and
+/* exposition: one pass over the text. Scrapes of thousands of exporters, some ten million lines a
+ * minute: names and values point into the text, only a value with a backslash is copied, and
  * nothing is allocated for a text without one. */
 #include "base/exposition.h"
 
@@ -14,17 +14,17 @@
 #define EXPOSITION_TIME_MAX 253402300799999.0
 
 struct exposition {
-    const char *p, *end;   /* of the line that is read */
-    const char *line;      /* its begin */
+    const char *p, *end; /* of the line that is read */
+    const char *line;    /* its begin */
     const char *text_end;
     unsigned number;
-    bool open;             /* OpenMetrics */
+    bool open; /* OpenMetrics */
     int64_t t_ms;
     const struct sample_sink *sink;
     struct exposition_counts counts;
     struct labels labels;
-    bool refuse;           /* this line's series */
-    char *scratch;         /* EXPOSITION_LINE_MAX bytes: values that had escapes */
+    bool refuse;   /* this line's series */
+    char *scratch; /* EXPOSITION_LINE_MAX bytes: values that had escapes */
     size_t scratch_len;
     struct err *err;
 };
@@ -48,10 +48,12 @@ static bool
 exposition_letter(char c, bool first)
 {
     char letter = (char)(c | 0x20);
-    return (letter >= 'a' && letter <= 'z') || c == '_' || c == ':' || (!first && c >= '0' && c <= '9');
+    return (letter >= 'a' && letter <= 'z') || c == '_' || c == ':' ||
+           (!first && c >= '0' && c <= '9');
 }
 
-/* A name's length at x->p; 0: none. Colons are for metric names; labels_finish refuses them in others. */
+/* A name's length at x->p; 0: none. Colons are for metric names; labels_finish refuses them in
+ * others. */
 static size_t
 exposition_name(const struct exposition *x)
 {
@@ -61,7 +63,8 @@ exposition_name(const struct exposition *x)
     return (size_t)(p - x->p);
 }
 
-/* Copies a value with escapes (\\ \" \n) from x->p, where a quote ends it; moves x->p behind that. */
+/* Copies a value with escapes (\\ \" \n) from x->p, where a quote ends it; moves x->p behind that.
+ */
 static int
 exposition_unescape(struct exposition *x, const char **ret, size_t *ret_len)
 {
@@ -112,7 +115,8 @@ exposition_value(struct exposition *x, const char **ret, size_t *ret_len)
 }
 
 static void
-exposition_add(struct exposition *x, const char *name, size_t name_len, const char *value, size_t value_len)
+exposition_add(struct exposition *x, const char *name, size_t name_len, const char *value,
+               size_t value_len)
 {
     if (labels_add(&x->labels, name, name_len, value, value_len))
         x->refuse = true;
@@ -149,7 +153,8 @@ exposition_label(struct exposition *x)
     return rc;
 }
 
-/* What stands between braces; x->p is behind the opening one. A comma before the closing one is allowed. */
+/* What stands between braces; x->p is behind the opening one. A comma before the closing one is
+ * allowed. */
 static int
 exposition_labels(struct exposition *x)
 {
@@ -189,7 +194,8 @@ exposition_time(struct exposition *x, int64_t *ret_ms)
     double seconds;
     int64_t ms;
     if (x->open) {
-        if (str_double(x->p, len, &seconds) || !isfinite(seconds) || fabs(seconds) * 1e3 > EXPOSITION_TIME_MAX)
+        if (str_double(x->p, len, &seconds) || !isfinite(seconds) ||
+            fabs(seconds) * 1e3 > EXPOSITION_TIME_MAX)
             return exposition_fail(x, ERR_SYNTAX, "the timestamp is not in seconds");
         ms = (int64_t)llround(seconds * 1e3);
     } else if (str_i64(x->p, len, &ms) || fabs((double)ms) > EXPOSITION_TIME_MAX) {
@@ -208,7 +214,8 @@ exposition_numbers(struct exposition *x, struct sample *ret)
     size_t len = exposition_word(x);
     struct sample s = {.t_ms = x->t_ms};
     if (str_double(x->p, len, &s.v))
-        return exposition_fail(x, ERR_SYNTAX, len ? "the value is not a number" : "the value is missing");
+        return exposition_fail(x, ERR_SYNTAX,
+                               len ? "the value is not a number" : "the value is missing");
     x->p += len;
     exposition_blanks(x);
     if (x->p < x->end && *x->p != '#') {
@@ -299,8 +306,9 @@ exposition_read(const char *text, size_t len, int64_t t_ms, const struct sample_
         x.number++;
         if (x.end > x.p && x.end[-1] == '\r')
             x.end--;
-        rc = (size_t)(x.end - x.p) > EXPOSITION_LINE_MAX ? exposition_fail(&x, ERR_LIMIT, "the line is over 64 KiB")
-                                                         : exposition_line(&x);
+        rc = (size_t)(x.end - x.p) > EXPOSITION_LINE_MAX
+                 ? exposition_fail(&x, ERR_LIMIT, "the line is over 64 KiB")
+                 : exposition_line(&x);
     }
     free(x.scratch);
     if (ret_counts)
@@ -309,7 +317,8 @@ exposition_read(const char *text, size_t len, int64_t t_ms, const struct sample_
 }
 
 int
-exposition_parse(const char *text, size_t len, int64_t t_ms, const struct sample_sink *sink, struct err *err)
+exposition_parse(const char *text, size_t len, int64_t t_ms, const struct sample_sink *sink,
+                 struct err *err)
 {
     return exposition_read(text, len, t_ms, sink, NULL, err);
 }

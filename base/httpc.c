@@ -1,8 +1,9 @@
-/* httpc: one blocking call, over libcurl's easy interface. Connections are kept between calls by the handle.
+/* httpc: one blocking call, over libcurl's easy interface. Connections are kept between calls by
+ * the handle.
  *
- * Always true: http and https only, at most three redirects and none to another scheme, no cookies, no
- * .netrc; a proxy only as the environment names one, and none for this machine; an answer over its ceiling
- * ends the transfer. */
+ * Always true: http and https only, at most three redirects and none to another scheme, no cookies,
+ * no .netrc; a proxy only as the environment names one, and none for this machine; an answer over
+ * its ceiling ends the transfer. */
 #include "base/httpc_in.h"
 
 #include <stdlib.h>
@@ -94,8 +95,10 @@ httpc_is_loopback(const char *url)
     size_t len = strcspn(host, "/?#");
     for (size_t i = 0; i < len; i++)
         if (host[i] == '@')
-            return false; /* no credentials in a URL of ours; whatever it is, it goes the usual way */
-    return !strncasecmp(host, "localhost", 9) || !strncmp(host, "127.", 4) || !strncmp(host, "[::1]", 5);
+            return false; /* no credentials in a URL of ours; whatever it is, it goes the usual way
+                           */
+    return !strncasecmp(host, "localhost", 9) || !strncmp(host, "127.", 4) ||
+           !strncmp(host, "[::1]", 5);
 }
 
 static size_t
@@ -132,7 +135,8 @@ httpc_call_headers(struct httpc_call *c, const struct httpc_request *req)
         if (httpc_add_header(&c->headers, line))
             return ERR_NOMEM;
     }
-    /* libcurl would call any body a form, and wait a second for "100 Continue" from those who never send it. */
+    /* libcurl would call any body a form, and wait a second for "100 Continue" from those who never
+     * send it. */
     if ((!typed && httpc_add_header(&c->headers, "Content-Type:")) ||
         httpc_add_header(&c->headers, "Expect:"))
         return ERR_NOMEM;
@@ -159,8 +163,8 @@ httpc_call_method(struct httpc_call *c, const struct httpc_request *req)
         curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-/* The name of the certificate is not the URL's: ask for that name, connect to the URL's host, and keep the URL's
- * name in the Host header. */
+/* The name of the certificate is not the URL's: ask for that name, connect to the URL's host, and
+ * keep the URL's name in the Host header. */
 static int
 httpc_call_server_name(struct httpc_call *c, const struct httpc_request *req)
 {
@@ -169,11 +173,11 @@ httpc_call_server_name(struct httpc_call *c, const struct httpc_request *req)
     struct buf line;
     buf_init(&line, 1024);
     int rc = !u ? ERR_NOMEM : 0;
-    if (!rc && (curl_url_set(u, CURLUPART_URL, req->url, 0) ||
-                curl_url_get(u, CURLUPART_HOST, &host, 0) ||
-                curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
-                curl_url_set(u, CURLUPART_HOST, req->server_name, 0) ||
-                curl_url_get(u, CURLUPART_URL, &url, 0)))
+    if (!rc &&
+        (curl_url_set(u, CURLUPART_URL, req->url, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0) ||
+         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
+         curl_url_set(u, CURLUPART_HOST, req->server_name, 0) ||
+         curl_url_get(u, CURLUPART_URL, &url, 0)))
         rc = ERR_USAGE;
     if (!rc) {
         buf_printf(&line, "%s:%s:%s:%s", req->server_name, port, host, port);
@@ -181,7 +185,8 @@ httpc_call_server_name(struct httpc_call *c, const struct httpc_request *req)
         buf_reset(&line);
         buf_printf(&line, "Host: %s:%s", host, port);
         c->url = strdup(url);
-        if (line.failed || !c->connect_to || !c->url || httpc_add_header(&c->headers, buf_str(&line)))
+        if (line.failed || !c->connect_to || !c->url ||
+            httpc_add_header(&c->headers, buf_str(&line)))
             rc = ERR_NOMEM;
         curl_easy_setopt(c->easy, CURLOPT_CONNECT_TO, c->connect_to);
     }
@@ -229,13 +234,15 @@ httpc_call_begin(struct httpc_call *c, CURL *easy, const struct httpc_request *r
     buf_init(&c->resp.body, req->max_body ? req->max_body : HTTPC_BODY_MAX);
     bool https = req->url && !strncasecmp(req->url, "https://", 8);
     if (!https && (!req->url || strncasecmp(req->url, "http://", 7)))
-        return err_set(err, ERR_USAGE, "%s is no http or https address", req->url ? req->url : "(none)");
+        return err_set(err, ERR_USAGE, "%s is no http or https address",
+                       req->url ? req->url : "(none)");
     curl_easy_reset(easy);
     int rc = req->server_name && https ? httpc_call_server_name(c, req) : 0;
     if (!rc)
         rc = httpc_call_headers(c, req);
     if (rc)
-        return err_set(err, rc, rc == ERR_NOMEM ? "out of memory" : "%s: a name or header is ill-formed",
+        return err_set(err, rc,
+                       rc == ERR_NOMEM ? "out of memory" : "%s: a name or header is ill-formed",
                        req->url);
     unsigned timeout = req->timeout_ms ? req->timeout_ms : HTTPC_TIMEOUT_MS;
     curl_easy_setopt(easy, CURLOPT_URL, c->url ? c->url : req->url);
@@ -304,7 +311,8 @@ httpc_call_done(struct httpc_call *c)
 }
 
 int
-httpc_fetch(struct httpc *c, const struct httpc_request *req, struct httpc_response *ret, struct err *err)
+httpc_fetch(struct httpc *c, const struct httpc_request *req, struct httpc_response *ret,
+            struct err *err)
 {
     struct httpc_call call;
     int rc = httpc_call_begin(&call, c->easy, req, err);

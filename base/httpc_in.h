@@ -15,8 +15,10 @@ struct httpc_call {
     char error[CURL_ERROR_SIZE];
     bool too_large;
 };
-/* Sets all options; req and what it points to must live until the call ends. 0, ERR_NOMEM, ERR_USAGE. */
-int httpc_call_begin(struct httpc_call *c, CURL *easy, const struct httpc_request *req, struct err *err);
+/* Sets all options; req and what it points to must live until the call ends. 0, ERR_NOMEM,
+ * ERR_USAGE. */
+int httpc_call_begin(struct httpc_call *c, CURL *easy, const struct httpc_request *req,
+                     struct err *err);
 /* Reads the outcome into c->resp, what went wrong into err. */
 int httpc_call_end(struct httpc_call *c, CURLcode code, struct err *err);
 void httpc_call_done(struct httpc_call *c); /* not the easy handle */

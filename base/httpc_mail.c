@@ -1,5 +1,5 @@
-/* httpc_mail: sends one message by SMTP (RFC 5321), a few an hour. A password is sent over TLS only, except to this
- * machine. */
+/* httpc_mail: sends one message by SMTP (RFC 5321), a few an hour. A password is sent over TLS
+ * only, except to this machine. */
 #include "base/httpc_in.h"
 
 #include <string.h>
@@ -40,8 +40,8 @@ httpc_mail_lines(struct buf *out, const char *message)
 }
 
 static void
-httpc_mail_options(CURL *easy, const char *url, const char *user, const char *password, const char *ca,
-                   unsigned timeout_ms)
+httpc_mail_options(CURL *easy, const char *url, const char *user, const char *password,
+                   const char *ca, unsigned timeout_ms)
 {
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
@@ -61,7 +61,8 @@ httpc_mail_options(CURL *easy, const char *url, const char *user, const char *pa
 }
 
 static int
-httpc_mail_send(CURL *easy, const char *from, const char *const *to, struct httpc_mail *m, struct err *err)
+httpc_mail_send(CURL *easy, const char *from, const char *const *to, struct httpc_mail *m,
+                struct err *err)
 {
     char error[CURL_ERROR_SIZE] = "";
     struct curl_slist *rcpt = NULL;
@@ -90,8 +91,9 @@ httpc_mail_send(CURL *easy, const char *from, const char *const *to, struct http
 }
 
 int
-httpc_mail(const char *url, const char *user, const char *password, const char *ca, const char *from,
-           const char *const *to, const char *message, unsigned timeout_ms, struct err *err)
+httpc_mail(const char *url, const char *user, const char *password, const char *ca,
+           const char *from, const char *const *to, const char *message, unsigned timeout_ms,
+           struct err *err)
 {
     struct httpc_mail m = {0};
     if ((strncasecmp(url, "smtp://", 7) && strncasecmp(url, "smtps://", 8)) || !to || !to[0] ||

@@ -1,6 +1,6 @@
-/* httpc_pool: many calls at once, on one thread with a multi handle. Scrapes of thousands of exporters, some tens of
- * deliveries; connections are kept. Always true: each accepted submit is called back exactly once, on the pool's
- * thread, without the lock. */
+/* httpc_pool: many calls at once, on one thread with a multi handle. Scrapes of thousands of
+ * exporters, some tens of deliveries; connections are kept. Always true: each accepted submit is
+ * called back exactly once, on the pool's thread, without the lock. */
 #include "base/httpc_in.h"
 
 #include <pthread.h>
@@ -61,8 +61,8 @@ httpc_job_new(const struct httpc_request *req)
         return NULL;
     buf_init(&j->call.resp.body, 0);
     j->req = *req;
-    const char **texts[] = {&j->req.method, &j->req.url,  &j->req.bearer,      &j->req.user,
-                            &j->req.password, &j->req.ca, &j->req.cert, &j->req.key,
+    const char **texts[] = {&j->req.method,      &j->req.url,        &j->req.bearer, &j->req.user,
+                            &j->req.password,    &j->req.ca,         &j->req.cert,   &j->req.key,
                             &j->req.server_name, &j->req.unix_socket};
     size_t size = req->body_len + 1, headers = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -1,9 +1,10 @@
 /* httpd: the server's life, and libmicrohttpd's callbacks.
  *
- * Load: some thousand kept-alive connections of agents, one batch every 15 s each; remote_write of tens of MB/s;
- * some hundred browsers. A pool of threads, each with its own epoll set; a handler runs on the thread that read
- * its request. Always true: `running` counts exchanges between first line and end, so that a stop waits
- * for what is under way; nothing is global, several servers live in one process. */
+ * Load: some thousand kept-alive connections of agents, one batch every 15 s each; remote_write of
+ * tens of MB/s; some hundred browsers. A pool of threads, each with its own epoll set; a handler
+ * runs on the thread that read its request. Always true: `running` counts exchanges between first
+ * line and end, so that a stop waits for what is under way; nothing is global, several servers live
+ * in one process. */
 #include "base/httpd_in.h"
 
 #include "base/clock.h"
@@ -21,10 +22,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Read buffer and headers of one connection: the largest target and cookies, and pieces of a body. */
+/* Read buffer and headers of one connection: the largest target and cookies, and pieces of a body.
+ */
 #define HTTPD_CONNECTION_MEMORY (128u << 10)
-/* What a refused request may still send before it is cut off: enough for most clients to read why. */
-#define HTTPD_DRAIN_MAX (1u << 20)
+/* What a refused request may still send, and is read to its end: closing before that resets the
+ * connection, and its client sees a broken pipe instead of the reason. Discarding is cheap; more
+ * than this is cut off. */
+#define HTTPD_DRAIN_MAX (64u << 20)
 
 static const char *const httpd_refused_words[HTTPD_REFUSED_COUNT] = {
     "host", "auth", "role", "size", "syntax", "streams", "stopping", "slow",
@@ -103,7 +107,8 @@ httpd_on_target(void *ctx, const char *target, struct MHD_Connection *conn)
 
 /* Last of its calls: the answer is sent, or the connection is gone. */
 static void
-httpd_on_end(void *ctx, struct MHD_Connection *conn, void **slot, enum MHD_RequestTerminationCode why)
+httpd_on_end(void *ctx, struct MHD_Connection *conn, void **slot,
+             enum MHD_RequestTerminationCode why)
 {
     (void)conn;
     struct httpd *s = ctx;
@@ -144,7 +149,8 @@ httpd_fill_peer(struct httpd_exchange *x)
         memmove(x->peer, x->peer + 7, strlen(x->peer + 7) + 1);
 }
 
-/* The headers are read: decide. A refusal of a large body is answered at once, without reading it. */
+/* The headers are read: decide. A refusal of a large body is answered at once, without reading it.
+ */
 static enum MHD_Result
 httpd_begin(struct httpd_exchange *x, const char *method)
 {
@@ -265,9 +271,11 @@ httpd_listen(struct httpd *s, struct err *err)
     char host[64], service[8];
     unsigned port;
     if (!s->listen || loop_address_split(s->listen, host, &port))
-        return err_set(err, ERR_SYNTAX, "listen address %s is not host:port", s->listen ? s->listen : "");
+        return err_set(err, ERR_SYNTAX, "listen address %s is not host:port",
+                       s->listen ? s->listen : "");
     snprintf(service, sizeof service, "%u", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *ai;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *ai;
     int rc = getaddrinfo(*host ? host : "::", service, &hints, &ai);
     if (rc)
         return err_set(err, ERR_NOTFOUND, "listen address %s: %s", s->listen, gai_strerror(rc));
@@ -319,13 +327,16 @@ httpd_start_daemon(struct httpd *s, struct err *err)
     struct MHD_OptionItem opt[16];
     size_t n = 0;
     opt[n++] = (struct MHD_OptionItem){MHD_OPTION_LISTEN_SOCKET, s->fd, NULL};
-    opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, most < threads ? threads : most, NULL};
+    opt[n++] =
+        (struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, most < threads ? threads : most, NULL};
     opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, HTTPD_TIMEOUT_S, NULL};
-    opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTPD_CONNECTION_MEMORY, NULL};
+    opt[n++] =
+        (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTPD_CONNECTION_MEMORY, NULL};
     opt[n++] = (struct MHD_OptionItem){MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL};
     opt[n++] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)httpd_on_end, s};
     opt[n++] = (struct MHD_OptionItem){MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)httpd_on_target, s};
-    opt[n++] = (struct MHD_OptionItem){MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)httpd_on_unescape, s};
+    opt[n++] =
+        (struct MHD_OptionItem){MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)httpd_on_unescape, s};
     if (threads > 1)
         opt[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, threads, NULL};
     if (s->cfg.tls_cert) {
@@ -336,8 +347,9 @@ httpd_start_daemon(struct httpd *s, struct err *err)
                                            "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"};
     }
     opt[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, httpd_on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
-                                 httpd_on_text, s, MHD_OPTION_ARRAY, opt, MHD_OPTION_END);
+    s->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, httpd_on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
+                         httpd_on_text, s, MHD_OPTION_ARRAY, opt, MHD_OPTION_END);
     if (!s->daemon)
         return err_set(err, ERR_IO, "cannot start the HTTP server: %s",
                        *s->mhd_text ? s->mhd_text : strerror(errno));
@@ -455,19 +467,21 @@ httpd_metrics(const struct httpd *cs, struct buf *out)
     for (int i = 1; i < 6; i++)
         buf_printf(out, "myriascope_http_requests_total{code=\"%dxx\"} %llu\n", i,
                    (unsigned long long)atomic_load(&s->by_class[i]));
-    buf_puts(out, "# HELP myriascope_http_refused_total Requests refused before a handler, by reason.\n"
-                  "# TYPE myriascope_http_refused_total counter\n");
+    buf_puts(out,
+             "# HELP myriascope_http_refused_total Requests refused before a handler, by reason.\n"
+             "# TYPE myriascope_http_refused_total counter\n");
     for (int i = 0; i < HTTPD_REFUSED_COUNT; i++)
-        buf_printf(out, "myriascope_http_refused_total{reason=\"%s\"} %llu\n", httpd_refused_words[i],
-                   (unsigned long long)atomic_load(&s->refused[i]));
+        buf_printf(out, "myriascope_http_refused_total{reason=\"%s\"} %llu\n",
+                   httpd_refused_words[i], (unsigned long long)atomic_load(&s->refused[i]));
     httpd_metric(out, "myriascope_http_request_bytes_total", "counter", "Bytes of request bodies.",
                  atomic_load(&s->bytes_in));
-    httpd_metric(out, "myriascope_http_response_bytes_total", "counter", "Bytes of answers, packed.",
-                 atomic_load(&s->bytes_out));
+    httpd_metric(out, "myriascope_http_response_bytes_total", "counter",
+                 "Bytes of answers, packed.", atomic_load(&s->bytes_out));
     httpd_metric(out, "myriascope_http_events_total", "counter", "Server-sent events published.",
                  atomic_load(&s->events));
     httpd_metric(out, "myriascope_http_running", "gauge", "Requests under way.", running);
-    httpd_metric(out, "myriascope_http_streams", "gauge", "Server-sent event streams open.", streams);
+    httpd_metric(out, "myriascope_http_streams", "gauge", "Server-sent event streams open.",
+                 streams);
     buf_printf(out,
                "# HELP myriascope_http_handler_seconds_total Time spent in handlers.\n"
                "# TYPE myriascope_http_handler_seconds_total counter\n"

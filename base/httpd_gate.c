@@ -1,5 +1,6 @@
-/* httpd_gate: everything that is decided before a handler runs, in one order for all routes: address,
- * Host, cross-site, who asks, path, method, size. Who may not ask does not learn which paths exist. */
+/* httpd_gate: everything that is decided before a handler runs, in one order for all routes:
+ * address, Host, cross-site, who asks, path, method, size. Who may not ask does not learn which
+ * paths exist. */
 #include "base/httpd_in.h"
 
 #include "base/compress.h"
@@ -67,8 +68,8 @@ httpd_host_is_loopback(const char *host)
            a < 256 && b < 256 && c < 256;
 }
 
-/* A page of another site makes the browser of somebody here write: refused. Fetch metadata says so on any
- * host; on a server open to its whole machine an Origin must be of this machine. */
+/* A page of another site makes the browser of somebody here write: refused. Fetch metadata says so
+ * on any host; on a server open to its whole machine an Origin must be of this machine. */
 static bool
 httpd_gate_cross_site(const struct httpd_exchange *x)
 {
@@ -117,7 +118,8 @@ httpd_gate_unknown(struct httpd_exchange *x, int rc)
     httpd_reply_header(&x->resp, "WWW-Authenticate", "Bearer realm=\"myriascope\"");
     /* A browser answers a Basic challenge with a window of its own over our sign-in page. */
     if (!httpd_header(&x->req, "Sec-Fetch-Mode"))
-        httpd_reply_header(&x->resp, "WWW-Authenticate", "Basic realm=\"myriascope\", charset=\"UTF-8\"");
+        httpd_reply_header(&x->resp, "WWW-Authenticate",
+                           "Basic realm=\"myriascope\", charset=\"UTF-8\"");
 }
 
 static bool
@@ -140,8 +142,8 @@ httpd_gate_who(struct httpd_exchange *x, enum role need)
     if (role_may(x->req.who.role, need))
         return true;
     httpd_refuse(x, HTTPD_REFUSED_ROLE);
-    httpd_reply_fail(&x->resp, 403, "denied", "this needs the role %s, you have %s", role_word(need),
-                     role_word(x->req.who.role));
+    httpd_reply_fail(&x->resp, 403, "denied", "this needs the role %s, you have %s",
+                     role_word(need), role_word(x->req.who.role));
     return false;
 }
 
@@ -192,10 +194,10 @@ httpd_gate(struct httpd_exchange *x)
         return;
     httpd_table_find(&s->table, x->req.method, x->target, &x->found);
     x->fallback = !x->found.row && get && !x->found.first_known && s->cfg.fallback;
-    enum role need = x->found.row        ? x->found.row->route->role
-                     : x->fallback       ? ROLE_NONE
+    enum role need = x->found.row          ? x->found.row->route->role
+                     : x->fallback         ? ROLE_NONE
                      : x->found.path_known ? x->found.least
-                                         : ROLE_VIEWER;
+                                           : ROLE_VIEWER;
     if (!httpd_gate_who(x, need))
         return;
     if (!x->found.row && !x->fallback) {
@@ -232,7 +234,8 @@ httpd_body_decode(struct httpd_exchange *x)
         const char *coding;
         int (*undo)(const void *, size_t, struct buf *);
     } rows[] = {
-        {"identity", NULL}, {"snappy", NULL}, {"gzip", compress_gunzip}, {"x-gzip", compress_gunzip},
+        {"identity", NULL},           {"snappy", NULL},
+        {"gzip", compress_gunzip},    {"x-gzip", compress_gunzip},
         {"deflate", compress_gunzip}, {"zstd", compress_unzstd},
     };
     const char *coding = httpd_header(&x->req, "Content-Encoding");
@@ -254,13 +257,14 @@ httpd_body_finish(struct httpd_exchange *x)
 {
     httpd_body_decode(x);
     const char *type = httpd_header(&x->req, "Content-Type");
-    if (x->refused || !type || strncasecmp(type, "application/x-www-form-urlencoded", 33) || !x->body.len)
+    if (x->refused || !type || strncasecmp(type, "application/x-www-form-urlencoded", 33) ||
+        !x->body.len)
         return;
     x->pairs.text[1] = strdup(buf_str(&x->body));
     int rc = x->pairs.text[1] ? httpd_pairs_parse(&x->pairs, x->pairs.text[1]) : ERR_NOMEM;
     if (!rc)
         return;
     httpd_refuse(x, HTTPD_REFUSED_SYNTAX);
-    httpd_reply_fail(&x->resp, httpd_status_of(rc), err_name(rc), "the form in the body cannot be read: %s",
-                     err_text(rc));
+    httpd_reply_fail(&x->resp, httpd_status_of(rc), err_name(rc),
+                     "the form in the body cannot be read: %s", err_text(rc));
 }

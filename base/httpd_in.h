@@ -15,28 +15,30 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define HTTPD_BODY_DEFAULT  (1u << 20)
-#define HTTPD_ANSWER_MAX    (256u << 20)
-#define HTTPD_PAIRS_MAX     4096 /* parameters of a request, query and form together */
-#define HTTPD_SEGMENTS_MAX  16   /* of a pattern */
-#define HTTPD_PARAMS_MAX    4    /* of a pattern */
-#define HTTPD_ROUTES_MAX    1024
-#define HTTPD_STREAMS_MAX   1024
-#define HTTPD_STREAM_QUEUE  (1u << 20)
-#define HTTPD_TIMEOUT_S     30   /* a connection that neither sends nor takes a byte for so long is closed */
-#define HTTPD_HEARTBEAT_S   15   /* a comment on every stream, so that proxies keep it open */
-#define HTTPD_STOP_S        5    /* answers under way get so long at a stop */
+#define HTTPD_BODY_DEFAULT (1u << 20)
+#define HTTPD_ANSWER_MAX   (256u << 20)
+#define HTTPD_PAIRS_MAX    4096 /* parameters of a request, query and form together */
+#define HTTPD_SEGMENTS_MAX 16   /* of a pattern */
+#define HTTPD_PARAMS_MAX   4    /* of a pattern */
+#define HTTPD_ROUTES_MAX   1024
+#define HTTPD_STREAMS_MAX  1024
+#define HTTPD_STREAM_QUEUE (1u << 20)
+#define HTTPD_TIMEOUT_S                                                                            \
+    30 /* a connection that neither sends nor takes a byte for so long is closed */
+#define HTTPD_HEARTBEAT_S   15 /* a comment on every stream, so that proxies keep it open */
+#define HTTPD_STOP_S        5  /* answers under way get so long at a stop */
 #define HTTPD_COMPRESS_FROM 1024
 
 /* Parameters in order of appearance. Names and values point into `text`, which is owned. */
 struct httpd_pairs {
     struct httpd_pair {
         const char *name, *value;
-    } *at;
+    } * at;
     size_t count, cap;
     char *text[2]; /* query, form */
 };
-/* Decodes "a=1&b=%20x+y" in place and appends; 0, ERR_SYNTAX (a broken %XX, %00), ERR_LIMIT, ERR_NOMEM. */
+/* Decodes "a=1&b=%20x+y" in place and appends; 0, ERR_SYNTAX (a broken %XX, %00), ERR_LIMIT,
+ * ERR_NOMEM. */
 int httpd_pairs_parse(struct httpd_pairs *p, char *text);
 void httpd_pairs_done(struct httpd_pairs *p);
 /* Decodes %XX in place; plus: '+' is a space. The new length, or ERR_SYNTAX. */
@@ -117,9 +119,9 @@ struct httpd_exchange {
     struct httpd_request req; /* priv points back here */
     struct httpd *s;
     struct MHD_Connection *conn;
-    char *target;      /* as sent, cut at '?' */
-    char *path;        /* decoded */
-    char *param_text;  /* decoded values of param, each 0-terminated */
+    char *target;     /* as sent, cut at '?' */
+    char *path;       /* decoded */
+    char *param_text; /* decoded values of param, each 0-terminated */
     const char *param[HTTPD_PARAMS_MAX];
     struct httpd_found found;
     struct httpd_pairs pairs;

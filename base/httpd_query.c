@@ -1,5 +1,6 @@
-/* httpd_query: what a request says. All of it is hostile: a broken escape or an embedded zero is refused, and
- * the number of parameters has a ceiling; their bytes are bounded by the ceilings of target and body. */
+/* httpd_query: what a request says. All of it is hostile: a broken escape or an embedded zero is
+ * refused, and the number of parameters has a ceiling; their bytes are bounded by the ceilings of
+ * target and body. */
 #include "base/httpd_in.h"
 
 #include "base/clock.h"
@@ -63,7 +64,8 @@ httpd_pairs_parse(struct httpd_pairs *p, char *text)
         char *value = strchr(text, '=');
         if (value)
             *value++ = 0;
-        if (httpd_percent_decode(text, true) < 0 || (value && httpd_percent_decode(value, true) < 0))
+        if (httpd_percent_decode(text, true) < 0 ||
+            (value && httpd_percent_decode(value, true) < 0))
             return ERR_SYNTAX;
         int rc = *text ? httpd_query_add(p, text, value ? value : "") : 0;
         if (rc)
@@ -102,11 +104,13 @@ httpd_target_parse(struct httpd_exchange *x)
         return;
     httpd_refuse(x, HTTPD_REFUSED_SYNTAX);
     httpd_reply_fail(&x->resp, httpd_status_of(rc), err_name(rc),
-                     rc == ERR_LIMIT ? "more than %d parameters" : "the address has a broken %%XX escape",
+                     rc == ERR_LIMIT ? "more than %d parameters"
+                                     : "the address has a broken %%XX escape",
                      HTTPD_PAIRS_MAX);
 }
 
-/* Copies the pattern's values out of the raw path and decodes them; the whole path decodes already. */
+/* Copies the pattern's values out of the raw path and decodes them; the whole path decodes already.
+ */
 void
 httpd_params_fill(struct httpd_exchange *x)
 {
@@ -170,8 +174,8 @@ httpd_cookie(const struct httpd_request *r, const char *name)
 }
 
 int
-httpd_query_int(const struct httpd_request *r, const char *name, int64_t dflt, int64_t min, int64_t max,
-                int64_t *ret)
+httpd_query_int(const struct httpd_request *r, const char *name, int64_t dflt, int64_t min,
+                int64_t max, int64_t *ret)
 {
     const char *text = httpd_query(r, name);
     if (!text || !*text) {

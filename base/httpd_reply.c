@@ -1,4 +1,5 @@
-/* httpd_reply: answers. The body's memory goes to libmicrohttpd as it is; it is copied only to be packed. */
+/* httpd_reply: answers. The body's memory goes to libmicrohttpd as it is; it is copied only to be
+ * packed. */
 #include "base/httpd_in.h"
 
 #include "base/compress.h"
@@ -20,10 +21,10 @@ httpd_reply_header(struct httpd_response *resp, const char *name, const char *va
 static const struct {
     int code, status;
 } httpd_reply_statuses[] = {
-    {ERR_NOMEM, 503},   {ERR_IO, 500},      {ERR_SYNTAX, 400},      {ERR_RANGE, 400},
-    {ERR_LIMIT, 413},   {ERR_NOTFOUND, 404}, {ERR_EXISTS, 409},     {ERR_STATE, 409},
-    {ERR_TIMEOUT, 504}, {ERR_DENIED, 403},  {ERR_UNSUPPORTED, 415}, {ERR_CORRUPT, 400},
-    {ERR_BUSY, 429},    {ERR_FULL, 503},    {ERR_CLOSED, 503},      {ERR_USAGE, 400},
+    {ERR_NOMEM, 503},   {ERR_IO, 500},       {ERR_SYNTAX, 400},      {ERR_RANGE, 400},
+    {ERR_LIMIT, 413},   {ERR_NOTFOUND, 404}, {ERR_EXISTS, 409},      {ERR_STATE, 409},
+    {ERR_TIMEOUT, 504}, {ERR_DENIED, 403},   {ERR_UNSUPPORTED, 415}, {ERR_CORRUPT, 400},
+    {ERR_BUSY, 429},    {ERR_FULL, 503},     {ERR_CLOSED, 503},      {ERR_USAGE, 400},
 };
 
 int
@@ -98,9 +99,14 @@ httpd_accepts(const char *accept, const char *coding)
 static bool
 httpd_reply_is_text(const char *type)
 {
-    static const char *const starts[] = {"text/", "application/json", "application/javascript",
-                                         "application/x-ndjson", "application/openmetrics-text",
-                                         "application/yaml", "application/xml", "image/svg+xml",
+    static const char *const starts[] = {"text/",
+                                         "application/json",
+                                         "application/javascript",
+                                         "application/x-ndjson",
+                                         "application/openmetrics-text",
+                                         "application/yaml",
+                                         "application/xml",
+                                         "image/svg+xml",
                                          "application/manifest+json"};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
         if (!strncasecmp(type, starts[i], strlen(starts[i])))
@@ -125,13 +131,16 @@ httpd_reply_pack(struct httpd_response *resp, const char *accept)
 {
     const char *data = resp->static_body ? resp->static_body : buf_str(&resp->body);
     size_t len = resp->static_body ? resp->static_len : resp->body.len;
-    const char *coding = httpd_accepts(accept, "zstd") ? "zstd" : httpd_accepts(accept, "gzip") ? "gzip" : NULL;
+    const char *coding = httpd_accepts(accept, "zstd")   ? "zstd"
+                         : httpd_accepts(accept, "gzip") ? "gzip"
+                                                         : NULL;
     if (!coding || len < HTTPD_COMPRESS_FROM)
         return NULL;
     struct buf packed;
     buf_init(&packed, HTTPD_ANSWER_MAX);
     /* Level 1: as small as gzip's 5 on JSON at a tenth of its time. */
-    int rc = *coding == 'z' ? compress_zstd(data, len, 1, &packed) : compress_gzip(data, len, &packed);
+    int rc =
+        *coding == 'z' ? compress_zstd(data, len, 1, &packed) : compress_gzip(data, len, &packed);
     if (rc || packed.len >= len) {
         buf_done(&packed);
         return NULL;
@@ -178,10 +187,11 @@ httpd_reply_copy_headers(struct httpd_response *resp, struct MHD_Response *to)
     }
 }
 
-/* On everything: no guessing of types, no address to other sites, no frame around us, nothing kept by caches that
- * a handler did not want kept. */
+/* On everything: no guessing of types, no address to other sites, no frame around us, nothing kept
+ * by caches that a handler did not want kept. */
 static void
-httpd_reply_add_headers(struct httpd_exchange *x, const char *type, const char *coding, struct MHD_Response *to)
+httpd_reply_add_headers(struct httpd_exchange *x, const char *type, const char *coding,
+                        struct MHD_Response *to)
 {
     static const char *const always[][2] = {
         {"X-Content-Type-Options", "nosniff"},

@@ -1,7 +1,7 @@
-/* httpd_route: path patterns. Some 150 rows, a look-up for every request: rows are sorted with the most
- * literal first, so that the first that fits is the right one, and a literal first segment
- * turns away most rows after one comparison. Matching is on the raw path, so that an encoded slash never
- * splits a segment. */
+/* httpd_route: path patterns. Some 150 rows, a look-up for every request: rows are sorted with the
+ * most literal first, so that the first that fits is the right one, and a literal first segment
+ * turns away most rows after one comparison. Matching is on the raw path, so that an encoded slash
+ * never splits a segment. */
 #include "base/httpd_in.h"
 
 #include <stdlib.h>

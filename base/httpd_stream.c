@@ -1,8 +1,8 @@
-/* httpd_stream: server-sent events (WHATWG HTML, section 9.2). A stream with nothing to send is a suspended
- * connection and costs no thread; some hundred browsers, some events a second.
+/* httpd_stream: server-sent events (WHATWG HTML, section 9.2). A stream with nothing to send is a
+ * suspended connection and costs no thread; some hundred browsers, some events a second.
  *
- * Always true: a stream is in the server's list exactly while libmicrohttpd may call its reader; whoever
- * suspends or resumes it holds the server's lock, so that no wake-up is lost. */
+ * Always true: a stream is in the server's list exactly while libmicrohttpd may call its reader;
+ * whoever suspends or resumes it holds the server's lock, so that no wake-up is lost. */
 #include "base/httpd_in.h"
 
 #include <stdlib.h>
@@ -104,7 +104,8 @@ httpd_stream_new(struct httpd_exchange *x)
     return r;
 }
 
-/* With the lock held. A stream that cannot keep up is closed: its client comes again and asks anew. */
+/* With the lock held. A stream that cannot keep up is closed: its client comes again and asks anew.
+ */
 static void
 httpd_stream_put(struct httpd_stream *st, const struct buf *event)
 {

@@ -1,8 +1,8 @@
-/* loop: the loop itself, timers, wake-ups, descriptors, signals. Sockets are in loop_net.c, processes in
- * loop_spawn.c; these are the only files that know libuv.
+/* loop: the loop itself, timers, wake-ups, descriptors, signals. Sockets are in loop_net.c,
+ * processes in loop_spawn.c; these are the only files that know libuv.
  *
- * Always true: what owns handles is on the heap and is freed in uv's close callback, never earlier, so
- * that a close within any callback is safe. */
+ * Always true: what owns handles is on the heap and is freed in uv's close callback, never earlier,
+ * so that a close within any callback is safe. */
 #include "base/loop_in.h"
 
 #include <stdlib.h>
@@ -94,7 +94,8 @@ loop_free(struct loop *l)
         return;
     uv_walk(&l->uv, loop_close_any, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
-    /* A callback of a close may have opened something again: once more, then it is a bug of ours. */
+    /* A callback of a close may have opened something again: once more, then it is a bug of ours.
+     */
     uv_walk(&l->uv, loop_close_any, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     uv_loop_close(&l->uv);
@@ -104,11 +105,11 @@ loop_free(struct loop *l)
 int
 loop_err(struct err *err, int uv_code, const char *what, const char *name)
 {
-    int code = uv_code == UV_ENOMEM                              ? ERR_NOMEM
-               : uv_code == UV_EACCES || uv_code == UV_EPERM     ? ERR_DENIED
-               : uv_code == UV_ENOENT                            ? ERR_NOTFOUND
-               : uv_code == UV_EADDRINUSE                        ? ERR_EXISTS
-                                                                 : ERR_IO;
+    int code = uv_code == UV_ENOMEM                          ? ERR_NOMEM
+               : uv_code == UV_EACCES || uv_code == UV_EPERM ? ERR_DENIED
+               : uv_code == UV_ENOENT                        ? ERR_NOTFOUND
+               : uv_code == UV_EADDRINUSE                    ? ERR_EXISTS
+                                                             : ERR_IO;
     return err_set(err, code, "%s %s: %s", what, name, uv_strerror(uv_code));
 }
 
@@ -154,7 +155,8 @@ loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
     }
     /* A callback may have taken long: count from now, not from the turn's beginning. */
     uv_update_time(t->uv.loop);
-    uv_timer_start(&t->uv, loop_timer_fire, (uint64_t)after_ms, repeat_ms > 0 ? (uint64_t)repeat_ms : 0);
+    uv_timer_start(&t->uv, loop_timer_fire, (uint64_t)after_ms,
+                   repeat_ms > 0 ? (uint64_t)repeat_ms : 0);
 }
 
 void

@@ -6,8 +6,8 @@
 
 #include <uv.h>
 
-#define LOOP_READ_SIZE  65536
-#define LOOP_WRITE_MAX  (1u << 20)
+#define LOOP_READ_SIZE            65536
+#define LOOP_WRITE_MAX            (1u << 20)
 #define LOOP_LISTENER_CONNECTIONS 1024 /* when the handler names no number */
 
 struct loop {
@@ -16,8 +16,8 @@ struct loop {
     char scratch[LOOP_READ_SIZE]; /* reads are handed on at once, so one buffer serves all */
 };
 
-/* First member of everything that owns uv handles; each handle's data points to it. close may be called more than
- * once; the memory goes when the last handle has closed. */
+/* First member of everything that owns uv handles; each handle's data points to it. close may be
+ * called more than once; the memory goes when the last handle has closed. */
 struct loop_object {
     void (*close)(struct loop_object *o);
 };

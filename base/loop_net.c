@@ -1,8 +1,10 @@
-/* loop_net: UDP and TCP listeners. Syslog of some ten thousand lines a second, traps in bursts: datagrams are
- * taken several a system call, into a large socket buffer; what the kernel drops it counts itself.
+/* loop_net: UDP and TCP listeners. Syslog of some ten thousand lines a second, traps in bursts:
+ * datagrams are taken several a system call, into a large socket buffer; what the kernel drops it
+ * counts itself.
  *
- * Always true: `closed` is called in the turn after a connection's end, so that it never runs inside `data`
- * of the same connection; a connection outlives its listener's memory, not its listener's close. */
+ * Always true: `closed` is called in the turn after a connection's end, so that it never runs
+ * inside `data` of the same connection; a connection outlives its listener's memory, not its
+ * listener's close. */
 #include "base/loop_in.h"
 
 #include <arpa/inet.h>
@@ -12,7 +14,7 @@
 #include <string.h>
 
 /* libuv cuts the buffer into pieces of 64 KiB and fills as many in one call. */
-#define LOOP_UDP_PIECES 8
+#define LOOP_UDP_PIECES        8
 #define LOOP_UDP_SOCKET_BUFFER (4 << 20)
 
 struct loop_udp {
@@ -40,7 +42,7 @@ struct loop_conn {
     struct loop_tcp *tcp; /* NULL once the listener is closed */
     struct loop_conn *next, **self;
     struct loop_tcp_handler h;
-    void *ctx; /* NULL: never opened */
+    void *ctx;     /* NULL: never opened */
     unsigned open; /* handles that have not closed */
 };
 
@@ -122,8 +124,8 @@ loop_udp_read(uv_udp_t *h, ssize_t n, const uv_buf_t *b, const struct sockaddr *
 }
 
 int
-loop_udp_open(struct loop *l, const char *listen, loop_datagram *cb, void *ctx, struct loop_udp **ret,
-              struct err *err)
+loop_udp_open(struct loop *l, const char *listen, loop_datagram *cb, void *ctx,
+              struct loop_udp **ret, struct err *err)
 {
     struct sockaddr_storage ss = {0};
     int rc = loop_net_resolve(listen, SOCK_DGRAM, &ss, err);

@@ -1,8 +1,9 @@
 /* loop_spawn: runs a command and collects what it says. A hook or two at a time, seconds long.
  *
- * The child leads a session of its own, so that a time-out kills its children too. Always true: the callback
- * comes once, when the child has ended and its outputs are closed (after a time-out: without waiting for
- * outputs that a stray grandchild holds); the loop's end kills it and calls back as well. */
+ * The child leads a session of its own, so that a time-out kills its children too. Always true: the
+ * callback comes once, when the child has ended and its outputs are closed (after a time-out:
+ * without waiting for outputs that a stray grandchild holds); the loop's end kills it and calls
+ * back as well. */
 #include "base/loop_in.h"
 
 #include <signal.h>
@@ -50,7 +51,8 @@ loop_child_close_handle(uv_handle_t *h)
         uv_close(h, loop_child_gone);
 }
 
-/* Closes all; a child that still runs is killed and waited for, so that none is left as a zombie. */
+/* Closes all; a child that still runs is killed and waited for, so that none is left as a zombie.
+ */
 static void
 loop_child_shut(struct loop_object *o)
 {
@@ -137,7 +139,8 @@ loop_child_start(struct loop *l, struct loop_child *c, const char *const *argv)
     for (int i = 0; i < LOOP_CHILD_PIPES; i++) {
         uv_pipe_init(&l->uv, &c->pipe[i], 0);
         c->pipe[i].data = c;
-        stdio[i].flags = UV_CREATE_PIPE | (i == LOOP_CHILD_IN ? UV_READABLE_PIPE : UV_WRITABLE_PIPE);
+        stdio[i].flags =
+            UV_CREATE_PIPE | (i == LOOP_CHILD_IN ? UV_READABLE_PIPE : UV_WRITABLE_PIPE);
         stdio[i].data.stream = (uv_stream_t *)&c->pipe[i];
     }
     uv_process_options_t o = {
@@ -163,8 +166,8 @@ loop_child_feed(struct loop_child *c, size_t len)
 }
 
 int
-loop_spawn(struct loop *l, const char *const *argv, const char *in, size_t in_len, int64_t timeout_ms,
-           size_t max_out, loop_exited *cb, void *ctx, struct err *err)
+loop_spawn(struct loop *l, const char *const *argv, const char *in, size_t in_len,
+           int64_t timeout_ms, size_t max_out, loop_exited *cb, void *ctx, struct err *err)
 {
     struct loop_child *c = calloc(1, sizeof *c);
     if (!c || !(c->in = malloc(in_len + 1))) {

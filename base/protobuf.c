@@ -1,4 +1,5 @@
-/* protobuf: some ten million fields a second of remote_write and OTLP; most varints are one byte. */
+/* protobuf: some ten million fields a second of remote_write and OTLP; most varints are one byte.
+ */
 #include "base/protobuf.h"
 
 #include <string.h>

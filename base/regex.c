@@ -1,8 +1,9 @@
 /* regex: the one file that knows PCRE2.
  *
- * Loads: some thousand patterns confirmed after a prefilter, label matchers over 100,000 values a query.
- * Always true: a compiled pattern is read-only, so that any number of threads match with it; what one
- * match needs is made for it and freed. A match that passes a limit is ERR_LIMIT, never a hang. */
+ * Loads: some thousand patterns confirmed after a prefilter, label matchers over 100,000 values a
+ * query. Always true: a compiled pattern is read-only, so that any number of threads match with it;
+ * what one match needs is made for it and freed. A match that passes a limit is ERR_LIMIT, never a
+ * hang. */
 #include "base/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -38,7 +39,8 @@ regex_options(unsigned flags)
         o |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL;
     if (flags & REGEX_CASELESS)
         o |= PCRE2_CASELESS;
-    /* Subjects are hostile: invalid UTF-8 in them matches nothing, instead of undefined behaviour. */
+    /* Subjects are hostile: invalid UTF-8 in them matches nothing, instead of undefined behaviour.
+     */
     o |= flags & REGEX_UTF ? PCRE2_UTF | PCRE2_MATCH_INVALID_UTF : PCRE2_NEVER_UTF;
     return o;
 }
@@ -66,8 +68,7 @@ regex_compile_code(const char *pattern, size_t len, unsigned flags, pcre2_code *
     pcre2_set_parens_nest_limit(how, REGEX_NEST_MAX);
     int code = 0;
     PCRE2_SIZE at = 0;
-    pcre2_code *re =
-        pcre2_compile((PCRE2_SPTR)pattern, len, regex_options(flags), &code, &at, how);
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, len, regex_options(flags), &code, &at, how);
     pcre2_compile_context_free(how);
     if (!re) {
         PCRE2_UCHAR text[160] = "";
@@ -138,7 +139,8 @@ regex_steps(size_t len)
                                      : (uint32_t)steps;
 }
 
-/* Matches with limits of this subject's own, and with a stack for the JIT that was too small before. */
+/* Matches with limits of this subject's own, and with a stack for the JIT that was too small
+ * before. */
 static int
 regex_match_again(const struct regex *r, const char *subject, size_t len, pcre2_match_data *data)
 {

@@ -148,8 +148,12 @@ crc32c_gives_the_sums_of_rfc3720(void **state)
         size_t len;
         uint32_t crc;
     } rows[] = {
-        {zeros, 32, 0x8a9136aa}, {ones, 32, 0x62a8ab43}, {up, 32, 0x46dd794e},
-        {down, 32, 0x113fdb5c},  {"", 0, 0},             {"123456789", 9, 0xe3069283},
+        {zeros, 32, 0x8a9136aa},
+        {ones, 32, 0x62a8ab43},
+        {up, 32, 0x46dd794e},
+        {down, 32, 0x113fdb5c},
+        {"", 0, 0},
+        {"123456789", 9, 0xe3069283},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(crc32c(0, rows[i].data, rows[i].len), rows[i].crc);

@@ -27,7 +27,8 @@ on_series(void *ctx, const struct labels *l, const struct sample *s, size_t n)
 }
 
 static int
-parse(const char *text, size_t len, struct buf *out, struct exposition_counts *counts, struct err *err)
+parse(const char *text, size_t len, struct buf *out, struct exposition_counts *counts,
+      struct err *err)
 {
     struct sample_sink sink = {on_series, out};
     char *copy = malloc(len + 1); /* exactly as long as it says, for the sanitizer */
@@ -62,7 +63,8 @@ lines_of_both_formats_are_read(void **state)
         {"a{x=\"中\"} 1", "__name__=a,x=中 1@7;"},
         {"{\"dotted.name\",x=\"1\"} 2", "__name__=dotted.name,x=1 2@7;"},
         {"a 1 1700000000.123\n# EOF\n", "__name__=a 1@1700000000123;"},
-        {"a_bucket{le=\"1.0\"} 17 # {trace_id=\"x\"} 0.5 1.5\n# EOF", "__name__=a_bucket,le=1.0 17@7;"},
+        {"a_bucket{le=\"1.0\"} 17 # {trace_id=\"x\"} 0.5 1.5\n# EOF",
+         "__name__=a_bucket,le=1.0 17@7;"},
         {"a 1 2 # {} 3\n# EOF\n", "__name__=a 1@2000;"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -84,12 +86,24 @@ ill_formed_lines_are_refused_with_line_and_column(void **state)
         const char *in;
         unsigned line, column;
     } rows[] = {
-        {"up", 1, 3},               {"ok 1\nup x\n", 2, 4},        {"\n\n1up 1\n", 3, 1},
-        {"up{ 1\n", 1, 5},          {"up{a} 1\n", 1, 5},           {"up{a=b} 1\n", 1, 6},
-        {"up{a=\"b} 1\n", 1, 11},   {"up{a=\"b\"c=\"d\"} 1", 1, 9}, {"up{a=\"b\"", 1, 9},
-        {"up 1 2 3\n", 1, 8},       {"up 1 1.5\n", 1, 6},          {"up 1 x\n# EOF\n", 1, 6},
-        {"{a=\"b\"} 1\n", 1, 8},    {"up{a=\"1\",a=\"2\"} 1", 1, 18}, {"up{a:b=\"1\"} 1", 1, 14},
-        {"up 0x10\n", 1, 4},        {"up 1 # {}\n", 1, 6},         {"up 1 99999999999999999\n", 1, 6},
+        {"up", 1, 3},
+        {"ok 1\nup x\n", 2, 4},
+        {"\n\n1up 1\n", 3, 1},
+        {"up{ 1\n", 1, 5},
+        {"up{a} 1\n", 1, 5},
+        {"up{a=b} 1\n", 1, 6},
+        {"up{a=\"b} 1\n", 1, 11},
+        {"up{a=\"b\"c=\"d\"} 1", 1, 9},
+        {"up{a=\"b\"", 1, 9},
+        {"up 1 2 3\n", 1, 8},
+        {"up 1 1.5\n", 1, 6},
+        {"up 1 x\n# EOF\n", 1, 6},
+        {"{a=\"b\"} 1\n", 1, 8},
+        {"up{a=\"1\",a=\"2\"} 1", 1, 18},
+        {"up{a:b=\"1\"} 1", 1, 14},
+        {"up 0x10\n", 1, 4},
+        {"up 1 # {}\n", 1, 6},
+        {"up 1 99999999999999999\n", 1, 6},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct buf out;
@@ -163,14 +177,17 @@ large_text_is_read_at_speed(void **state)
     struct sample_sink sink = {on_count, &count};
     buf_init(&text, 64u << 20);
     for (int i = 0; i < 200000; i++)
-        buf_printf(&text, "DCGM_FI_DEV_GPU_TEMP{Hostname=\"node%05d\",gpu=\"%d\",UUID=\"GPU-8f1c\",device=\"nvidia%d\"} %d\n",
+        buf_printf(&text,
+                   "DCGM_FI_DEV_GPU_TEMP{Hostname=\"node%05d\",gpu=\"%d\",UUID=\"GPU-8f1c\",device="
+                   "\"nvidia%d\"} %d\n",
                    i, i % 8, i % 8, 30 + i % 50);
     int64_t begin = clock_mono_us();
     assert_int_equal(exposition_parse(text.data, text.len, 0, &sink, NULL), 0);
     int64_t us = clock_mono_us() - begin;
     print_message("# %.0f lines a second\n", 200000 / ((double)us / 1e6));
     assert_int_equal(count, 200000);
-    assert_true(us < 4000000); /* some seventy times what it takes, for sanitizers and busy machines */
+    assert_true(us <
+                4000000); /* some seventy times what it takes, for sanitizers and busy machines */
     buf_done(&text);
 }
 

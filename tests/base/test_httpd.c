@@ -34,8 +34,9 @@ on_echo(void *ctx, const struct httpd_request *r, struct httpd_response *resp)
     size_t n = httpd_query_all(r, "match[]", all, 4);
     atomic_fetch_add(&w->calls, 1);
     buf_printf(&resp->body, "%s|%s|%s|%s|%zu|%zu:%s,%s|%s|%s|%s|%s", r->method, r->path,
-               httpd_param(r, "id"), httpd_query(r, "q") ? httpd_query(r, "q") : "-", r->body_len, n, all[0],
-               all[1], r->peer, r->who.name, httpd_cookie(r, "session") ? httpd_cookie(r, "session") : "-",
+               httpd_param(r, "id"), httpd_query(r, "q") ? httpd_query(r, "q") : "-", r->body_len,
+               n, all[0], all[1], r->peer, r->who.name,
+               httpd_cookie(r, "session") ? httpd_cookie(r, "session") : "-",
                httpd_header(r, "X-Test") ? httpd_header(r, "X-Test") : "-");
     resp->content_type = "text/plain; charset=utf-8";
     httpd_reply_header(resp, "X-Mine", "yes");
@@ -133,7 +134,8 @@ world_close(struct world *w)
 static int
 setup_open(void **state)
 {
-    struct httpd_config cfg = {.listen = "127.0.0.1:0", .listen_fd = -1, .loopback_hosts_only = true};
+    struct httpd_config cfg = {
+        .listen = "127.0.0.1:0", .listen_fd = -1, .loopback_hosts_only = true};
     *state = world_open(&cfg, false);
     return 0;
 }
@@ -204,7 +206,9 @@ request_reaches_its_handler_with_all_it_says(void **state)
     char out[512];
     const char *headers[] = {"X-Test: t", "Cookie: a=b; session=s1", NULL};
     struct httpc_request get = {.headers = headers};
-    assert_int_equal(ask(w, get, "/api/v1/echo/a%2Fb%20c?q=%E4%B8%AD+x&match[]=up&match%5B%5D=b", out, 512), 200);
+    assert_int_equal(
+        ask(w, get, "/api/v1/echo/a%2Fb%20c?q=%E4%B8%AD+x&match[]=up&match%5B%5D=b", out, 512),
+        200);
     assert_string_equal(out, "GET|/api/v1/echo/a/b c|a/b c|中 x|0|2:up,b|127.0.0.1|anonymous|s1|t");
     const char *form[] = {"Content-Type: application/x-www-form-urlencoded", NULL};
     struct httpc_request post = {.headers = form, .body = "q=up%7B%7D&match[]=z", .body_len = 20};
@@ -220,18 +224,25 @@ errors_are_json_with_the_right_status(void **state)
         const char *method, *path, *code;
         int status;
     } rows[] = {
-        {"GET", "/nope", "not_found", 404},          {"GET", "/api/v1/echo/", "not_found", 404},
-        {"DELETE", "/healthz", "method", 405},       {"GET", "/api/v1/echo/%zz", "syntax", 400},
-        {"GET", "/api/v1/echo/%00", "syntax", 400},  {"GET", "/healthz?a=%", "syntax", 400},
+        {"GET", "/nope", "not_found", 404},
+        {"GET", "/api/v1/echo/", "not_found", 404},
+        {"DELETE", "/healthz", "method", 405},
+        {"GET", "/api/v1/echo/%zz", "syntax", 400},
+        {"GET", "/api/v1/echo/%00", "syntax", 400},
+        {"GET", "/healthz?a=%", "syntax", 400},
         {"GET", "/fail/7", "not_found", 404} /* 7: see err.h */,
-        {"GET", "/fail/6", "not_found", 404},        {"GET", "/fail/13", "busy", 429},
-        {"GET", "/fail/3", "syntax", 400},           {"GET", "/fail/14", "full", 503},
-        {"GET", "/fail/9", "timeout", 504},          {"GET", "/fail/10", "denied", 403},
+        {"GET", "/fail/6", "not_found", 404},
+        {"GET", "/fail/13", "busy", 429},
+        {"GET", "/fail/3", "syntax", 400},
+        {"GET", "/fail/14", "full", 503},
+        {"GET", "/fail/9", "timeout", 504},
+        {"GET", "/fail/10", "denied", 403},
         {"GET", "/fail/2", "io", 500},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char out[512], code[64];
-        int status = ask(w, (struct httpc_request){.method = rows[i].method}, rows[i].path, out, 512);
+        int status =
+            ask(w, (struct httpc_request){.method = rows[i].method}, rows[i].path, out, 512);
         if (i == 6) { /* exists */
             assert_int_equal(status, 409);
             continue;
@@ -261,21 +272,40 @@ body_over_its_ceiling_is_413_by_any_way(void **state)
 {
     struct world *w = *state;
     char out[512], *big = calloc(1, 3u << 20);
-    assert_int_equal(ask(w, (struct httpc_request){.method = "PUT", .body = big, .body_len = 10}, "/small", out, 512), 200);
-    assert_int_equal(ask(w, (struct httpc_request){.method = "PUT", .body = big, .body_len = 11}, "/small", out, 512), 413);
-    assert_int_equal(ask(w, (struct httpc_request){.method = "POST", .body = big, .body_len = 1u << 20}, "/api/v1/echo/1", out, 512), 200);
-    assert_int_equal(ask(w, (struct httpc_request){.method = "POST", .body = big, .body_len = (1u << 20) + 1}, "/api/v1/echo/1", out, 512), 413);
-    raw(w, "PUT /small HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+    assert_int_equal(ask(w, (struct httpc_request){.method = "PUT", .body = big, .body_len = 10},
+                         "/small", out, 512),
+                     200);
+    assert_int_equal(ask(w, (struct httpc_request){.method = "PUT", .body = big, .body_len = 11},
+                         "/small", out, 512),
+                     413);
+    assert_int_equal(
+        ask(w, (struct httpc_request){.method = "POST", .body = big, .body_len = 1u << 20},
+            "/api/v1/echo/1", out, 512),
+        200);
+    assert_int_equal(
+        ask(w, (struct httpc_request){.method = "POST", .body = big, .body_len = (1u << 20) + 1},
+            "/api/v1/echo/1", out, 512),
+        413);
+    raw(w,
+        "PUT /small HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+        "chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
         "}}", out, sizeof out);
     assert_non_null(strstr(out, " 413 "));
-    raw(w, "PUT /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", "}}", out, sizeof out);
+    raw(w, "PUT /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", "}}",
+        out, sizeof out);
     assert_non_null(strstr(out, " 413 "));
     struct buf bomb;
     buf_init(&bomb, 4u << 20);
     assert_int_equal(compress_gzip(big, 3u << 20, &bomb), 0);
     const char *gzip[] = {"Content-Encoding: gzip", NULL};
-    assert_int_equal(ask(w, (struct httpc_request){.headers = gzip, .body = bomb.data, .body_len = bomb.len}, "/api/v1/echo/1", out, 512), 413);
-    assert_int_equal(ask(w, (struct httpc_request){.headers = gzip, .body = bomb.data, .body_len = bomb.len}, "/write", out, 512), 200);
+    assert_int_equal(
+        ask(w, (struct httpc_request){.headers = gzip, .body = bomb.data, .body_len = bomb.len},
+            "/api/v1/echo/1", out, 512),
+        413);
+    assert_int_equal(
+        ask(w, (struct httpc_request){.headers = gzip, .body = bomb.data, .body_len = bomb.len},
+            "/write", out, 512),
+        200);
     assert_non_null(strstr(out, "|3145728|"));
     buf_done(&bomb);
     free(big);
@@ -288,15 +318,18 @@ body_is_unpacked_by_its_content_encoding(void **state)
     static const struct {
         const char *coding;
         int status;
-    } rows[] = {{"Content-Encoding: zstd", 200}, {"Content-Encoding: gzip", 400},
-                {"Content-Encoding: br", 415},   {"Content-Encoding: snappy", 200}};
+    } rows[] = {{"Content-Encoding: zstd", 200},
+                {"Content-Encoding: gzip", 400},
+                {"Content-Encoding: br", 415},
+                {"Content-Encoding: snappy", 200}};
     struct buf packed;
     buf_init(&packed, 1000);
     compress_zstd("0123456789", 10, 3, &packed);
     for (size_t i = 0; i < 4; i++) {
         char out[512];
         const char *headers[] = {rows[i].coding, NULL};
-        struct httpc_request req = {.headers = headers, .body = packed.data, .body_len = packed.len};
+        struct httpc_request req = {
+            .headers = headers, .body = packed.data, .body_len = packed.len};
         assert_int_equal(ask(w, req, "/write", out, 512), rows[i].status);
         if (!i)
             assert_non_null(strstr(out, "|10|"));
@@ -313,13 +346,16 @@ answers_are_packed_for_those_who_accept_it(void **state)
     for (int i = 0; i < 2; i++) {
         char text[200], want[64];
         snprintf(text, sizeof text,
-                 "GET /large HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: %s\r\nConnection: close\r\n\r\n", codings[i]);
+                 "GET /large HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: %s\r\nConnection: "
+                 "close\r\n\r\n",
+                 codings[i]);
         raw(w, text, NULL, out, sizeof out);
         snprintf(want, sizeof want, "Content-Encoding: %s\r\n", codings[i]);
         assert_non_null(strstr(out, want));
         assert_non_null(strstr(out, "Vary: Accept-Encoding"));
     }
-    raw(w, "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
+    raw(w, "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", NULL, out,
+        sizeof out);
     assert_null(strstr(out, "Content-Encoding"));
     assert_non_null(strstr(out, "Content-Length: 80000"));
     assert_int_equal(ask(w, (struct httpc_request){0}, "/large", out, sizeof out), 200);
@@ -333,7 +369,8 @@ every_answer_has_the_security_headers_and_none_that_was_smuggled(void **state)
     static const char *const paths[] = {"/healthz", "/nope", "/fail/2", "/large"};
     for (int i = 0; i < 4; i++) {
         char out[100000], text[200];
-        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", paths[i]);
+        snprintf(text, sizeof text,
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", paths[i]);
         raw(w, text, NULL, out, sizeof out);
         assert_non_null(strstr(out, "X-Content-Type-Options: nosniff\r\n"));
         assert_non_null(strstr(out, "Referrer-Policy: same-origin\r\n"));
@@ -348,10 +385,12 @@ head_has_no_body_and_options_lists_methods(void **state)
 {
     struct world *w = *state;
     char out[2000];
-    raw(w, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
+    raw(w, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", NULL, out,
+        sizeof out);
     assert_non_null(strstr(out, " 200 OK"));
     assert_string_equal(strstr(out, "\r\n\r\n"), "\r\n\r\n");
-    raw(w, "OPTIONS /api/v1/echo/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
+    raw(w, "OPTIONS /api/v1/echo/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", NULL,
+        out, sizeof out);
     assert_non_null(strstr(out, " 204 "));
     assert_non_null(strstr(out, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
 }
@@ -364,10 +403,14 @@ foreign_host_and_cross_site_write_are_refused(void **state)
         const char *method, *header;
         int status;
     } rows[] = {
-        {"GET", "Host: evil.example", 403},         {"GET", "Host: localhost:1", 200},
-        {"GET", "Origin: http://evil.example", 200}, {"POST", "Origin: http://evil.example", 403},
-        {"POST", "Origin: null", 403},              {"POST", "Origin: http://localhost:8080", 200},
-        {"POST", "Sec-Fetch-Site: cross-site", 403}, {"POST", "Sec-Fetch-Site: same-origin", 200},
+        {"GET", "Host: evil.example", 403},
+        {"GET", "Host: localhost:1", 200},
+        {"GET", "Origin: http://evil.example", 200},
+        {"POST", "Origin: http://evil.example", 403},
+        {"POST", "Origin: null", 403},
+        {"POST", "Origin: http://localhost:8080", 200},
+        {"POST", "Sec-Fetch-Site: cross-site", 403},
+        {"POST", "Sec-Fetch-Site: same-origin", 200},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *headers[] = {rows[i].header, NULL};
@@ -385,13 +428,20 @@ roles_are_asked_before_paths_are_told(void **state)
         const char *method, *path, *token;
         int status;
     } rows[] = {
-        {"GET", "/healthz", NULL, 200},          {"GET", "/healthz", "bad", 200},
-        {"GET", "/nope", NULL, 401},             {"GET", "/nope", "viewer", 404},
-        {"GET", "/api/v1/echo/1", NULL, 401},    {"GET", "/api/v1/echo/1", "bad", 401},
-        {"GET", "/api/v1/echo/1", "viewer", 200}, {"GET", "/api/v1/echo/1", "agent", 403},
-        {"POST", "/write", "agent", 200},        {"POST", "/write", "viewer", 403},
-        {"POST", "/write", "admin", 200},        {"PUT", "/small", "viewer", 403},
-        {"PUT", "/small", "operator", 200},      {"DELETE", "/small", NULL, 401},
+        {"GET", "/healthz", NULL, 200},
+        {"GET", "/healthz", "bad", 200},
+        {"GET", "/nope", NULL, 401},
+        {"GET", "/nope", "viewer", 404},
+        {"GET", "/api/v1/echo/1", NULL, 401},
+        {"GET", "/api/v1/echo/1", "bad", 401},
+        {"GET", "/api/v1/echo/1", "viewer", 200},
+        {"GET", "/api/v1/echo/1", "agent", 403},
+        {"POST", "/write", "agent", 200},
+        {"POST", "/write", "viewer", 403},
+        {"POST", "/write", "admin", 200},
+        {"PUT", "/small", "viewer", 403},
+        {"PUT", "/small", "operator", 200},
+        {"DELETE", "/small", NULL, 401},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct httpc_request req = {.method = rows[i].method, .bearer = rows[i].token};
@@ -403,7 +453,8 @@ roles_are_asked_before_paths_are_told(void **state)
     raw(w, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
     assert_non_null(strstr(out, "WWW-Authenticate: Bearer"));
     assert_non_null(strstr(out, "WWW-Authenticate: Basic"));
-    raw(w, "GET /large HTTP/1.1\r\nHost: x\r\nSec-Fetch-Mode: cors\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
+    raw(w, "GET /large HTTP/1.1\r\nHost: x\r\nSec-Fetch-Mode: cors\r\nConnection: close\r\n\r\n",
+        NULL, out, sizeof out);
     assert_null(strstr(out, "Basic"));
 }
 
@@ -417,7 +468,9 @@ events_reach_the_streams_that_may_see_them(void **state)
     for (int i = 0; i < 2; i++) {
         char text[200];
         fd[i] = connect_to(w);
-        snprintf(text, sizeof text, "GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", tokens[i]);
+        snprintf(text, sizeof text,
+                 "GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n",
+                 tokens[i]);
         assert_int_equal(write(fd[i], text, strlen(text)), strlen(text));
         for (size_t len = 0; !strstr(out[i], "retry: 3000");)
             len += (size_t)read(fd[i], out[i] + len, sizeof out[i] - len - 1);
@@ -452,7 +505,8 @@ stream_that_does_not_read_is_closed(void **state)
     memset(json, 'x', sizeof json - 1);
     json[sizeof json - 1] = 0;
     int fd = connect_to(w);
-    const char *text = "GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\n\r\n";
+    const char *text =
+        "GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\n\r\n";
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     assert_true(read(fd, out, sizeof out) > 0);
     for (int i = 0; i < 1000; i++)
@@ -550,7 +604,10 @@ start_fails_with_the_cause(void **state)
         {.listen = taken, .listen_fd = -1},
         {.listen = "nonsense", .listen_fd = -1},
         {.listen = "127.0.0.1:0", .listen_fd = -1, .tls_cert = "/nonexistent.pem", .tls_key = "/x"},
-        {.listen = "127.0.0.1:0", .listen_fd = -1, .tls_cert = "/etc/hostname", .tls_key = "/etc/hostname"},
+        {.listen = "127.0.0.1:0",
+         .listen_fd = -1,
+         .tls_cert = "/etc/hostname",
+         .tls_key = "/etc/hostname"},
     };
     static const char *const want[] = {"in use", "host:port", "/nonexistent.pem", "HTTP server"};
     for (int i = 0; i < 4; i++) {
@@ -576,14 +633,17 @@ make_certificate(const char *cert, const char *key)
     gnutls_x509_crt_t c;
     gnutls_datum_t d;
     assert_int_equal(gnutls_x509_privkey_init(&k), 0);
-    assert_int_equal(gnutls_x509_privkey_generate(k, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0), 0);
+    assert_int_equal(gnutls_x509_privkey_generate(
+                         k, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
+                     0);
     gnutls_x509_crt_init(&c);
     gnutls_x509_crt_set_version(c, 3);
     gnutls_x509_crt_set_serial(c, "\1", 1);
     gnutls_x509_crt_set_activation_time(c, time(NULL) - 3600);
     gnutls_x509_crt_set_expiration_time(c, time(NULL) + 3600);
     gnutls_x509_crt_set_dn(c, "CN=myriascope.test", NULL);
-    gnutls_x509_crt_set_subject_alt_name(c, GNUTLS_SAN_DNSNAME, "myriascope.test", 15, GNUTLS_FSAN_SET);
+    gnutls_x509_crt_set_subject_alt_name(c, GNUTLS_SAN_DNSNAME, "myriascope.test", 15,
+                                         GNUTLS_FSAN_SET);
     gnutls_x509_crt_set_basic_constraints(c, 1, -1);
     gnutls_x509_crt_set_key(c, k);
     assert_int_equal(gnutls_x509_crt_sign2(c, c, k, GNUTLS_DIG_SHA256, 0), 0);
@@ -606,7 +666,8 @@ tls_serves_those_who_can_verify_it(void **state)
     snprintf(cert, sizeof cert, "%s/cert.pem", folder);
     snprintf(key, sizeof key, "%s/key.pem", folder);
     make_certificate(cert, key);
-    struct httpd_config cfg = {.listen = "127.0.0.1:0", .listen_fd = -1, .tls_cert = cert, .tls_key = key};
+    struct httpd_config cfg = {
+        .listen = "127.0.0.1:0", .listen_fd = -1, .tls_cert = cert, .tls_key = key};
     struct world *w = world_open(&cfg, true);
     char url[128], out[100000];
     struct httpc_response resp;
@@ -635,14 +696,17 @@ packed_page_is_unpacked_for_those_who_cannot(void **state)
     struct buf page;
     buf_init(&page, 10000);
     assert_int_equal(compress_gzip("alert('hello')", 14, &page), 0);
-    struct httpd_config cfg = {.listen = "127.0.0.1:0", .listen_fd = -1, .fallback = on_packed, .fallback_ctx = &page};
+    struct httpd_config cfg = {
+        .listen = "127.0.0.1:0", .listen_fd = -1, .fallback = on_packed, .fallback_ctx = &page};
     struct world *w = world_open(&cfg, false);
     char out[2000];
-    raw(w, "GET /jobs/4711 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
+    raw(w, "GET /jobs/4711 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", NULL, out,
+        sizeof out);
     assert_non_null(strstr(out, "\r\n\r\nalert('hello')"));
     assert_non_null(strstr(out, "Cache-Control: max-age=60"));
     assert_null(strstr(out, "no-store"));
-    raw(w, "GET /jobs HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n", NULL, out, sizeof out);
+    raw(w, "GET /jobs HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n",
+        NULL, out, sizeof out);
     assert_non_null(strstr(out, "Content-Encoding: gzip"));
     /* Paths of the API are never the page's. */
     assert_int_equal(ask(w, (struct httpc_request){0}, "/api/v1/nope", NULL, 0), 404);

@@ -15,9 +15,17 @@ escapes_decode_and_broken_ones_are_refused(void **state)
         const char *in, *out;
         bool plus;
     } rows[] = {
-        {"abc", "abc", false},  {"a%20b", "a b", false}, {"a+b", "a+b", false}, {"a+b", "a b", true},
-        {"%e4%B8%ad", "中", false}, {"%2F", "/", false},     {"%", NULL, false},    {"%1", NULL, false},
-        {"%zz", NULL, false},   {"%00", NULL, false},    {"", "", true},
+        {"abc", "abc", false},
+        {"a%20b", "a b", false},
+        {"a+b", "a+b", false},
+        {"a+b", "a b", true},
+        {"%e4%B8%ad", "中", false},
+        {"%2F", "/", false},
+        {"%", NULL, false},
+        {"%1", NULL, false},
+        {"%zz", NULL, false},
+        {"%00", NULL, false},
+        {"", "", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[32];
@@ -120,11 +128,15 @@ only_loopback_hosts_are_loopback(void **state)
         const char *host;
         bool loopback;
     } rows[] = {
-        {"localhost", true},     {"localhost:8686", true}, {"LOCALHOST.:1", true}, {"127.0.0.1", true},
-        {"127.1.2.3:80", true},  {"[::1]", true},          {"[::1]:8686", true},   {"", false},
-        {"evil.example", false}, {"localhost.evil", false}, {"127.0.0.1.evil", false}, {"[::2]", false},
-        {"[::1", false},         {"127.0.0.1:80:x", false}, {"127.0.0.999", false}, {"[::1]x", false},
-        {"localhost:x", false},  {"128.0.0.1", false},
+        {"localhost", true},       {"localhost:8686", true},
+        {"LOCALHOST.:1", true},    {"127.0.0.1", true},
+        {"127.1.2.3:80", true},    {"[::1]", true},
+        {"[::1]:8686", true},      {"", false},
+        {"evil.example", false},   {"localhost.evil", false},
+        {"127.0.0.1.evil", false}, {"[::2]", false},
+        {"[::1", false},           {"127.0.0.1:80:x", false},
+        {"127.0.0.999", false},    {"[::1]x", false},
+        {"localhost:x", false},    {"128.0.0.1", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (httpd_host_is_loopback(rows[i].host) != rows[i].loopback)
@@ -139,9 +151,15 @@ accepted_codings_are_read_with_their_weights(void **state)
         const char *accept, *coding;
         bool yes;
     } rows[] = {
-        {NULL, "gzip", false},          {"gzip", "gzip", true},         {"br, gzip;q=0.5", "gzip", true},
-        {"gzip;q=0, zstd", "gzip", false}, {"gzip;q=0, zstd", "zstd", true}, {"GZIP", "gzip", true},
-        {"gzipx", "gzip", false},       {"deflate", "gzip", false},     {"gzip, br;q=0", "gzip", true},
+        {NULL, "gzip", false},
+        {"gzip", "gzip", true},
+        {"br, gzip;q=0.5", "gzip", true},
+        {"gzip;q=0, zstd", "gzip", false},
+        {"gzip;q=0, zstd", "zstd", true},
+        {"GZIP", "gzip", true},
+        {"gzipx", "gzip", false},
+        {"deflate", "gzip", false},
+        {"gzip, br;q=0", "gzip", true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(httpd_accepts(rows[i].accept, rows[i].coding), rows[i].yes);

@@ -274,7 +274,8 @@ struct ended {
 };
 
 static void
-on_exited(void *ctx, int status, int signum, bool timed_out, const struct buf *out, const struct buf *errout)
+on_exited(void *ctx, int status, int signum, bool timed_out, const struct buf *out,
+          const struct buf *errout)
 {
     struct ended *e = ctx;
     e->calls++;
@@ -352,11 +353,20 @@ addresses_split_into_host_and_port(void **state)
         const char *text, *host;
         unsigned port;
     } rows[] = {
-        {"127.0.0.1:80", "127.0.0.1", 80}, {"[::1]:8686", "::1", 8686}, {":514", "", 514},
-        {"localhost:0", "localhost", 0},   {"host", NULL, 0},           {"host:", NULL, 0},
-        {"host:x", NULL, 0},               {"host:70000", NULL, 0},     {"::1:80", NULL, 0},
-        {"[::1]", NULL, 0},                {"[]:1", NULL, 0},           {"[::1:80", NULL, 0},
-        {"a]:1", NULL, 0},                 {"", NULL, 0},
+        {"127.0.0.1:80", "127.0.0.1", 80},
+        {"[::1]:8686", "::1", 8686},
+        {":514", "", 514},
+        {"localhost:0", "localhost", 0},
+        {"host", NULL, 0},
+        {"host:", NULL, 0},
+        {"host:x", NULL, 0},
+        {"host:70000", NULL, 0},
+        {"::1:80", NULL, 0},
+        {"[::1]", NULL, 0},
+        {"[]:1", NULL, 0},
+        {"[::1:80", NULL, 0},
+        {"a]:1", NULL, 0},
+        {"", NULL, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char host[64];

@@ -27,7 +27,8 @@ written_fields_are_read_back(void **state)
     assert_int_equal(protobuf_next(&in, &f), 1);
     assert_true(protobuf_is(&f, 3, PROTOBUF_FIXED64) && protobuf_double(&f) == -1.5);
     assert_int_equal(protobuf_next(&in, &f), 1);
-    assert_true(protobuf_is(&f, 536870911, PROTOBUF_BYTES) && f.len == 4 && !memcmp(f.data, "text", 4));
+    assert_true(protobuf_is(&f, 536870911, PROTOBUF_BYTES) && f.len == 4 &&
+                !memcmp(f.data, "text", 4));
     assert_int_equal(protobuf_next(&in, &f), 1);
     assert_true(protobuf_is(&f, 5, PROTOBUF_BYTES) && f.len == 0 && f.data);
     assert_int_equal(protobuf_next(&in, &f), 0);
@@ -76,19 +77,25 @@ ill_formed_input_is_corrupt(void **state)
         const char *bytes;
         size_t len;
     } rows[] = {
-        {"\x08", 1},                                             /* value missing */
-        {"\x08\x80", 2},                                         /* varint cut */
-        {"\x80", 1},                                             /* tag cut */
-        {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11},    /* 65 bits */
+        {"\x08", 1},                                              /* value missing */
+        {"\x08\x80", 2},                                          /* varint cut */
+        {"\x80", 1},                                              /* tag cut */
+        {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11},     /* 65 bits */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x01", 12}, /* 11 bytes */
-        {"\x00\x01", 2},                                         /* field 0 */
-        {"\x80\x80\x80\x80\x10\x01", 6},                         /* field 2^29 */
-        {"\x09" "1234567", 8},                                   /* fixed64 cut */
-        {"\x0d" "123", 4},                                       /* fixed32 cut */
-        {"\x0a\x02" "1", 3},                                     /* bytes cut */
-        {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},    /* length 2^64-1 */
-        {"\x0b\x0c", 2},                                         /* group */
-        {"\x0e", 1},                                             /* type 6 */
+        {"\x00\x01", 2},                                          /* field 0 */
+        {"\x80\x80\x80\x80\x10\x01", 6},                          /* field 2^29 */
+        {"\x09"
+         "1234567",
+         8}, /* fixed64 cut */
+        {"\x0d"
+         "123",
+         4}, /* fixed32 cut */
+        {"\x0a\x02"
+         "1",
+         3},                                                  /* bytes cut */
+        {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* length 2^64-1 */
+        {"\x0b\x0c", 2},                                      /* group */
+        {"\x0e", 1},                                          /* type 6 */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct protobuf_reader in = protobuf_open(rows[i].bytes, rows[i].len);

@@ -41,7 +41,10 @@ flags_say_how_a_pattern_matches(void **state)
         {"^.$", "\xc3\xa9", 0, 0},
         {"^.$", "\xc3\xa9", REGEX_UTF, 1},
         {"É", "é", REGEX_UTF | REGEX_CASELESS, 1},
-        {"b", "\xff\xfe" "b", REGEX_UTF, 1},
+        {"b",
+         "\xff\xfe"
+         "b",
+         REGEX_UTF, 1},
         {".", "\xff", REGEX_UTF, 0},
         {"(a|b)+c", "xxababcxx", 0, 1},
     };

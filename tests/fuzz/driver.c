@@ -1,14 +1,15 @@
-/* driver: runs a fuzz target without libFuzzer. Arguments are files to replay. Without one it makes inputs of
- * its own: noise of all small lengths, then the target's seeds (files of tests/fuzz/seeds/TARGET) and
- * variations of them, by a fixed generator, so that each run is the same run. Speaks TAP: one result. */
+/* driver: runs a fuzz target without libFuzzer. Arguments are files to replay. Without one it makes
+ * inputs of its own: noise of all small lengths, then the target's seeds (files of
+ * tests/fuzz/seeds/TARGET) and variations of them, by a fixed generator, so that each run is the
+ * same run. Speaks TAP: one result. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVER_INPUT_MAX (1 << 20)
-#define DRIVER_NOISE     4000
+#define DRIVER_INPUT_MAX  (1 << 20)
+#define DRIVER_NOISE      4000
 #define DRIVER_VARIATIONS 2000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,7 +23,8 @@ driver_random(uint64_t *state)
     return *state * 0x2545f4914f6cdd1dull >> 16;
 }
 
-/* The target sees a block of exactly its input's size, so that a sanitizer sees one byte too many. */
+/* The target sees a block of exactly its input's size, so that a sanitizer sees one byte too many.
+ */
 static void
 driver_try(const uint8_t *data, size_t len)
 {

@@ -1,4 +1,5 @@
-/* fuzz_exposition: hostile exporter texts; what is handed on keeps the promises of base/sample.h. */
+/* fuzz_exposition: hostile exporter texts; what is handed on keeps the promises of base/sample.h.
+ */
 #include "base/exposition.h"
 #include "base/str.h"
 

@@ -1,4 +1,5 @@
-/* fuzz_http_query: what a request's first line and headers can hold: escapes, parameters, paths, hosts. */
+/* fuzz_http_query: what a request's first line and headers can hold: escapes, parameters, paths,
+ * hosts. */
 #include "base/httpd_in.h"
 #include "base/loop.h"
 

@@ -1,4 +1,5 @@
-/* fuzz_protobuf: hostile messages, walked three levels deep; all that is given lies within the input. */
+/* fuzz_protobuf: hostile messages, walked three levels deep; all that is given lies within the
+ * input. */
 #include "base/protobuf.h"
 
 #include <stdlib.h>
