@@ -36,7 +36,7 @@ struct main_options {
     unsigned snmp_port; /* MAIN_NO_PORT: no responder */
     int64_t start_ms, duration_ms;
     double speed;
-    bool print_topology, put_topology, list_faults, dry_run, help, quiet;
+    bool print_topology, put_topology, list_faults, dry_run, help, quiet, keep_jobs;
 };
 
 struct main_option {
@@ -120,6 +120,9 @@ static const struct main_option main_table[] = {
     {{"truth", required_argument, NULL, 'U'},
      "FILE",
      "append each fault's begin and end, as JSON lines"},
+    {{"keep-jobs", no_argument, NULL, 'K'},
+     NULL,
+     "leave the jobs running at the end (default: they complete)"},
     {{"dry-run", no_argument, NULL, 'D'}, NULL, "send nothing"},
     {{"quiet", no_argument, NULL, 'q'}, NULL, "no progress line"},
     {{"help", no_argument, NULL, 'h'}, NULL, "print this"},
@@ -221,7 +224,8 @@ main_text_option(struct main_options *o, int c, const char *v)
         bool *at;
     } flags[] = {
         {'p', &o->print_topology}, {'P', &o->put_topology}, {'l', &o->list_faults},
-        {'D', &o->dry_run},        {'h', &o->help},         {'q', &o->quiet},
+        {'D', &o->dry_run},        {'K', &o->keep_jobs},    {'h', &o->help},
+        {'q', &o->quiet},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (flags[i].c == c) {
@@ -577,6 +581,8 @@ main_run(struct main_options *o)
     if (rc >= 0) {
         world_announce(r.world);
         main_loop(&r);
+        if (!o->keep_jobs)
+            world_end_jobs(r.world);
     } else {
         fprintf(stderr, "myriascope-sim: %s\n", err_format(&err, text, sizeof text));
     }

@@ -16,7 +16,7 @@
 #define FABRIC_SPARE_PORTS    2 /* a leaf: where healthy flaps happen */
 
 static int
-fabric_node(struct plan *p, const struct plan_fabric *f, uint32_t n, const char *group)
+plan_fabric_node(struct plan *p, const struct plan_fabric *f, uint32_t n, const char *group)
 {
     char name[32], rack[32], pdu[32], cdu[32];
     uint32_t r = n / FABRIC_NODES_PER_RACK;
@@ -37,7 +37,7 @@ fabric_node(struct plan *p, const struct plan_fabric *f, uint32_t n, const char 
 }
 
 static int64_t
-fabric_nic(struct plan *p, uint32_t index, uint32_t rail)
+plan_fabric_nic(struct plan *p, uint32_t index, uint32_t rail)
 {
     char name[32];
     snprintf(name, sizeof name, "mlx5_%u", index);
@@ -46,7 +46,7 @@ fabric_nic(struct plan *p, uint32_t index, uint32_t rail)
 }
 
 static int64_t
-fabric_port(struct plan *p, uint32_t sw, uint32_t number)
+plan_fabric_port(struct plan *p, uint32_t sw, uint32_t number)
 {
     char name[32];
     snprintf(name, sizeof name, "Ethernet%u", number);
@@ -54,7 +54,7 @@ fabric_port(struct plan *p, uint32_t sw, uint32_t number)
 }
 
 static int
-fabric_cable(struct plan *p, struct plan_end a, int64_t port, double gbps)
+plan_fabric_cable(struct plan *p, struct plan_end a, int64_t port, double gbps)
 {
     if (port < 0)
         return (int)port;
@@ -63,25 +63,26 @@ fabric_cable(struct plan *p, struct plan_end a, int64_t port, double gbps)
 }
 
 static int
-fabric_switch_pair(struct plan *p, uint32_t low, uint32_t up_port, uint32_t high,
-                   uint32_t down_port, double gbps)
+plan_fabric_switch_pair(struct plan *p, uint32_t low, uint32_t up_port, uint32_t high,
+                        uint32_t down_port, double gbps)
 {
-    int64_t a = fabric_port(p, low, up_port), b = fabric_port(p, high, down_port);
+    int64_t a = plan_fabric_port(p, low, up_port), b = plan_fabric_port(p, high, down_port);
     if (a < 0)
         return (int)a;
-    return fabric_cable(p, (struct plan_end){PLAN_PORT, (uint32_t)a}, b, gbps);
+    return plan_fabric_cable(p, (struct plan_end){PLAN_PORT, (uint32_t)a}, b, gbps);
 }
 
 static int64_t
-fabric_switch(struct plan *p, const char *name, const char *role, const char *group, uint32_t rail)
+plan_fabric_switch(struct plan *p, const char *name, const char *role, const char *group,
+                   uint32_t rail)
 {
     struct plan_switch s = {.name = name, .role = role, .group = group, .rail = (int)rail};
     return plan_add_switch(p, &s);
 }
 
 static int
-fabric_rail_switches(struct plan *p, const struct plan_fabric *f, uint32_t *ret_leaf,
-                     uint32_t *ret_spine)
+plan_fabric_rail_switches(struct plan *p, const struct plan_fabric *f, uint32_t *ret_leaf,
+                          uint32_t *ret_spine)
 {
     char name[32], group[16];
     int64_t rc;
@@ -90,31 +91,31 @@ fabric_rail_switches(struct plan *p, const struct plan_fabric *f, uint32_t *ret_
         for (uint32_t r = 0; r < f->rails; r++) {
             snprintf(group, sizeof group, "g%02u", g + 1);
             snprintf(name, sizeof name, "leaf-%s-%u", group, r + 1);
-            if ((rc = fabric_switch(p, name, "leaf", group, r + 1)) < 0)
+            if ((rc = plan_fabric_switch(p, name, "leaf", group, r + 1)) < 0)
                 return (int)rc;
         }
     *ret_spine = p->switches.count;
     for (uint32_t s = 0; s < f->spines; s++) {
         snprintf(name, sizeof name, "spine-%02u", s + 1);
-        if ((rc = fabric_switch(p, name, "spine", "", 0)) < 0)
+        if ((rc = plan_fabric_switch(p, name, "spine", "", 0)) < 0)
             return (int)rc;
     }
     return 0;
 }
 
 static int
-fabric_rail_group(struct plan *p, const struct plan_fabric *f, uint32_t g, uint32_t leaf)
+plan_fabric_rail_group(struct plan *p, const struct plan_fabric *f, uint32_t g, uint32_t leaf)
 {
     char group[16];
     snprintf(group, sizeof group, "g%02u", g + 1);
     for (uint32_t i = 0; i < f->nodes_per_group && p->nodes.count < f->nodes; i++) {
-        int rc = fabric_node(p, f, p->nodes.count, group);
+        int rc = plan_fabric_node(p, f, p->nodes.count, group);
         for (uint32_t r = 0; rc >= 0 && r < f->rails; r++) {
-            int64_t nic = fabric_nic(p, r, r + 1);
+            int64_t nic = plan_fabric_nic(p, r, r + 1);
             if (nic < 0)
                 return (int)nic;
-            int64_t port = fabric_port(p, leaf + g * f->rails + r, i + 1);
-            rc = fabric_cable(p, (struct plan_end){PLAN_NIC, (uint32_t)nic}, port, f->gbps);
+            int64_t port = plan_fabric_port(p, leaf + g * f->rails + r, i + 1);
+            rc = plan_fabric_cable(p, (struct plan_end){PLAN_NIC, (uint32_t)nic}, port, f->gbps);
         }
         if (rc < 0)
             return rc;
@@ -123,76 +124,79 @@ fabric_rail_group(struct plan *p, const struct plan_fabric *f, uint32_t g, uint3
 }
 
 static int
-fabric_rail_expand(struct plan *p, struct plan_fabric f)
+plan_fabric_rail_expand(struct plan *p, struct plan_fabric f)
 {
     uint32_t leaf = 0, spine = 0;
-    int rc = fabric_rail_switches(p, &f, &leaf, &spine);
+    int rc = plan_fabric_rail_switches(p, &f, &leaf, &spine);
     for (uint32_t g = 0; rc >= 0 && g < f.groups; g++) {
-        rc = fabric_rail_group(p, &f, g, leaf);
+        rc = plan_fabric_rail_group(p, &f, g, leaf);
         for (uint32_t r = 0; rc >= 0 && r < f.rails; r++) {
             uint32_t l = g * f.rails + r;
             for (uint32_t s = 0; rc >= 0 && s < f.spines; s++)
-                rc = fabric_switch_pair(p, leaf + l, f.nodes_per_group + s + 1, spine + s, l + 1,
-                                        f.gbps);
+                rc = plan_fabric_switch_pair(p, leaf + l, f.nodes_per_group + s + 1, spine + s,
+                                             l + 1, f.gbps);
             for (uint32_t x = 0; rc >= 0 && x < FABRIC_SPARE_PORTS; x++)
-                rc = fabric_port(p, leaf + l, f.nodes_per_group + f.spines + x + 1) < 0 ? ERR_NOMEM
-                                                                                        : 0;
+                rc = plan_fabric_port(p, leaf + l, f.nodes_per_group + f.spines + x + 1) < 0
+                         ? ERR_NOMEM
+                         : 0;
         }
     }
     return rc;
 }
 
 static int
-fabric_tree_pod(struct plan *p, const struct plan_fabric *f, uint32_t pod, uint32_t core)
+plan_fabric_tree_pod(struct plan *p, const struct plan_fabric *f, uint32_t pod, uint32_t core)
 {
     uint32_t half = f->k / 2, edge = p->switches.count;
     char name[32], group[16];
     snprintf(group, sizeof group, "p%02u", pod + 1);
     for (uint32_t i = 0; i < f->k; i++) {
         snprintf(name, sizeof name, "%s-%s-%u", i < half ? "leaf" : "spine", group, i % half + 1);
-        int64_t rc = fabric_switch(p, name, i < half ? "leaf" : "spine", group, 0);
+        int64_t rc = plan_fabric_switch(p, name, i < half ? "leaf" : "spine", group, 0);
         if (rc < 0)
             return (int)rc;
     }
     int rc = 0;
     for (uint32_t e = 0; e < half; e++)
         for (uint32_t a = 0; rc >= 0 && a < half; a++)
-            rc = fabric_switch_pair(p, edge + e, half + a + 1, edge + half + a, e + 1, f->gbps);
+            rc =
+                plan_fabric_switch_pair(p, edge + e, half + a + 1, edge + half + a, e + 1, f->gbps);
     for (uint32_t a = 0; a < half; a++)
         for (uint32_t c = 0; rc >= 0 && c < half; c++)
-            rc = fabric_switch_pair(p, edge + half + a, half + c + 1, core + a * half + c, pod + 1,
-                                    f->gbps);
+            rc = plan_fabric_switch_pair(p, edge + half + a, half + c + 1, core + a * half + c,
+                                         pod + 1, f->gbps);
     uint32_t ports = half * half / f->rails;
     for (uint32_t n = 0; rc >= 0 && n < ports && p->nodes.count < f->nodes; n++) {
-        rc = fabric_node(p, f, p->nodes.count, group);
+        rc = plan_fabric_node(p, f, p->nodes.count, group);
         for (uint32_t r = 0; rc >= 0 && r < f->rails; r++) {
-            int64_t nic = fabric_nic(p, r, 0);
+            int64_t nic = plan_fabric_nic(p, r, 0);
             uint32_t at = n * f->rails + r;
             rc = nic < 0 ? (int)nic
-                         : fabric_cable(p, (struct plan_end){PLAN_NIC, (uint32_t)nic},
-                                        fabric_port(p, edge + at / half, at % half + 1), f->gbps);
+                         : plan_fabric_cable(p, (struct plan_end){PLAN_NIC, (uint32_t)nic},
+                                             plan_fabric_port(p, edge + at / half, at % half + 1),
+                                             f->gbps);
         }
     }
     return rc;
 }
 
 static int
-fabric_tree_expand(struct plan *p, struct plan_fabric f)
+plan_fabric_tree_expand(struct plan *p, struct plan_fabric f)
 {
     uint32_t half = f.k / 2, core = p->switches.count;
     char name[32];
     int rc = 0;
     for (uint32_t c = 0; rc >= 0 && c < half * half; c++) {
         snprintf(name, sizeof name, "core-%02u", c + 1);
-        rc = fabric_switch(p, name, "core", "", 0) < 0 ? ERR_EXISTS : 0;
+        rc = plan_fabric_switch(p, name, "core", "", 0) < 0 ? ERR_EXISTS : 0;
     }
     for (uint32_t pod = 0; rc >= 0 && pod < f.k && p->nodes.count < f.nodes; pod++)
-        rc = fabric_tree_pod(p, &f, pod, core);
+        rc = plan_fabric_tree_pod(p, &f, pod, core);
     return rc;
 }
 
 static void
-fabric_rail_defaults(struct plan_fabric *f)
+plan_fabric_rail_defaults(struct plan_fabric *f)
 {
     if (f->rails == 0)
         f->rails = 8;
@@ -207,7 +211,7 @@ fabric_rail_defaults(struct plan_fabric *f)
 }
 
 static void
-fabric_tree_defaults(struct plan_fabric *f)
+plan_fabric_tree_defaults(struct plan_fabric *f)
 {
     if (f->rails == 0)
         f->rails = 1;
@@ -230,9 +234,9 @@ plan_expand(struct plan *p, const struct plan_fabric *from, struct err *err)
     if (f.gbps <= 0)
         f.gbps = 400;
     if (tree)
-        fabric_tree_defaults(&f);
+        plan_fabric_tree_defaults(&f);
     else
-        fabric_rail_defaults(&f);
+        plan_fabric_rail_defaults(&f);
     if (f.nodes > 32768 || f.gpus > 64 || f.rails > 16 || f.spines > 512 ||
         f.nodes_per_group > 512 || f.groups > 1024)
         return err_set(
@@ -241,7 +245,7 @@ plan_expand(struct plan *p, const struct plan_fabric *from, struct err *err)
             "nodes, 16 rails, 512 spines");
     if (tree && (f.k < 4 || f.k > 128 || f.k % 2 != 0))
         return err_set(err, ERR_RANGE, "a fat-tree needs an even k of 4 to 128, not %u", f.k);
-    int rc = tree ? fabric_tree_expand(p, f) : fabric_rail_expand(p, f);
+    int rc = tree ? plan_fabric_tree_expand(p, f) : plan_fabric_rail_expand(p, f);
     if (rc < 0)
         return err_set(err, rc, "the fabric could not be expanded: %s", err_text(rc));
     return 0;

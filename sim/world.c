@@ -173,6 +173,21 @@ world_announce(struct world *w)
             w->sink.job(w->sink.ctx, &w->jobs[i], true);
 }
 
+void
+world_end_jobs(struct world *w)
+{
+    for (uint32_t i = 0; i < w->job_count; i++) {
+        struct simjob *j = &w->jobs[i];
+        if (j->state > SIMJOB_FAILING)
+            continue;
+        j->state = SIMJOB_ENDED;
+        j->end_ms = w->now_ms;
+        j->exit_code = 0;
+        if (w->sink.job != NULL)
+            w->sink.job(w->sink.ctx, j, false);
+    }
+}
+
 static void
 world_clear(struct world *w)
 {

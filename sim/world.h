@@ -196,6 +196,8 @@ int world_new(struct plan *plan, const struct world_config *cfg, const struct wo
 void world_free(struct world *w);
 /* Tells the sink of the jobs that run from the start. */
 void world_announce(struct world *w);
+/* Ends the jobs that still run, as completed, and tells the sink. */
+void world_end_jobs(struct world *w);
 /* Moves to now (at least 1 ms, at most 10 s behind): modifiers, faults, links, jobs. No series are
  * touched. */
 void world_step(struct world *w, int64_t now_ms);
