@@ -82,21 +82,25 @@ function Page() {
   }
 }
 
+// Asked at once, while the words are on their way.
+const early = app.place.page === 'signin' ? null : api.session();
+early?.catch(() => undefined);
+
 function App() {
   const { place, session, lang } = useApp();
   const [bad, setBad] = useState('');
-  const ask = () => {
+  const ask = (first?: Promise<api.Session>) => {
     setBad('');
-    api.session().then((s) => set({ session: s }), (e) => {
+    (first ?? api.session()).then((s) => set({ session: s }), (e) => {
       if (e.status === 401) leave();
       else setBad(errorText(e));
     });
   };
   useEffect(() => {
-    if (app.place.page !== 'signin') ask();
+    if (app.place.page !== 'signin') ask(early ?? undefined);
   }, []);
   if (place.page === 'signin') return <Later key={lang} name="signin" load={async () => (await admin()).SignIn} />;
-  if (bad) return <main class="signin"><div class="error" role="alert"><span>{bad}</span><Btn on={ask}>{t('do.retry')}</Btn></div></main>;
+  if (bad) return <main class="signin"><div class="error" role="alert"><span>{bad}</span><Btn on={() => ask()}>{t('do.retry')}</Btn></div></main>;
   if (!session) return <Skeleton lines={8} />;
   return <Frame><Guard key={place.page + place.id}><Page /></Guard></Frame>;
 }

@@ -36,7 +36,13 @@ const LETTER: Record<string, string> = { f: 'overview', j: 'jobs', i: 'incidents
 
 function Menu({ close }: { close: () => void }) {
   const { place } = useApp();
-  const o = useLoad((s) => api.overview(null, s), ['menu'], { every: 60, on: ['incident'] });
+  // After the page's own questions.
+  const [calm, setCalm] = useState(false);
+  useEffect(() => {
+    const id = setTimeout(() => setCalm(true), 1000);
+    return () => clearTimeout(id);
+  }, []);
+  const o = useLoad((s) => api.overview(null, s), ['menu'], { every: 60, on: ['incident'], when: calm });
   const oldest = o.data?.retention_start ?? null;
   useEffect(() => set({ retention: oldest }), [oldest]);
   return (
@@ -147,6 +153,7 @@ function Palette({ close }: { close: () => void }) {
           if (e.key === 'ArrowDown') setAt(Math.min(sel + 1, rows.length - 1));
           else if (e.key === 'ArrowUp') setAt(Math.max(sel - 1, 0));
           else if (e.key === 'Enter' && rows[sel]) open(rows[sel].to);
+          else if (e.key === 'Escape') close();
           else return;
           e.preventDefault();
         }} />

@@ -38,17 +38,17 @@ export function spanOf(f: Fleet, m: Measure | null): [number, number] {
 
 function hatch(c: CanvasRenderingContext2D): CanvasPattern | string {
   const p = document.createElement('canvas');
-  p.width = p.height = 5;
+  p.width = p.height = 4;
   const g = p.getContext('2d');
   if (!g) return css('--none');
   g.fillStyle = css('--none-bg');
-  g.fillRect(0, 0, 5, 5);
+  g.fillRect(0, 0, 4, 4);
   g.strokeStyle = css('--hatch');
-  g.lineWidth = 1.1;
-  for (const d of [-5, 0, 5]) {
+  g.lineWidth = 1.2;
+  for (const d of [-4, 0, 4]) {
     g.beginPath();
-    g.moveTo(d, 5);
-    g.lineTo(d + 5, 0);
+    g.moveTo(d, 4);
+    g.lineTo(d + 4, 0);
     g.stroke();
   }
   return c.createPattern(p, 'repeat') ?? css('--none');
