@@ -1,4 +1,5 @@
-/* builtin: the digest and the pattern database that make put into the program, as read-only pages of its file. */
+/* builtin: the digest and the pattern database that make put into the program, as read-only pages
+ * of its file. */
 #include "kb/inside.h"
 
 __asm__(".section .rodata\n"

@@ -1,13 +1,13 @@
 /* digest: a knowledge base as bytes, made at build and read at every start without a parser.
  *
- *   header   "MSKB" u32 version, u32 pool length, u32 body length, u32 entries, u32 families, u64 0 (reserved)
- *   pool     the strings, each once, 0-terminated; offset 0 is the empty string
- *   body     the entries, then the families, field by field in the order of the functions below:
- *            u32 (little endian), i64 and f64 as 8 bytes, text as u32 offset into the pool + 1 (0: NULL), lists with
- *            their count before them
+ *   header   "MSKB" u32 version, u32 pool length, u32 body length, u32 entries, u32 families, u64 0
+ * (reserved) pool     the strings, each once, 0-terminated; offset 0 is the empty string body the
+ * entries, then the families, field by field in the order of the functions below: u32 (little
+ * endian), i64 and f64 as 8 bytes, text as u32 offset into the pool + 1 (0: NULL), lists with their
+ * count before them
  *
- * Strings are used where they lie, so the bytes outlive the knowledge base. Reading checks every bound: bytes that are
- * not a digest give ERR_CORRUPT. */
+ * Strings are used where they lie, so the bytes outlive the knowledge base. Reading checks every
+ * bound: bytes that are not a digest give ERR_CORRUPT. */
 #include "kb/inside.h"
 
 #include <string.h>
@@ -57,7 +57,8 @@ digest_str(struct digest_out *o, const char *s)
     size_t n = strlen(s), place = n ? (size_t)(uintptr_t)map_get(o->seen, s, n) : 1;
     if (!place) {
         place = o->pool.len + 1;
-        if (map_set(o->seen, s, n, (void *)(uintptr_t)place, NULL) || buf_append(&o->pool, s, n + 1))
+        if (map_set(o->seen, s, n, (void *)(uintptr_t)place, NULL) ||
+            buf_append(&o->pool, s, n + 1))
             o->failed = true;
     }
     digest_u32(o, place);
@@ -195,7 +196,8 @@ kb_digest_encode(const struct kb *kb, struct buf *out)
     digest_u32(&o, kb->family_count);
     digest_i64(&o, 0);
     bool failed = !o.seen || o.failed || o.pool.failed || o.body.failed || body.failed;
-    failed = failed || buf_append(out, o.body.data, o.body.len) || buf_append(out, o.pool.data, o.pool.len) ||
+    failed = failed || buf_append(out, o.body.data, o.body.len) ||
+             buf_append(out, o.pool.data, o.pool.len) ||
              (body.len && buf_append(out, body.data, body.len));
     map_free(o.seen, NULL);
     buf_done(&o.pool);
@@ -406,11 +408,13 @@ kb_digest_decode(struct kb *kb, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
     struct digest_in in = {.at = bytes + 4, .end = bytes + len, .arena = kb->arena};
-    if (len < DIGEST_HEADER || memcmp(bytes, "MSKB", 4) != 0 || digest_get_u32(&in) != DIGEST_VERSION)
+    if (len < DIGEST_HEADER || memcmp(bytes, "MSKB", 4) != 0 ||
+        digest_get_u32(&in) != DIGEST_VERSION)
         return ERR_CORRUPT;
     size_t pool = digest_get_u32(&in), body = digest_get_u32(&in);
     size_t entries = digest_get_u32(&in), families = digest_get_u32(&in);
-    if (pool > len - DIGEST_HEADER || body != len - DIGEST_HEADER - pool || !pool || bytes[DIGEST_HEADER + pool - 1])
+    if (pool > len - DIGEST_HEADER || body != len - DIGEST_HEADER - pool || !pool ||
+        bytes[DIGEST_HEADER + pool - 1])
         return ERR_CORRUPT;
     in.pool = (const char *)bytes + DIGEST_HEADER;
     in.pool_len = pool;

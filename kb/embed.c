@@ -1,6 +1,7 @@
-/* embed: run by make: checks every built-in entry and writes the digest and the pattern database that the programs
- * carry. `kb-embed ENTRIES DIGEST MATCHER`; on a problem, each with file and line, nothing is written.
- * `kb-embed --lint ENTRIES` runs every check of kb_lint as well and writes nothing. */
+/* embed: run by make: checks every built-in entry and writes the digest and the pattern database
+ * that the programs carry. `kb-embed ENTRIES DIGEST MATCHER`; on a problem, each with file and
+ * line, nothing is written. `kb-embed --lint ENTRIES` runs every check of kb_lint as well and
+ * writes nothing. */
 #include "base/str.h"
 #include "kb/inside.h"
 #include "kb/matcher_inside.h"
@@ -85,7 +86,8 @@ embed_make(char **argv)
     buf_init(&text, 4u << 20);
     struct kb_problems problems = {.out = &text}, links = {.out = &text};
     struct kb *kb = kb_new();
-    int rc = kb ? kb_read_folder(kb, argv[1], false, &problems, &err) : err_set(&err, ERR_NOMEM, "out of memory");
+    int rc = kb ? kb_read_folder(kb, argv[1], false, &problems, &err)
+                : err_set(&err, ERR_NOMEM, "out of memory");
     if (!rc)
         rc = kb_finish(kb, &links);
     fputs(buf_str(&text), stderr);

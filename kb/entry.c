@@ -1,7 +1,8 @@
 /* entry: one entry of YAML, checked against the schema key by key, into struct kb_entry.
  *
- * Expected load: a few hundred entries at build, a few dozen of a site at start. Always true: a problem is a sentence
- * with its place, parsing goes on behind it, and what was wrong is left out of the entry. */
+ * Expected load: a few hundred entries at build, a few dozen of a site at start. Always true: a
+ * problem is a sentence with its place, parsing goes on behind it, and what was wrong is left out
+ * of the entry. */
 #include "base/clock.h"
 #include "base/regex.h"
 #include "base/str.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 
 void
-kb_problem_at(struct kb_problems *problems, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+kb_problem_at(struct kb_problems *problems, const char *file, unsigned line, unsigned column,
+              const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -38,7 +40,8 @@ kb_problem(struct kb_parse *p, const struct doc_node *n, const char *fmt, ...)
     kb_problem_at(p->problems, p->file, n ? n->line : 0, n ? n->column : 0, "%s", text);
 }
 
-/* A list's room: count entries more than what the overridden entry had, when the entry extends it. */
+/* A list's room: count entries more than what the overridden entry had, when the entry extends it.
+ */
 static void *
 entry_list(struct kb_parse *p, const void *base, size_t *count, size_t more, size_t size)
 {
@@ -54,8 +57,8 @@ bool
 kb_id_ok(const char *id)
 {
     size_t n = strlen(id);
-    return n && n <= EVENT_CODE_MAX && strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n && id[0] != '.' &&
-           id[n - 1] != '.';
+    return n && n <= EVENT_CODE_MAX && strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789.-") == n &&
+           id[0] != '.' && id[n - 1] != '.';
 }
 
 bool
@@ -71,8 +74,9 @@ kb_keys_check(struct kb_parse *p, const struct doc_node *n, const char *const *k
             found = strcmp(m->key, known[i]) == 0;
         const char *near = found ? NULL : str_nearest(m->key, known);
         if (!found)
-            kb_problem_at(p->problems, p->file, m->key_line, m->key_column, near ? "unknown key %s; did you mean %s?"
-                          : "unknown key %s", m->key, near);
+            kb_problem_at(p->problems, p->file, m->key_line, m->key_column,
+                          near ? "unknown key %s; did you mean %s?" : "unknown key %s", m->key,
+                          near);
     }
     return true;
 }
@@ -240,7 +244,8 @@ kb_log_parse(struct kb_parse *p, const struct doc_node *n, struct kb_signal *s)
 {
     static const char *const known[] = {"pattern", "source", "match", "reject", NULL};
     static const char *const sources[] = {"any", "kernel", "job", "syslog", "switch", NULL};
-    if (!kb_keys_check(p, n, known) || !(s->pattern = kb_str_keep(p, doc_get(n, "pattern"), "pattern")))
+    if (!kb_keys_check(p, n, known) ||
+        !(s->pattern = kb_str_keep(p, doc_get(n, "pattern"), "pattern")))
         return false;
     struct regex *r = NULL;
     struct err err = {0};
@@ -254,7 +259,8 @@ kb_log_parse(struct kb_parse *p, const struct doc_node *n, struct kb_signal *s)
         if (strcmp(source, sources[i]) == 0)
             s->source = sources[i];
     if (!s->source)
-        kb_problem(p, doc_get(n, "source"), "source is any, kernel, job, syslog or switch, not %s", source);
+        kb_problem(p, doc_get(n, "source"), "source is any, kernel, job, syslog or switch, not %s",
+                   source);
     s->match = kb_lines_parse(p, doc_get(n, "match"), "match");
     s->reject = kb_lines_parse(p, doc_get(n, "reject"), "reject");
     if (s->match && !s->match[0])
@@ -310,8 +316,8 @@ static const struct {
     enum kb_signal_kind kind;
     bool (*parse)(struct kb_parse *p, const struct doc_node *n, struct kb_signal *s);
 } signal_rows[] = {
-    {"log", KB_SIGNAL_LOG, kb_log_parse},       {"metric", KB_SIGNAL_METRIC, signal_metric},
-    {"trap", KB_SIGNAL_TRAP, signal_trap},    {"delta", KB_SIGNAL_DELTA, signal_delta},
+    {"log", KB_SIGNAL_LOG, kb_log_parse},  {"metric", KB_SIGNAL_METRIC, signal_metric},
+    {"trap", KB_SIGNAL_TRAP, signal_trap}, {"delta", KB_SIGNAL_DELTA, signal_delta},
     {"code", KB_SIGNAL_CODE, signal_code},
 };
 #define SIGNAL_KINDS (sizeof signal_rows / sizeof *signal_rows)
@@ -354,13 +360,15 @@ entry_clears(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e)
     static const char *const known[] = {"after", "pattern", "event", NULL};
     if (!kb_keys_check(p, n, known))
         return;
-    const struct doc_node *after = doc_get(n, "after"), *pattern = doc_get(n, "pattern"), *event = doc_get(n, "event");
+    const struct doc_node *after = doc_get(n, "after"), *pattern = doc_get(n, "pattern"),
+                          *event = doc_get(n, "event");
     e->clear_after_ms = after ? entry_duration(p, after) : 0;
     e->clear_pattern = pattern ? kb_str_keep(p, pattern, "pattern") : NULL;
     e->clear_event = event ? kb_str_keep(p, event, "event") : NULL;
     struct regex *r = NULL;
     struct err err = {0};
-    if (e->clear_pattern && regex_compile(e->clear_pattern, strlen(e->clear_pattern), 0, &r, &err)) {
+    if (e->clear_pattern &&
+        regex_compile(e->clear_pattern, strlen(e->clear_pattern), 0, &r, &err)) {
         kb_problem(p, pattern, "%s", err.text);
         e->clear_pattern = NULL;
     }
@@ -377,7 +385,8 @@ kb_path_parse(struct kb_parse *p, const struct doc_node *n, const char *s, struc
     for (const char *word; (word = str_field(&s, ">", &len));) {
         enum entity_kind k = entity_kind_find(word, len);
         if (k == ENTITY_NONE || c->path_len == sizeof c->path / sizeof *c->path) {
-            kb_problem(p, n, k ? "a path has at most 8 steps" : "%.*s is no kind of entity", (int)len, word);
+            kb_problem(p, n, k ? "a path has at most 8 steps" : "%.*s is no kind of entity",
+                       (int)len, word);
             return false;
         }
         c->path[c->path_len++] = k;
@@ -389,7 +398,8 @@ static bool
 entry_cause(struct kb_parse *p, const struct doc_node *n, struct kb_cause *c)
 {
     static const char *const known[] = {"symptom", "path", "probability", "delay", NULL};
-    if (!kb_keys_check(p, n, known) || !(c->symptom = kb_str_keep(p, doc_get(n, "symptom"), "symptom")) ||
+    if (!kb_keys_check(p, n, known) ||
+        !(c->symptom = kb_str_keep(p, doc_get(n, "symptom"), "symptom")) ||
         !kb_path_parse(p, doc_get(n, "path"), doc_get_str(n, "path", "self"), c))
         return false;
     c->probability = entry_number(p, doc_get(n, "probability"), 0, 1);
@@ -433,7 +443,8 @@ entry_advice(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e)
         a->by = kb_str_keep(p, doc_get(m, "by"), "by");
         a->source = kb_str_keep(p, doc_get(m, "source"), "source");
         a->version = doc_get(m, "version") ? kb_str_keep(p, doc_get(m, "version"), "version") : "";
-        if (a->by && a->source && a->version && kb_text_parse(p, doc_get(m, "says"), "says", &a->says))
+        if (a->by && a->source && a->version &&
+            kb_text_parse(p, doc_get(m, "says"), "says", &a->says))
             e->advice_count++;
     }
     e->advice = list;
@@ -445,7 +456,8 @@ kb_references_parse(struct kb_parse *p, const struct doc_node *n, struct kb_entr
     static const char *const known[] = {"title", "url", NULL};
     if (!entry_is_list(p, n))
         return;
-    struct kb_reference *list = entry_list(p, e->references, &e->reference_count, n->count, sizeof *list);
+    struct kb_reference *list =
+        entry_list(p, e->references, &e->reference_count, n->count, sizeof *list);
     for (const struct doc_node *m = list ? n->first : NULL; m; m = m->next) {
         struct kb_reference *r = &list[e->reference_count];
         if (!kb_keys_check(p, m, known))
@@ -465,26 +477,20 @@ static const struct {
     bool needed; /* by an entry that overrides none */
     void (*parse)(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e);
 } entry_rows[] = {
-    {"class", true, entry_class},
-    {"scope", true, entry_scope},
-    {"role", true, entry_role},
-    {"severity", true, entry_severity},
-    {"prior", false, entry_prior},
-    {"background", false, entry_background},
-    {"title", true, entry_title},
-    {"description", true, entry_description},
-    {"actions", true, entry_actions},
-    {"signals", true, entry_signals},
-    {"clears", false, entry_clears},
-    {"causes", false, entry_causes},
-    {"advice", false, entry_advice},
-    {"references", false, kb_references_parse},
+    {"class", true, entry_class},     {"scope", true, entry_scope},
+    {"role", true, entry_role},       {"severity", true, entry_severity},
+    {"prior", false, entry_prior},    {"background", false, entry_background},
+    {"title", true, entry_title},     {"description", true, entry_description},
+    {"actions", true, entry_actions}, {"signals", true, entry_signals},
+    {"clears", false, entry_clears},  {"causes", false, entry_causes},
+    {"advice", false, entry_advice},  {"references", false, kb_references_parse},
 };
 #define ENTRY_ROWS (sizeof entry_rows / sizeof *entry_rows)
 
 static const char *const entry_keys[] = {
-    "id", "extend", "class", "scope", "role", "severity", "prior", "background", "title", "description", "actions",
-    "signals", "clears", "causes", "advice", "references", NULL,
+    "id",     "extend",     "class",  "scope",       "role",    "severity",
+    "prior",  "background", "title",  "description", "actions", "signals",
+    "clears", "causes",     "advice", "references",  NULL,
 };
 
 void
@@ -519,7 +525,8 @@ kb_entry_parse(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e)
         if (entry_rows[i].needed && !doc_get(n, entry_rows[i].key))
             kb_problem(p, id, "%s has no %s", e->id ? e->id : "the entry", entry_rows[i].key);
     if (fresh && doc_get(n, "signals") && !e->signal_count)
-        kb_problem(p, doc_get(n, "signals"), "%s has no usable signal", e->id ? e->id : "the entry");
+        kb_problem(p, doc_get(n, "signals"), "%s has no usable signal",
+                   e->id ? e->id : "the entry");
     p->extend = false;
     e->domain = p->domain;
     e->file = p->file;

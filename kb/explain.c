@@ -174,8 +174,17 @@ kb_entry_json(const struct kb_entry *e, struct buf *out)
 /* ---- plain text ---- */
 
 enum explain_word {
-    EXPLAIN_CLASS, EXPLAIN_SCOPE, EXPLAIN_ROLE, EXPLAIN_SEVERITY, EXPLAIN_ACTIONS, EXPLAIN_SEEN, EXPLAIN_LEADS,
-    EXPLAIN_CLEARS, EXPLAIN_ADVICE, EXPLAIN_SOURCES, EXPLAIN_COLON,
+    EXPLAIN_CLASS,
+    EXPLAIN_SCOPE,
+    EXPLAIN_ROLE,
+    EXPLAIN_SEVERITY,
+    EXPLAIN_ACTIONS,
+    EXPLAIN_SEEN,
+    EXPLAIN_LEADS,
+    EXPLAIN_CLEARS,
+    EXPLAIN_ADVICE,
+    EXPLAIN_SOURCES,
+    EXPLAIN_COLON,
 };
 static const struct kb_text explain_words[] = {
     [EXPLAIN_CLASS] = {"class", "类别"},
@@ -195,9 +204,11 @@ static const struct kb_text explain_role_words[] = {
     {"consequence of something else", "由其他故障引发"},
     {"supports another cause, never one by itself", "佐证,不单独成为根因"},
 };
-static const struct kb_text explain_severity_words[] = {{"info", "提示"}, {"warning", "警告"}, {"critical", "严重"}};
+static const struct kb_text explain_severity_words[] = {
+    {"info", "提示"}, {"warning", "警告"}, {"critical", "严重"}};
 static const struct kb_text explain_signal_words[] = {
-    {"log line", "日志"}, {"metric", "指标"}, {"SNMP trap", "SNMP Trap"}, {"counter", "计数器"}, {"code", "事件码"},
+    {"log line", "日志"},  {"metric", "指标"}, {"SNMP trap", "SNMP Trap"},
+    {"counter", "计数器"}, {"code", "事件码"},
 };
 
 static const char *
@@ -219,7 +230,8 @@ explain_head(const struct kb_entry *e, bool zh, struct buf *out)
     buf_printf(out, "%s\n%s\n", explain_say(zh, &e->title), e->id);
     for (size_t i = 0; i < 4; i++)
         if (values[i])
-            buf_printf(out, "%s%s%s%s", i ? "  " : "", explain_say(zh, &explain_words[EXPLAIN_CLASS + i]), colon,
+            buf_printf(out, "%s%s%s%s", i ? "  " : "",
+                       explain_say(zh, &explain_words[EXPLAIN_CLASS + i]), colon,
                        explain_say(zh, values[i]));
     buf_printf(out, "\n\n%s\n", explain_say(zh, &e->description));
 }
@@ -237,10 +249,11 @@ explain_signals(const struct kb_entry *e, bool zh, struct buf *out)
         explain_title(EXPLAIN_SEEN, zh, out);
     for (size_t i = 0; i < e->signal_count; i++) {
         const struct kb_signal *s = &e->signals[i];
-        const char *const texts[] = {s->match && s->match[0] ? s->match[0] : s->pattern, s->expr, s->oid, s->metric,
-                                     s->code};
+        const char *const texts[] = {s->match && s->match[0] ? s->match[0] : s->pattern, s->expr,
+                                     s->oid, s->metric, s->code};
         buf_printf(out, "  %s%s%s", explain_say(zh, &explain_signal_words[s->kind]),
-                   explain_say(zh, &explain_words[EXPLAIN_COLON]), texts[s->kind] ? texts[s->kind] : "");
+                   explain_say(zh, &explain_words[EXPLAIN_COLON]),
+                   texts[s->kind] ? texts[s->kind] : "");
         char over[TIME_TEXT_SIZE];
         if (s->kind == KB_SIGNAL_DELTA)
             buf_printf(out, " > %g / %s", s->above, duration_format(s->over_ms, over));
@@ -259,7 +272,8 @@ explain_causes(const struct kb_entry *e, bool zh, struct buf *out)
         buf_printf(out, "  %3.0f %%  %s (%s)  ", c->probability * 100,
                    c->entry ? explain_say(zh, &c->entry->title) : c->symptom, c->symptom);
         explain_path(c, out);
-        buf_printf(out, "  %s..%s\n", duration_format(c->delay_min_ms, from), duration_format(c->delay_max_ms, to));
+        buf_printf(out, "  %s..%s\n", duration_format(c->delay_min_ms, from),
+                   duration_format(c->delay_max_ms, to));
     }
 }
 

@@ -1,4 +1,5 @@
-/* family: a vendor's table of codes, compact: shared texts in buckets, one short row a code, one log pattern for all.
+/* family: a vendor's table of codes, compact: shared texts in buckets, one short row a code, one
+ * log pattern for all.
  *
  *   - id: nvidia.xid
  *     family:
@@ -9,10 +10,12 @@
  *       advice: {by, source, version}
  *       references: [...]
  *       buckets: [{name: RESET_GPU, says: {en, zh}, KEYS OF AN ENTRY}]
- *       rows: [{code: 8, name: ..., zh: ..., bucket: RESET_GPU, leads: [CODE, 'CODE gpu>rank'], KEYS OF AN ENTRY}]
+ *       rows: [{code: 8, name: ..., zh: ..., bucket: RESET_GPU, leads: [CODE, 'CODE gpu>rank'],
+ * KEYS OF AN ENTRY}]
  *
- * A row makes the entry ID.CODE (lower case, _ and blanks as -), unless an entry of that id or with that code is there
- * already: then the code leads to it, and a line with the code too unless that entry has patterns of its own. Row code "*" stands for every code that is not listed. */
+ * A row makes the entry ID.CODE (lower case, _ and blanks as -), unless an entry of that id or with
+ * that code is there already: then the code leads to it, and a line with the code too unless that
+ * entry has patterns of its own. Row code "*" stands for every code that is not listed. */
 #include "base/str.h"
 #include "kb/inside.h"
 
@@ -33,7 +36,7 @@ struct family {
     const char *id, *strip;
     struct kb_text title;
     const char *const *codes;
-    struct kb_advice advice;      /* by NULL: none */
+    struct kb_advice advice; /* by NULL: none */
     struct kb_family out;
     struct kb_family_row *rows;
     struct family_bucket buckets[FAMILY_BUCKETS];
@@ -41,8 +44,8 @@ struct family {
 };
 
 static const char *const family_entry_keys[] = {
-    "class", "scope", "role", "severity", "prior", "background", "title", "description", "actions", "signals", "clears",
-    "causes", "advice", "references", NULL,
+    "class",   "scope",   "role",   "severity", "prior",  "background", "title", "description",
+    "actions", "signals", "clears", "causes",   "advice", "references", NULL,
 };
 
 /* Keys of an entry and those of the family's own. */
@@ -69,7 +72,8 @@ family_bucket_parse(struct family *f, const struct doc_node *n)
         return;
     }
     struct family_bucket *b = &f->buckets[f->bucket_count];
-    *b = (struct family_bucket){.name = kb_str_keep(f->p, doc_get(n, "name"), "name"), .entry.background = 0.1};
+    *b = (struct family_bucket){.name = kb_str_keep(f->p, doc_get(n, "name"), "name"),
+                                .entry.background = 0.1};
     kb_entry_fill(f->p, n, &b->entry);
     if (doc_get(n, "says"))
         kb_text_parse(f->p, doc_get(n, "says"), "says", &b->says);
@@ -121,7 +125,9 @@ family_row_id(struct family *f, const char *code)
         return NULL;
     id[n++] = '.';
     for (; *code; code++)
-        id[n++] = isalnum((unsigned char)*code) || *code == '.' ? (char)tolower((unsigned char)*code) : '-';
+        id[n++] = isalnum((unsigned char)*code) || *code == '.'
+                      ? (char)tolower((unsigned char)*code)
+                      : '-';
     return arena_str(f->p->arena, id, n);
 }
 
@@ -148,7 +154,8 @@ family_row_codes(struct family *f, const char *code, struct kb_entry *e)
 
 /* One lead: "CODE" on the same entity, or "CODE PATH" with a path as causes have it. */
 static bool
-family_lead(struct family *f, const struct doc_node *n, const struct kb_entry *e, struct kb_cause *c)
+family_lead(struct family *f, const struct doc_node *n, const struct kb_entry *e,
+            struct kb_cause *c)
 {
     const char *text = doc_str(n, ""), *path = strchr(text, ' ');
     size_t len = path ? (size_t)(path - text) : strlen(text);
@@ -162,7 +169,8 @@ family_lead(struct family *f, const struct doc_node *n, const struct kb_entry *e
     return c->symptom && (!path || kb_path_parse(f->p, n, path + 1, c));
 }
 
-/* What the row's fault leads to by the vendor's table: codes or ids, found when all entries are there. */
+/* What the row's fault leads to by the vendor's table: codes or ids, found when all entries are
+ * there. */
 static void
 family_row_leads(struct family *f, const struct doc_node *leads, struct kb_entry *e)
 {
@@ -199,7 +207,8 @@ family_row_entry(struct family *f, const struct doc_node *n, const char *code, c
     struct kb_entry e = b->entry;
     const char *name = doc_get_str(n, "name", ""), *zh = doc_get_str(n, "zh", name);
     e.id = id;
-    e.title = (struct kb_text){family_fill(f, f->title.en, code, name), family_fill(f, f->title.zh, code, zh)};
+    e.title = (struct kb_text){family_fill(f, f->title.en, code, name),
+                               family_fill(f, f->title.zh, code, zh)};
     if (!e.reference_count) {
         e.references = shared->references;
         e.reference_count = shared->reference_count;
@@ -213,13 +222,17 @@ family_row_entry(struct family *f, const struct doc_node *n, const char *code, c
     e.line = n->line;
     e.site = f->p->site;
     if (!e.class_name || !e.scope || !e.description.en || !e.action_count) {
-        kb_problem(f->p, n, "row %s has no class, scope, description or actions, of its own or of its bucket", code);
+        kb_problem(
+            f->p, n,
+            "row %s has no class, scope, description or actions, of its own or of its bucket",
+            code);
         return 0;
     }
     return kb_put(f->p->kb, &e);
 }
 
-/* An entry with patterns of its own knows best which lines are its own: the table then leads to nothing. */
+/* An entry with patterns of its own knows best which lines are its own: the table then leads to
+ * nothing. */
 static bool
 family_has_log(const struct kb_entry *e)
 {
@@ -300,8 +313,10 @@ void
 kb_family_parse(struct kb_parse *p, const struct doc_node *n)
 {
     static const char *const outer[] = {"id", "family", NULL};
-    static const char *const known[] = {"strip", "title", "log", "codes", "advice", "references", "buckets", "rows", NULL};
-    const struct doc_node *body = doc_get(n, "family"), *rows = doc_get(body, "rows"), *buckets = doc_get(body, "buckets");
+    static const char *const known[] = {"strip",      "title",   "log",  "codes", "advice",
+                                        "references", "buckets", "rows", NULL};
+    const struct doc_node *body = doc_get(n, "family"), *rows = doc_get(body, "rows"),
+                          *buckets = doc_get(body, "buckets");
     if (!kb_keys_check(p, n, outer) || !kb_keys_check(p, body, known))
         return;
     struct family *f = calloc(1, sizeof *f);
@@ -319,7 +334,8 @@ kb_family_parse(struct kb_parse *p, const struct doc_node *n)
     family_head_parse(f, body, &shared);
     for (const struct doc_node *m = buckets->first; m; m = m->next)
         family_bucket_parse(f, m);
-    for (const struct doc_node *m = f->rows && f->title.en && f->codes ? rows->first : NULL; m; m = m->next)
+    for (const struct doc_node *m = f->rows && f->title.en && f->codes ? rows->first : NULL; m;
+         m = m->next)
         family_row_parse(f, m, &shared);
     qsort(f->rows, f->out.row_count, sizeof *f->rows, family_row_compare);
     f->out.rows = f->rows;

@@ -1,7 +1,8 @@
-/* kb: the entries of a knowledge base in memory, loaded from the built-in digest, a site's folder, or both.
+/* kb: the entries of a knowledge base in memory, loaded from the built-in digest, a site's folder,
+ * or both.
  *
- * Expected load: 3,000 entries, loaded once a process; lookups by thousands a second. Always true: after kb_finish
- * nothing changes but the search index, which is made once under its lock. */
+ * Expected load: 3,000 entries, loaded once a process; lookups by thousands a second. Always true:
+ * after kb_finish nothing changes but the search index, which is made once under its lock. */
 #include "base/str.h"
 #include "kb/inside.h"
 
@@ -125,7 +126,8 @@ kb_read_entry(struct kb_parse *p, const struct doc_node *n)
     const struct doc_node *id = doc_get(n, "id");
     const char *text = doc_str(id, "");
     if (!kb_id_ok(text)) {
-        kb_problem(p, id ? id : n, "an entry begins with an id of lower-case letters, digits, dots and dashes");
+        kb_problem(p, id ? id : n,
+                   "an entry begins with an id of lower-case letters, digits, dots and dashes");
         return;
     }
     if (doc_get(n, "family")) {
@@ -147,8 +149,8 @@ kb_read_entry(struct kb_parse *p, const struct doc_node *n)
 }
 
 int
-kb_read_text(struct kb *kb, const char *text, size_t len, const char *file, bool site, struct kb_problems *problems,
-             struct err *err)
+kb_read_text(struct kb *kb, const char *text, size_t len, const char *file, bool site,
+             struct kb_problems *problems, struct err *err)
 {
     struct doc *doc = NULL;
     struct err first = {0};
@@ -159,7 +161,8 @@ kb_read_text(struct kb *kb, const char *text, size_t len, const char *file, bool
         kb_problem_at(problems, file, first.line, first.column, "%s", first.text);
         return 0;
     }
-    const char *slash = strrchr(file, '/'), *stem = slash ? slash + 1 : file, *dot = strrchr(stem, '.');
+    const char *slash = strrchr(file, '/'), *stem = slash ? slash + 1 : file,
+               *dot = strrchr(stem, '.');
     struct kb_parse p = {.kb = kb, .arena = kb->arena, .problems = problems, .site = site};
     p.file = arena_str(kb->arena, file, strlen(file));
     p.domain = arena_str(kb->arena, stem, dot ? (size_t)(dot - stem) : strlen(stem));
@@ -170,13 +173,15 @@ kb_read_text(struct kb *kb, const char *text, size_t len, const char *file, bool
         for (const struct doc_node *n = root->first; n; n = n->next)
             kb_read_entry(&p, n);
     else if (root && root->kind != DOC_NULL)
-        kb_problem(&p, root, "a file of entries is a list: each begins with \"- id:\" in the first column");
+        kb_problem(&p, root,
+                   "a file of entries is a list: each begins with \"- id:\" in the first column");
     doc_free(doc);
     return rc;
 }
 
 static int
-kb_read_file(struct kb *kb, const char *path, bool site, struct kb_problems *problems, struct err *err)
+kb_read_file(struct kb *kb, const char *path, bool site, struct kb_problems *problems,
+             struct err *err)
 {
     struct buf text;
     int rc = file_read(path, KB_FILE_MAX, &text, err);
@@ -193,7 +198,8 @@ kb_is_yaml(const struct dirent *d)
 }
 
 static int
-kb_read_files(struct kb *kb, const char *folder, bool site, struct kb_problems *problems, struct err *err)
+kb_read_files(struct kb *kb, const char *folder, bool site, struct kb_problems *problems,
+              struct err *err)
 {
     struct dirent **names = NULL;
     int n = scandir(folder, &names, kb_is_yaml, alphasort), rc = 0;
@@ -212,7 +218,8 @@ kb_read_files(struct kb *kb, const char *folder, bool site, struct kb_problems *
 }
 
 int
-kb_read_folder(struct kb *kb, const char *folder, bool site, struct kb_problems *problems, struct err *err)
+kb_read_folder(struct kb *kb, const char *folder, bool site, struct kb_problems *problems,
+               struct err *err)
 {
     int rc = kb_read_files(kb, folder, site, problems, err);
     struct buf path;
@@ -254,12 +261,15 @@ kb_link(struct kb *kb, const struct kb_entry *e, struct kb_cause *c, struct kb_p
     if (problems->site_only && !e->site)
         return c->entry;
     if (!c->entry)
-        kb_problem_at(problems, e->file, e->line, 1, "%s names the symptom %s, which is no entry's id", e->id,
-                      c->symptom);
+        kb_problem_at(problems, e->file, e->line, 1,
+                      "%s names the symptom %s, which is no entry's id", e->id, c->symptom);
     else if (c->path[0] != e->scope || c->path[c->path_len - 1] != c->entry->scope)
-        kb_problem_at(problems, e->file, e->line, 1, "the path to %s runs from %s to %s, but %s is of %s and %s of %s",
-                      c->symptom, entity_kind_row(c->path[0])->word, entity_kind_row(c->path[c->path_len - 1])->word,
-                      e->id, entity_kind_row(e->scope)->word, c->symptom, entity_kind_row(c->entry->scope)->word);
+        kb_problem_at(problems, e->file, e->line, 1,
+                      "the path to %s runs from %s to %s, but %s is of %s and %s of %s", c->symptom,
+                      entity_kind_row(c->path[0])->word,
+                      entity_kind_row(c->path[c->path_len - 1])->word, e->id,
+                      entity_kind_row(e->scope)->word, c->symptom,
+                      entity_kind_row(c->entry->scope)->word);
     return c->entry;
 }
 
@@ -281,8 +291,8 @@ kb_link_entry(struct kb *kb, struct kb_entry *e, struct kb_problems *problems)
     e->causes = causes;
     e->cause_count = n;
     if (e->clear_event && !kb_find(kb, e->clear_event))
-        kb_problem_at(problems, e->file, e->line, 1, "%s is cleared by %s, which is no entry's id", e->id,
-                      e->clear_event);
+        kb_problem_at(problems, e->file, e->line, 1, "%s is cleared by %s, which is no entry's id",
+                      e->id, e->clear_event);
     return 0;
 }
 
@@ -318,35 +328,55 @@ kb_hash_make(struct kb *kb)
 
 /* ---- loading ---- */
 
-int
-kb_load(const char *site_folder, struct kb **ret, struct err *err)
+/* Built-in entries, then the site's over them; sentences go to `read` and, about links, to `links`.
+ */
+static int
+kb_load_parts(struct kb *kb, const char *site_folder, struct kb_problems *read,
+              struct kb_problems *links, struct err *err)
 {
-    struct err first = {0};
-    struct kb_problems problems = {.first = &first}, links = {.first = &first, .site_only = true};
     size_t len = 0;
     const void *digest = kb_builtin_digest(&len);
+    int rc = len ? kb_digest_decode(kb, digest, len) : 0;
+    if (rc)
+        return err_set(err, rc, "the built-in knowledge base is damaged");
+    if (site_folder)
+        rc = kb_read_folder(kb, site_folder, true, read, err);
+    if (!rc && (rc = kb_finish(kb, links)))
+        err_set(err, rc, "out of memory while loading the knowledge base");
+    if (!rc && !site_folder)
+        kb->hash = map_hash(digest, len);
+    else if (!rc && (rc = kb_hash_make(kb)))
+        err_set(err, rc, "out of memory while loading the knowledge base");
+    return rc;
+}
+
+int
+kb_load_site(const char *site_folder, struct kb **ret, struct buf *problems, struct err *err)
+{
+    struct err first = {0};
+    struct kb_problems read = {.out = problems, .first = &first};
+    struct kb_problems links = {.out = problems, .site_only = true};
+    struct err later = {0};
+    links.first = &later;
     struct kb *kb = kb_new();
-    int rc = kb ? 0 : err_set(err, ERR_NOMEM, "out of memory while loading the knowledge base");
-    if (!rc && len && (rc = kb_digest_decode(kb, digest, len)))
-        err_set(err, rc, "the built-in knowledge base is damaged");
-    if (!rc && site_folder)
-        rc = kb_read_folder(kb, site_folder, true, &problems, err);
-    if (!rc && !problems.count && kb_finish(kb, &links))
-        rc = err_set(err, ERR_NOMEM, "out of memory while loading the knowledge base");
-    if (!rc && (problems.count || links.count)) {
+    int rc = kb ? kb_load_parts(kb, site_folder, &read, &links, err)
+                : err_set(err, ERR_NOMEM, "out of memory while loading the knowledge base");
+    if (!rc && !problems && read.count + links.count) {
         rc = ERR_SYNTAX;
         if (err)
-            *err = first;
+            *err = read.count ? first : later;
     }
-    if (!rc && len)
-        kb->hash = map_hash(digest, len);
-    if (!rc && site_folder)
-        rc = kb_hash_make(kb);
     if (rc)
         kb_free(kb);
     else
         *ret = kb;
     return rc;
+}
+
+int
+kb_load(const char *site_folder, struct kb **ret, struct err *err)
+{
+    return kb_load_site(site_folder, ret, NULL, err);
 }
 
 int

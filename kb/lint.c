@@ -1,7 +1,8 @@
-/* lint: what cannot be seen from one entry alone: every pattern against every line, codes given twice, texts that are
- * not in their language, numbers that contradict the role.
+/* lint: what cannot be seen from one entry alone: every pattern against every line, codes given
+ * twice, texts that are not in their language, numbers that contradict the role.
  *
- * Expected load: 3,000 entries and 5,000 lines, in a second beside the compilation of the patterns. */
+ * Expected load: 3,000 entries and 5,000 lines, in a second beside the compilation of the patterns.
+ */
 #include "base/regex.h"
 #include "base/str.h"
 #include "kb/inside.h"
@@ -20,8 +21,8 @@ struct lint {
     struct kb_problems problems;
 };
 
-static void
-lint_say(struct lint *l, const struct kb_entry *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void lint_say(struct lint *l, const struct kb_entry *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void
 lint_say(struct lint *l, const struct kb_entry *e, const char *fmt, ...)
@@ -77,7 +78,8 @@ lint_numbers(struct lint *l, const struct kb_entry *e)
         if (!(c->probability > 0))
             lint_say(l, e, "the probability of %s is 0: leave the cause out", c->symptom);
         for (size_t j = 0; j < i; j++)
-            if (strcmp(c->symptom, e->causes[j].symptom) == 0 && c->path_len == e->causes[j].path_len &&
+            if (strcmp(c->symptom, e->causes[j].symptom) == 0 &&
+                c->path_len == e->causes[j].path_len &&
                 memcmp(c->path, e->causes[j].path, c->path_len * sizeof *c->path) == 0)
                 lint_say(l, e, "the symptom %s is named twice on one path", c->symptom);
     }
@@ -132,14 +134,16 @@ lint_pattern(struct lint *l, const struct kb_entry *e, const char *pattern)
 static bool
 lint_allowed(const struct kb_entry *e, const struct kb_match *m)
 {
-    return strcmp(m->id, e->id) == 0 || m->clears || (e->clear_event && strcmp(m->id, e->clear_event) == 0);
+    return strcmp(m->id, e->id) == 0 || m->clears ||
+           (e->clear_event && strcmp(m->id, e->clear_event) == 0);
 }
 
 static void
 lint_match(struct lint *l, const struct kb_entry *e, const char *line, const char *source)
 {
     struct kb_match matches[LINT_MATCHES];
-    size_t n = kb_match_line(l->matcher, l->scratch, line, strlen(line), source, matches, LINT_MATCHES);
+    size_t n =
+        kb_match_line(l->matcher, l->scratch, line, strlen(line), source, matches, LINT_MATCHES);
     bool own = false;
     for (size_t i = 0; i < n; i++) {
         own = own || (strcmp(matches[i].id, e->id) == 0 && !matches[i].clears);
@@ -154,7 +158,8 @@ static void
 lint_reject(struct lint *l, const struct kb_entry *e, const char *line, const char *source)
 {
     struct kb_match matches[LINT_MATCHES];
-    size_t n = kb_match_line(l->matcher, l->scratch, line, strlen(line), source, matches, LINT_MATCHES);
+    size_t n =
+        kb_match_line(l->matcher, l->scratch, line, strlen(line), source, matches, LINT_MATCHES);
     for (size_t i = 0; i < n; i++)
         if (strcmp(matches[i].id, e->id) == 0 && !matches[i].clears)
             lint_say(l, e, "the line it must not match is matched: %.200s", line);
@@ -190,15 +195,18 @@ lint_family(struct lint *l, const struct kb_family *f)
 {
     struct kb_match matches[LINT_MATCHES];
     for (size_t i = 0; f->match && f->match[i]; i++)
-        if (!kb_match_line(l->matcher, l->scratch, f->match[i], strlen(f->match[i]), f->source, matches, LINT_MATCHES))
-            kb_problem_at(&l->problems, f->file, f->line, 1, "%s: its line matches nothing: %.200s", f->id, f->match[i]);
+        if (!kb_match_line(l->matcher, l->scratch, f->match[i], strlen(f->match[i]), f->source,
+                           matches, LINT_MATCHES))
+            kb_problem_at(&l->problems, f->file, f->line, 1, "%s: its line matches nothing: %.200s",
+                          f->id, f->match[i]);
     for (size_t i = 0; f->reject && f->reject[i]; i++) {
-        size_t n = kb_match_line(l->matcher, l->scratch, f->reject[i], strlen(f->reject[i]), f->source, matches,
-                                 LINT_MATCHES);
+        size_t n = kb_match_line(l->matcher, l->scratch, f->reject[i], strlen(f->reject[i]),
+                                 f->source, matches, LINT_MATCHES);
         for (size_t j = 0; j < n; j++)
             if (str_prefix(matches[j].id, f->id))
-                kb_problem_at(&l->problems, f->file, f->line, 1, "%s: the line it must not match is matched: %.200s",
-                              f->id, f->reject[i]);
+                kb_problem_at(&l->problems, f->file, f->line, 1,
+                              "%s: the line it must not match is matched: %.200s", f->id,
+                              f->reject[i]);
     }
 }
 

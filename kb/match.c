@@ -1,8 +1,8 @@
 /* match: what a match says, as fields and as the entity it is about.
  *
- * Captures of the words below name the entity; every other capture is evidence. A GPU seen by its PCI address alone
- * stays its node here, with the address in the field "pci": which index has that address is known to the inventory
- * only, so the analyzer resolves it. */
+ * Captures of the words below name the entity; every other capture is evidence. A GPU seen by its
+ * PCI address alone stays its node here, with the address in the field "pci": which index has that
+ * address is known to the inventory only, so the analyzer resolves it. */
 #include "base/entity.h"
 #include "base/jsonw.h"
 #include "kb/matcher.h"
@@ -96,7 +96,9 @@ match_whole(enum entity_kind kind, const struct kb_match *match, const char *nod
 {
     char name[ENTITY_SIZE];
     match_word(match, entity_kind_row(kind)->word, name);
-    const char *context = kind == ENTITY_JOB ? job : kind == ENTITY_NODE || kind == ENTITY_SWITCH ? node : "";
+    const char *context = kind == ENTITY_JOB                             ? job
+                          : kind == ENTITY_NODE || kind == ENTITY_SWITCH ? node
+                                                                         : "";
     if (!name[0])
         snprintf(name, sizeof name, "%.*s", ENTITY_MAX, context);
     if (!name[0])
@@ -109,12 +111,14 @@ static void
 match_near(const struct kb_match *match, const char *node, const char *job, char out[ENTITY_SIZE])
 {
     out[0] = 0;
-    if (match_whole(ENTITY_NODE, match, node, job, out) && match_whole(ENTITY_JOB, match, node, job, out))
+    if (match_whole(ENTITY_NODE, match, node, job, out) &&
+        match_whole(ENTITY_JOB, match, node, job, out))
         out[0] = 0;
 }
 
 int
-kb_match_entity(const struct kb_match *match, const char *node, const char *job, int rank, char *out, size_t size)
+kb_match_entity(const struct kb_match *match, const char *node, const char *job, int rank,
+                char *out, size_t size)
 {
     char text[ENTITY_SIZE] = "";
     enum entity_kind kind = entity_kind_find(match->scope, strlen(match->scope));

@@ -1,8 +1,9 @@
 /* matcher: every pattern over a line in one pass, candidates confirmed and captured.
  *
- * Expected load: 500,000 lines a second on one core, of which one in thousands matches anything. Always true: the
- * matcher's bytes are read-only; a confirming expression is compiled when its first candidate comes and is then
- * shared by all threads; a scratch belongs to one thread. Pattern ids are ordered, the most specific first. */
+ * Expected load: 500,000 lines a second on one core, of which one in thousands matches anything.
+ * Always true: the matcher's bytes are read-only; a confirming expression is compiled when its
+ * first candidate comes and is then shared by all threads; a scratch belongs to one thread. Pattern
+ * ids are ordered, the most specific first. */
 #include "kb/matcher.h"
 
 #include "base/clock.h"
@@ -24,13 +25,13 @@
 
 struct kb_matcher {
     const uint8_t *data;
-    void *owned;                    /* the same bytes when they are ours */
+    void *owned; /* the same bytes when they are ours */
     size_t len;
     size_t pattern_count, entry_count, family_count, code_count, pool_len;
     const uint8_t *patterns, *entries, *families, *codes;
     const char *pool;
     uint64_t hash;
-    hs_database_t *db;              /* NULL: no patterns */
+    hs_database_t *db; /* NULL: no patterns */
     _Atomic(struct regex *) *confirm;
 };
 
@@ -55,7 +56,8 @@ static int
 matcher_layout(struct kb_matcher *m, size_t *ret_hs, size_t *ret_hs_len)
 {
     const uint8_t *d = m->data;
-    if (m->len < MATCHER_HEADER || memcmp(d, "MSPM", 4) != 0 || matcher_u32(d + 4) != MATCHER_VERSION)
+    if (m->len < MATCHER_HEADER || memcmp(d, "MSPM", 4) != 0 ||
+        matcher_u32(d + 4) != MATCHER_VERSION)
         return ERR_CORRUPT;
     m->pattern_count = matcher_u32(d + 8);
     m->entry_count = matcher_u32(d + 12);
@@ -172,7 +174,8 @@ kb_matcher_deserialize(const void *data, size_t len, struct kb_matcher **ret, st
 {
     void *copy = len && len <= MATCHER_MAX ? aligned_alloc(64, (len + 63) / 64 * 64) : NULL;
     if (!copy)
-        return err_set(err, len ? ERR_NOMEM : ERR_CORRUPT, "the pattern database is empty or too large");
+        return err_set(err, len ? ERR_NOMEM : ERR_CORRUPT,
+                       "the pattern database is empty or too large");
     memcpy(copy, data, len);
     return matcher_open(copy, len, copy, ret, err);
 }
@@ -231,7 +234,8 @@ kb_scratch_limits(const struct kb_scratch *s)
 /* ---- matching ---- */
 
 static int
-matcher_candidate(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+matcher_candidate(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                  void *context)
 {
     struct kb_scratch *s = context;
     (void)from, (void)to, (void)flags;
@@ -249,7 +253,8 @@ matcher_candidate(unsigned id, unsigned long long from, unsigned long long to, u
     return 0;
 }
 
-/* Which patterns a line of this source may match: a pattern's own source, and those it may come through. */
+/* Which patterns a line of this source may match: a pattern's own source, and those it may come
+ * through. */
 static uint32_t
 matcher_sources(const char *source)
 {
@@ -268,7 +273,8 @@ matcher_sources(const char *source)
     return MATCHER_ANY;
 }
 
-/* The confirming expression, compiled on first use; when two threads do, one wins. NULL: it cannot be compiled. */
+/* The confirming expression, compiled on first use; when two threads do, one wins. NULL: it cannot
+ * be compiled. */
 static struct regex *
 matcher_confirm(const struct kb_matcher *m, uint32_t id)
 {
@@ -307,7 +313,8 @@ matcher_family(const struct kb_matcher *m, uint32_t family, const struct kb_matc
         else
             hi = mid;
     }
-    const uint8_t *other = m->codes + first * MATCHER_CODE_SIZE; /* "*" sorts before letters and digits */
+    const uint8_t *other =
+        m->codes + first * MATCHER_CODE_SIZE; /* "*" sorts before letters and digits */
     if (*code && matcher_u32(f + 4) && strcmp(matcher_str(m, matcher_u32(other)), "*") == 0)
         return matcher_u32(other + 4);
     return m->entry_count;
@@ -315,7 +322,8 @@ matcher_family(const struct kb_matcher *m, uint32_t family, const struct kb_matc
 
 /* Runs one candidate over the line: 1 match, 0 none, negative when a limit stopped it. */
 static int
-matcher_try(const struct kb_matcher *m, uint32_t id, const char *line, size_t len, struct kb_match *ret)
+matcher_try(const struct kb_matcher *m, uint32_t id, const char *line, size_t len,
+            struct kb_match *ret)
 {
     struct regex_capture groups[REGEX_CAPTURES_MAX];
     size_t n = 0;
@@ -325,7 +333,8 @@ matcher_try(const struct kb_matcher *m, uint32_t id, const char *line, size_t le
         return rc;
     const uint8_t *p = m->patterns + (size_t)id * MATCHER_PATTERN_SIZE;
     ret->capture_count = 0;
-    for (size_t i = 1; i < n && ret->capture_count < sizeof ret->captures / sizeof *ret->captures; i++)
+    for (size_t i = 1; i < n && ret->capture_count < sizeof ret->captures / sizeof *ret->captures;
+         i++)
         if (groups[i].name[0] && groups[i].text)
             ret->captures[ret->capture_count++] =
                 (struct kb_capture){groups[i].name, groups[i].text, groups[i].len};
@@ -352,8 +361,8 @@ matcher_has(const struct kb_match *list, size_t count, const struct kb_match *on
 }
 
 size_t
-kb_match_line(const struct kb_matcher *m, struct kb_scratch *s, const char *line, size_t len, const char *source,
-              struct kb_match *ret, size_t size)
+kb_match_line(const struct kb_matcher *m, struct kb_scratch *s, const char *line, size_t len,
+              const char *source, struct kb_match *ret, size_t size)
 {
     if (!m->db || !len)
         return 0;
@@ -362,7 +371,8 @@ kb_match_line(const struct kb_matcher *m, struct kb_scratch *s, const char *line
         s->limits++;
     }
     s->count = 0;
-    if (hs_scan(m->db, line, (unsigned)len, 0, s->hs, matcher_candidate, s) != HS_SUCCESS || !s->count)
+    if (hs_scan(m->db, line, (unsigned)len, 0, s->hs, matcher_candidate, s) != HS_SUCCESS ||
+        !s->count)
         return 0;
     uint32_t sources = matcher_sources(source);
     int64_t until = clock_mono_us() + MATCHER_BUDGET_US;

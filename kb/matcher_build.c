@@ -1,7 +1,7 @@
 /* matcher_build: from the log signals of entries and families to the bytes of a pattern database.
  *
- * Expected load: 2,000 patterns, at build of the program and when a site's entries change; 1.5 ms a pattern.
- * Always true: the same knowledge base gives the same bytes before the Vectorscan part. */
+ * Expected load: 2,000 patterns, at build of the program and when a site's entries change; 1.5 ms a
+ * pattern. Always true: the same knowledge base gives the same bytes before the Vectorscan part. */
 #include "kb/inside.h"
 #include "kb/matcher_inside.h"
 
@@ -69,7 +69,8 @@ build_str(struct build *b, const char *s)
     if (place)
         return (uint32_t)(place - 1);
     place = b->pool.len;
-    if (map_set(b->strings, s, n, (void *)(uintptr_t)(place + 1), NULL) || buf_append(&b->pool, s, n))
+    if (map_set(b->strings, s, n, (void *)(uintptr_t)(place + 1), NULL) ||
+        buf_append(&b->pool, s, n))
         b->failed = true;
     return (uint32_t)place;
 }
@@ -95,11 +96,17 @@ build_compare(const void *a, const void *b)
 }
 
 static void
-build_add(struct build *b, const char *text, const char *source, uint32_t entry, uint32_t flags, const char *id,
-          const char *file, unsigned line)
+build_add(struct build *b, const char *text, const char *source, uint32_t entry, uint32_t flags,
+          const char *id, const char *file, unsigned line)
 {
     b->patterns[b->count++] = (struct build_pattern){
-        .text = text, .source = source, .id = id, .file = file, .line = line, .entry = entry, .flags = flags,
+        .text = text,
+        .source = source,
+        .id = id,
+        .file = file,
+        .line = line,
+        .entry = entry,
+        .flags = flags,
         .weight = build_weight(text),
     };
 }
@@ -112,8 +119,8 @@ build_entry(struct build *b, const struct kb_entry *e, uint32_t place)
     build_u32(&b->entries, e->severity);
     for (size_t i = 0; i < e->signal_count; i++)
         if (e->signals[i].kind == KB_SIGNAL_LOG && e->signals[i].pattern)
-            build_add(b, e->signals[i].pattern, e->signals[i].source ? e->signals[i].source : "any", place, 0, e->id,
-                      e->file, e->line);
+            build_add(b, e->signals[i].pattern, e->signals[i].source ? e->signals[i].source : "any",
+                      place, 0, e->id, e->file, e->line);
     if (e->clear_pattern)
         build_add(b, e->clear_pattern, "any", place, MATCHER_CLEARS, e->id, e->file, e->line);
 }

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 int
-kb_matcher_compile(const char *const *texts, size_t count, void **ret_db, int *ret_bad, struct err *err)
+kb_matcher_compile(const char *const *texts, size_t count, void **ret_db, int *ret_bad,
+                   struct err *err)
 {
     unsigned *flags = calloc(count + 1, sizeof *flags), *ids = calloc(count + 1, sizeof *ids);
     hs_compile_error_t *why = NULL;
@@ -19,7 +20,8 @@ kb_matcher_compile(const char *const *texts, size_t count, void **ret_db, int *r
     /* Of no particular processor: the program runs on another one than it was built on. */
     hs_platform_info_t plain = {.tune = HS_TUNE_FAMILY_GENERIC};
     if (!rc && count &&
-        hs_compile_multi(texts, flags, ids, (unsigned)count, HS_MODE_BLOCK, &plain, &db, &why) != HS_SUCCESS) {
+        hs_compile_multi(texts, flags, ids, (unsigned)count, HS_MODE_BLOCK, &plain, &db, &why) !=
+            HS_SUCCESS) {
         *ret_bad = why ? why->expression : -1;
         rc = err_set(err, ERR_SYNTAX, "pattern: %s", why ? why->message : "cannot be compiled");
     }

@@ -1,15 +1,16 @@
-/* matcher_inside: the pattern database as it lies in memory and in bytes, for matcher.c and matcher_build.c.
+/* matcher_inside: the pattern database as it lies in memory and in bytes, for matcher.c and
+ * matcher_build.c.
  *
- *   header    "MSPM", u32: version, patterns, entries, families, codes, pool length, hs offset, hs length; u64 hash
- *   patterns  u32 each: text, entry, source set, flags, family + 1 (0: none); best (most specific) first
- *   entries   u32 each: id, scope word, severity
- *   families  u32 each: first code, count of codes
- *   codes     u32 each: code, entry (all ones: none); by strcmp within a family; "*" is for all others
- *   pool      0-terminated strings
- *   hs        the serialized Vectorscan database, at a multiple of 64; pattern ids are places in patterns
+ *   header    "MSPM", u32: version, patterns, entries, families, codes, pool length, hs offset, hs
+ * length; u64 hash patterns  u32 each: text, entry, source set, flags, family + 1 (0: none); best
+ * (most specific) first entries   u32 each: id, scope word, severity families  u32 each: first
+ * code, count of codes codes     u32 each: code, entry (all ones: none); by strcmp within a family;
+ * "*" is for all others pool      0-terminated strings hs        the serialized Vectorscan
+ * database, at a multiple of 64; pattern ids are places in patterns
  *
- * All little endian. The hash is of everything between header and hs: of what is matched, not of the library's
- * version. A database of another version or processor is made anew from the patterns. */
+ * All little endian. The hash is of everything between header and hs: of what is matched, not of
+ * the library's version. A database of another version or processor is made anew from the patterns.
+ */
 #ifndef KB_MATCHER_INSIDE_H
 #define KB_MATCHER_INSIDE_H
 
@@ -27,7 +28,11 @@
 #define MATCHER_NONE         UINT32_MAX
 
 enum {
-    MATCHER_KERNEL = 1, MATCHER_JOB = 2, MATCHER_SYSLOG = 4, MATCHER_SWITCH = 8, MATCHER_OTHER = 16,
+    MATCHER_KERNEL = 1,
+    MATCHER_JOB = 2,
+    MATCHER_SYSLOG = 4,
+    MATCHER_SWITCH = 8,
+    MATCHER_OTHER = 16,
     MATCHER_ANY = 31,
 };
 enum { MATCHER_CLEARS = 1 };
@@ -49,7 +54,9 @@ matcher_put_u32(uint8_t *b, uint32_t v)
 
 /* All patterns of a knowledge base as bytes. An error names the entry. */
 int kb_matcher_build(const struct kb *kb, struct buf *out, struct err *err);
-/* Compiles texts into a database (hs_database_t). ret_bad: the place of the pattern at fault, or -1. */
-int kb_matcher_compile(const char *const *texts, size_t count, void **ret_db, int *ret_bad, struct err *err);
+/* Compiles texts into a database (hs_database_t). ret_bad: the place of the pattern at fault, or
+ * -1. */
+int kb_matcher_compile(const char *const *texts, size_t count, void **ret_db, int *ret_bad,
+                       struct err *err);
 
 #endif

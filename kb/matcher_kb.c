@@ -1,4 +1,5 @@
-/* matcher_kb: a matcher of a loaded knowledge base. Apart from matcher.c so that an agent links no loader. */
+/* matcher_kb: a matcher of a loaded knowledge base. Apart from matcher.c so that an agent links no
+ * loader. */
 #include "kb/matcher_inside.h"
 
 #include <stdlib.h>

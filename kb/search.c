@@ -1,9 +1,10 @@
 /* search: words of entries in two languages, ranked as BM25 does.
  *
- * Expected load: 3,000 entries, 500,000 words of which 20,000 differ, some searches a second. Each word has the list of
- * its entries; the words are sorted, so that a word of the query is looked up whole and, at a lower rate, as a
- * beginning. Chinese has no blanks, so runs of CJK characters are indexed by pairs of neighbours. Always true: made
- * once, read-only afterwards; a word's entries stand in the order of the entries, each once. */
+ * Expected load: 3,000 entries, 500,000 words of which 20,000 differ, some searches a second. Each
+ * word has the list of its entries; the words are sorted, so that a word of the query is looked up
+ * whole and, at a lower rate, as a beginning. Chinese has no blanks, so runs of CJK characters are
+ * indexed by pairs of neighbours. Always true: made once, read-only afterwards; a word's entries
+ * stand in the order of the entries, each once. */
 #include "base/str.h"
 #include "kb/inside.h"
 
@@ -32,7 +33,7 @@ struct kb_search {
     struct map *places;        /* word -> place + 1; while building */
     struct search_word *words; /* by text */
     size_t count, cap;
-    float *lengths;            /* sum of weights an entry */
+    float *lengths; /* sum of weights an entry */
     float mean;
     bool failed;
 };
@@ -60,7 +61,8 @@ search_char(const char *s)
     return n;
 }
 
-/* CJK ideographs and what is written among them; fullwidth and CJK punctuation (U+3000..303F, U+FF00..) are not. */
+/* CJK ideographs and what is written among them; fullwidth and CJK punctuation (U+3000..303F,
+ * U+FF00..) are not. */
 static bool
 search_is_cjk(const char *s, size_t n)
 {
@@ -68,8 +70,8 @@ search_is_cjk(const char *s, size_t n)
            !((unsigned char)s[0] == 0xe3 && (unsigned char)s[1] == 0x80);
 }
 
-/* The next word of *p, lower case: a run of letters and digits, or two neighbouring CJK characters (one when it stands
- * alone). 0 at the end. */
+/* The next word of *p, lower case: a run of letters and digits, or two neighbouring CJK characters
+ * (one when it stands alone). 0 at the end. */
 static size_t
 search_next(const char **p, char out[SEARCH_WORD_MAX])
 {
@@ -105,7 +107,8 @@ search_word_get(struct kb_search *s, const char *word, size_t len)
         return &s->words[place - 1];
     if (s->count == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 4096;
-        struct search_word *more = cap <= SEARCH_WORDS_MAX ? realloc(s->words, cap * sizeof *more) : NULL;
+        struct search_word *more =
+            cap <= SEARCH_WORDS_MAX ? realloc(s->words, cap * sizeof *more) : NULL;
         if (!more)
             return NULL;
         s->words = more;
@@ -231,10 +234,12 @@ search_lower(const struct kb_search *s, const char *word)
     return lo;
 }
 
-/* Adds a word's scores; hits gets a mark at each entry found. BM25 with k1 1.2 and b 0.75 (Robertson and Zaragoza, The
- * Probabilistic Relevance Framework, 2009); a word found as a beginning only counts a third. */
+/* Adds a word's scores; hits gets a mark at each entry found. BM25 with k1 1.2 and b 0.75
+ * (Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009); a word found as a
+ * beginning only counts a third. */
 static void
-search_score(const struct kb_search *s, size_t entries, const char *word, size_t len, double *scores, uint8_t *hits)
+search_score(const struct kb_search *s, size_t entries, const char *word, size_t len,
+             double *scores, uint8_t *hits)
 {
     size_t from = search_lower(s, word), to = from, posts = 0;
     while (to < s->count && strncmp(s->words[to].text, word, len) == 0)
@@ -244,7 +249,8 @@ search_score(const struct kb_search *s, size_t entries, const char *word, size_t
     for (size_t i = from; i < to; i++)
         for (size_t j = 0; j < s->words[i].count; j++) {
             const struct search_post *p = &s->words[i].posts[j];
-            double tf = (double)p->weight, norm = 1.2 * (0.25 + 0.75 * (double)(s->lengths[p->entry] / s->mean));
+            double tf = (double)p->weight,
+                   norm = 1.2 * (0.25 + 0.75 * (double)(s->lengths[p->entry] / s->mean));
             double score = idf * tf * 2.2 / (tf + norm);
             scores[p->entry] += s->words[i].len == len ? score : score / 3;
             hits[p->entry] = 1;
@@ -261,7 +267,8 @@ search_hit_compare(const void *a, const void *b)
 }
 
 size_t
-kb_search_run(const struct kb_search *s, const struct kb *kb, const char *q, struct kb_hit *ret, size_t size)
+kb_search_run(const struct kb_search *s, const struct kb *kb, const char *q, struct kb_hit *ret,
+              size_t size)
 {
     double *scores = calloc(kb->count + 1, sizeof *scores);
     uint8_t *hits = calloc(kb->count + 1, 1), *shares = calloc(kb->count + 1, 1);
@@ -280,7 +287,8 @@ kb_search_run(const struct kb_search *s, const struct kb *kb, const char *q, str
     for (size_t i = 0; words && i < kb->count; i++) {
         if (!shares[i])
             continue;
-        double share = (double)shares[i] / (double)words; /* an entry with all words stands before one with some */
+        double share = (double)shares[i] /
+                       (double)words; /* an entry with all words stands before one with some */
         all[n++] = (struct kb_hit){&kb->entries[i], scores[i] * share * share};
     }
     const struct kb_entry *exact = words ? kb_find_code(kb, q) : NULL;

@@ -13,7 +13,8 @@ fuzz_digest(const struct kb *kb)
     struct buf bytes;
     struct kb *again = kb_new();
     buf_init(&bytes, 16u << 20);
-    if (again && !kb_digest_encode(kb, &bytes) && (kb_digest_decode(again, bytes.data, bytes.len) || again->count != kb->count))
+    if (again && !kb_digest_encode(kb, &bytes) &&
+        (kb_digest_decode(again, bytes.data, bytes.len) || again->count != kb->count))
         abort();
     kb_free(again);
     buf_done(&bytes);

@@ -1,4 +1,5 @@
-/* fuzz_kb_line: hostile lines against every built-in pattern: captures lie within the line, names are entities. */
+/* fuzz_kb_line: hostile lines against every built-in pattern: captures lie within the line, names
+ * are entities. */
 #include "base/entity.h"
 #include "kb/matcher.h"
 
@@ -26,7 +27,8 @@ fuzz_match_check(const struct kb_match *m, const char *line, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const sources[] = {"kernel", "job", "syslog", "switch", "any", "other", "", NULL};
+    static const char *const sources[] = {"kernel", "job",   "syslog", "switch",
+                                          "any",    "other", "",       NULL};
     static struct kb_matcher *m;
     static struct kb_scratch *s;
     if (!m && (kb_matcher_builtin(&m, NULL) || !(s = kb_scratch_new(m))))
@@ -35,7 +37,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     struct kb_match found[8];
     const char *line = (const char *)data + 1;
-    size_t n = kb_match_line(m, s, line, size - 1, sources[data[0] % 8], found, data[0] / 8 % 8 + 1);
+    size_t n =
+        kb_match_line(m, s, line, size - 1, sources[data[0] % 8], found, data[0] / 8 % 8 + 1);
     for (size_t i = 0; i < n; i++)
         fuzz_match_check(&found[i], line, size - 1);
     return 0;

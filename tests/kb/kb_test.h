@@ -10,17 +10,18 @@
 #include "kb/matcher.h"
 
 /* An entry whose keys from `class` to `actions` are right; signals and more follow. */
-#define KB_TEST_HEAD(id) \
-    "- id: " id "\n" \
-    "  class: gpu\n" \
-    "  scope: gpu\n" \
-    "  role: root\n" \
-    "  severity: critical\n" \
-    "  prior: 20\n" \
-    "  title:\n    en: Card lost\n    zh: 掉卡\n" \
-    "  description:\n    en: The card left the bus.\n    zh: 加速卡从总线上脱落。\n" \
+#define KB_TEST_HEAD(id)                                                                           \
+    "- id: " id "\n"                                                                               \
+    "  class: gpu\n"                                                                               \
+    "  scope: gpu\n"                                                                               \
+    "  role: root\n"                                                                               \
+    "  severity: critical\n"                                                                       \
+    "  prior: 20\n"                                                                                \
+    "  title:\n    en: Card lost\n    zh: 掉卡\n"                                                \
+    "  description:\n    en: The card left the bus.\n    zh: 加速卡从总线上脱落。\n"     \
     "  actions:\n    - en: Power-cycle the node.\n      zh: 对节点强制上下电。\n"
-#define KB_TEST_LOG(pattern, line) "  signals:\n    - log:\n        pattern: '" pattern "'\n        match: ['" line "']\n"
+#define KB_TEST_LOG(pattern, line)                                                                 \
+    "  signals:\n    - log:\n        pattern: '" pattern "'\n        match: ['" line "']\n"
 
 /* Problems of a text go to `problems`; the knowledge base is linked. */
 static inline struct kb *

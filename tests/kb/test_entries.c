@@ -105,14 +105,16 @@ every_code_of_the_vendors_tables_leads_to_an_entry(void **state)
     static const struct {
         const char *prefix;
         size_t least;
-    } cases[] = {{"XID ", 172}, {"SXID ", 93}, {"DCGM_FR_", 134}, {"0x", 850}, {"AISW_", 700}, {"Comp_", 60}};
+    } cases[] = {{"XID ", 172}, {"SXID ", 93},  {"DCGM_FR_", 134},
+                 {"0x", 850},   {"AISW_", 700}, {"Comp_", 60}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         size_t n = count_codes(kb, cases[i].prefix);
         print_message("# %zu codes %s\n", n, cases[i].prefix);
         assert_true(n >= cases[i].least);
     }
-    static const char *const some[] = {"SXid 12028", "SXID 20034", "DCGM_FR_PCI_REPLAY_RATE", "dcgm_fr_xid_error",
-                                       "0x80E18400", "80e18400", "8F180245", "AISW_CANN_HCCL_029", "Comp_OS_HW_CPU_01"};
+    static const char *const some[] = {
+        "SXid 12028", "SXID 20034", "DCGM_FR_PCI_REPLAY_RATE", "dcgm_fr_xid_error", "0x80E18400",
+        "80e18400",   "8F180245",   "AISW_CANN_HCCL_029",      "Comp_OS_HW_CPU_01"};
     for (size_t i = 0; i < COUNT_OF(some); i++)
         assert_non_null(kb_find_code(kb, some[i]));
     kb_free(kb);

@@ -1,4 +1,5 @@
-/* Tests of kb: what the schema takes and refuses, links, digest, override by a site, search, explanation. */
+/* Tests of kb: what the schema takes and refuses, links, digest, override by a site, search,
+ * explanation. */
 #include "tests/kb/kb_test.h"
 
 #include "base/doc.h"
@@ -12,15 +13,18 @@ entry_keeps_what_it_says(void **state)
     (void)state;
     struct kb *kb = kb_test_good(
         KB_TEST_HEAD("a.b.1") "  signals:\n"
-        "    - log: {pattern: 'Xid (?<code>79)', source: kernel, match: ['Xid 79'], reject: ['Xid 7']}\n"
-        "    - metric: {expr: 'x > 1', for: 5m}\n"
-        "    - trap: {oid: 1.3.6.1}\n"
-        "    - delta: {metric: m, over: 30s, above: 2.5}\n"
-        "    - code: {is: '0x80E2'}\n"
-        "  clears: {after: 10m, pattern: 'back again'}\n"
-        "  causes:\n    - {symptom: a.b.1, path: gpu>node>gpu, probability: 0.5, delay: [1s, 2s]}\n"
-        "  advice:\n    - by: V\n      source: S\n      version: '1'\n      says: {en: Do, zh: 做}\n"
-        "  references:\n    - {title: T, url: 'https://example.org/'}\n");
+                              "    - log: {pattern: 'Xid (?<code>79)', source: kernel, match: "
+                              "['Xid 79'], reject: ['Xid 7']}\n"
+                              "    - metric: {expr: 'x > 1', for: 5m}\n"
+                              "    - trap: {oid: 1.3.6.1}\n"
+                              "    - delta: {metric: m, over: 30s, above: 2.5}\n"
+                              "    - code: {is: '0x80E2'}\n"
+                              "  clears: {after: 10m, pattern: 'back again'}\n"
+                              "  causes:\n    - {symptom: a.b.1, path: gpu>node>gpu, probability: "
+                              "0.5, delay: [1s, 2s]}\n"
+                              "  advice:\n    - by: V\n      source: S\n      version: '1'\n      "
+                              "says: {en: Do, zh: 做}\n"
+                              "  references:\n    - {title: T, url: 'https://example.org/'}\n");
     const struct kb_entry *e = kb_find(kb, "a.b.1");
     assert_non_null(e);
     assert_string_equal(e->class_name, "gpu");
@@ -64,21 +68,28 @@ bad_entries_are_named_with_place_and_sentence(void **state)
         {"- id: a\n", "a has no signals"},
         {KB_TEST_HEAD("a") "  signals: []\n", "a has no usable signal"},
         {KB_TEST_HEAD("a") KB_TEST_LOG("x(", "x"), "missing closing parenthesis"},
-        {KB_TEST_HEAD("a") "  signals:\n    - log: {pattern: x}\n", "at least one whole line under match"},
-        {KB_TEST_HEAD("a") "  signals:\n    - log: {pattern: x, match: [x], source: jobs}\n", "not jobs"},
-        {KB_TEST_HEAD("a") "  signals:\n    - lgo: {pattern: x}\n", "unknown key lgo; did you mean log?"},
-        {KB_TEST_HEAD("a") "  signals:\n    - {code: {is: x}, trap: {oid: 1.2}}\n", "a signal is one of"},
+        {KB_TEST_HEAD("a") "  signals:\n    - log: {pattern: x}\n",
+         "at least one whole line under match"},
+        {KB_TEST_HEAD("a") "  signals:\n    - log: {pattern: x, match: [x], source: jobs}\n",
+         "not jobs"},
+        {KB_TEST_HEAD("a") "  signals:\n    - lgo: {pattern: x}\n",
+         "unknown key lgo; did you mean log?"},
+        {KB_TEST_HEAD("a") "  signals:\n    - {code: {is: x}, trap: {oid: 1.2}}\n",
+         "a signal is one of"},
         {KB_TEST_HEAD("a") "  signals:\n    - trap: {oid: ifDown}\n", "not an OID in numbers"},
-        {KB_TEST_HEAD("a") "  signals:\n    - metric: {expr: x, for: soon}\n", "soon is not a duration"},
-        {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx") "  causes:\n    - {symptom: b, probability: 0.1, delay: [0s, 1s]}\n",
+        {KB_TEST_HEAD("a") "  signals:\n    - metric: {expr: x, for: soon}\n",
+         "soon is not a duration"},
+        {KB_TEST_HEAD("a") KB_TEST_LOG(
+             "xx", "xx") "  causes:\n    - {symptom: b, probability: 0.1, delay: [0s, 1s]}\n",
          "a names the symptom b, which is no entry's id"},
-        {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx")
-             "  causes:\n    - {symptom: a, path: gpu>node, probability: 0.1, delay: [0s, 1s]}\n",
+        {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx") "  causes:\n    - {symptom: a, path: gpu>node, "
+                                                   "probability: 0.1, delay: [0s, 1s]}\n",
          "the path to a runs from gpu to node"},
-        {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx")
-             "  causes:\n    - {symptom: a, path: gpu>moon, probability: 0.1, delay: [0s, 1s]}\n",
+        {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx") "  causes:\n    - {symptom: a, path: gpu>moon, "
+                                                   "probability: 0.1, delay: [0s, 1s]}\n",
          "moon is no kind of entity"},
-        {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx") "  causes:\n    - {symptom: a, probability: 2, delay: [0s, 1s]}\n",
+        {KB_TEST_HEAD("a") KB_TEST_LOG(
+             "xx", "xx") "  causes:\n    - {symptom: a, probability: 2, delay: [0s, 1s]}\n",
          "probability is a number from 0 to 1"},
         {KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx") KB_TEST_HEAD("a") KB_TEST_LOG("xx", "xx"),
          "the id a is already used at t.yaml line 1"},
@@ -86,7 +97,7 @@ bad_entries_are_named_with_place_and_sentence(void **state)
         {"- id: a\n  class: gpus\n", "gpus is no class of causes"},
         {"- id: a\n  scope: moon\n", "moon is no kind of entity"},
         {"- id: a\n  role: boss\n", "not boss"},
-        {"- id: a\n  clears:\n    event: x\n" , "has no"},
+        {"- id: a\n  clears:\n    event: x\n", "has no"},
         {"- id: a\n\tclass: b\n", "t.yaml:2"},
         {"- id: a\n  references:\n    - {title: x, url: 'ftp://x'}\n", "begins with https://"},
     };
@@ -105,24 +116,31 @@ bad_entries_are_named_with_place_and_sentence(void **state)
 static const char family_text[] =
     "- id: v.e.7\n"
     "  class: gpu\n  scope: gpu\n  role: root\n  severity: info\n  prior: 1\n"
-    "  title: {en: By hand, zh: 手写}\n  description: {en: D, zh: 描}\n  actions: [{en: A, zh: 做}]\n"
-    "  signals:\n    - code: {is: E7}\n"
-    KB_TEST_HEAD("v.e.8") KB_TEST_LOG("error 8, own words", "dev 1 error 8, own words")
-    "- id: v.e\n"
-    "  family:\n"
-    "    title: {en: 'Code {code}, {name}', zh: '错误码 {code},{name}'}\n"
-    "    log: {pattern: 'dev (?<gpu>[0-9]+) error (?<code>[0-9]+),', source: kernel, match: ['dev 1 error 9, x']}\n"
-    "    codes: ['E{code}']\n"
-    "    advice: {by: V, source: S, version: '1'}\n"
-    "    buckets:\n"
-    "      - name: RESET\n        class: gpu\n        scope: gpu\n        role: root\n        severity: critical\n"
-    "        prior: 2\n        description: {en: D, zh: 描}\n        actions: [{en: Reset., zh: 复位。}]\n"
-    "        says: {en: Reset, zh: 复位}\n"
-    "    rows:\n"
-    "      - {code: 7, name: seven, bucket: RESET}\n"
-    "      - {code: 8, name: eight, bucket: RESET}\n"
-    "      - {code: 9, name: nine, zh: 九, bucket: RESET, severity: warning, leads: [E7]}\n"
-    "      - {code: '*', name: any, bucket: RESET}\n";
+    "  title: {en: By hand, zh: 手写}\n  description: {en: D, zh: 描}\n  actions: [{en: A, zh: "
+    "做}]\n"
+    "  signals:\n    - code: {is: E7}\n" KB_TEST_HEAD("v.e.8") KB_TEST_LOG(
+        "error 8, own words",
+        "dev 1 error 8, own words") "- id: v.e\n"
+                                    "  family:\n"
+                                    "    title: {en: 'Code {code}, {name}', zh: '错误码 "
+                                    "{code},{name}'}\n"
+                                    "    log: {pattern: 'dev (?<gpu>[0-9]+) error "
+                                    "(?<code>[0-9]+),', source: kernel, match: ['dev 1 error 9, "
+                                    "x']}\n"
+                                    "    codes: ['E{code}']\n"
+                                    "    advice: {by: V, source: S, version: '1'}\n"
+                                    "    buckets:\n"
+                                    "      - name: RESET\n        class: gpu\n        scope: gpu\n "
+                                    "       role: root\n        severity: critical\n"
+                                    "        prior: 2\n        description: {en: D, zh: 描}\n      "
+                                    "  actions: [{en: Reset., zh: 复位。}]\n"
+                                    "        says: {en: Reset, zh: 复位}\n"
+                                    "    rows:\n"
+                                    "      - {code: 7, name: seven, bucket: RESET}\n"
+                                    "      - {code: 8, name: eight, bucket: RESET}\n"
+                                    "      - {code: 9, name: nine, zh: 九, bucket: RESET, "
+                                    "severity: warning, leads: [E7]}\n"
+                                    "      - {code: '*', name: any, bucket: RESET}\n";
 
 static void
 family_rows_become_entries_unless_written_by_hand(void **state)
@@ -141,15 +159,18 @@ family_rows_become_entries_unless_written_by_hand(void **state)
     struct kb_matcher *m = NULL;
     assert_int_equal(kb_matcher_new(kb, &m, NULL), 0);
     struct kb_scratch *s = kb_scratch_new(m);
-    static const char *const want[][2] = {
-        {"dev 3 error 7, x", "v.e.7"}, {"dev 3 error 9, x", "v.e.9"}, {"dev 3 error 12, x", "v.e.other"},
-        {"dev 3 error 8, own words", "v.e.8"}};
+    static const char *const want[][2] = {{"dev 3 error 7, x", "v.e.7"},
+                                          {"dev 3 error 9, x", "v.e.9"},
+                                          {"dev 3 error 12, x", "v.e.other"},
+                                          {"dev 3 error 8, own words", "v.e.8"}};
     for (size_t i = 0; i < COUNT_OF(want); i++) {
         struct kb_match match[4];
-        assert_int_equal(kb_match_line(m, s, want[i][0], strlen(want[i][0]), "kernel", match, 4), 1);
+        assert_int_equal(kb_match_line(m, s, want[i][0], strlen(want[i][0]), "kernel", match, 4),
+                         1);
         assert_string_equal(match[0].id, want[i][1]);
     }
-    struct kb_match none[4]; /* the hand-written entry of code 8 has a pattern, which does not take this line */
+    struct kb_match
+        none[4]; /* the hand-written entry of code 8 has a pattern, which does not take this line */
     assert_int_equal(kb_match_line(m, s, "dev 3 error 8, x", 16, "kernel", none, 4), 0);
     kb_scratch_free(s);
     kb_matcher_free(m);
@@ -221,8 +242,8 @@ site_overrides_and_extends_by_id(void **state)
     const struct kb_entry *had = kb_find(plain, "nvidia.xid.79");
     assert_non_null(had);
     write_site(folder, "- id: nvidia.xid.79\n  severity: info\n  extend: true\n  actions:\n"
-                       "    - en: Call the site's desk.\n      zh: 联系现场值班。\n" KB_TEST_HEAD("site.one")
-                           KB_TEST_LOG("site fault", "a site fault"));
+                       "    - en: Call the site's desk.\n      zh: 联系现场值班。\n" KB_TEST_HEAD(
+                           "site.one") KB_TEST_LOG("site fault", "a site fault"));
     assert_int_equal(kb_load(folder, &kb, &err), 0);
     const struct kb_entry *e = kb_find(kb, "nvidia.xid.79");
     assert_int_equal(e->severity, SEVERITY_INFO);
@@ -245,14 +266,59 @@ site_overrides_and_extends_by_id(void **state)
 }
 
 static void
+example_of_a_site_loads_and_passes_lint(void **state)
+{
+    (void)state;
+    char folder[1024];
+    const char *src = getenv("MS_SRCDIR");
+    snprintf(folder, sizeof folder, "%s/examples/kb", src ? src : "..");
+    struct kb *kb = NULL;
+    struct buf problems;
+    buf_init(&problems, 1u << 20);
+    assert_int_equal(kb_load_site(folder, &kb, &problems, NULL), 0);
+    kb_lint(kb, &problems);
+    if (problems.len)
+        print_error("%s", buf_str(&problems));
+    assert_int_equal(problems.len, 0);
+    assert_true(kb_find(kb, "site.power-cap-script")->site);
+    kb_free(kb);
+    buf_done(&problems);
+}
+
+static void
+site_lint_tells_every_problem(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/kb-site-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    write_site(folder, "- id: nvidia.xid.79\n  severity: fatal\n- id: site.x\n  role: boss\n");
+    struct kb *kb = NULL;
+    struct buf problems;
+    buf_init(&problems, 65536);
+    assert_int_equal(kb_load_site(folder, &kb, &problems, NULL), 0);
+    assert_non_null(strstr(buf_str(&problems), "site.yaml:2:13: severity is"));
+    assert_non_null(strstr(buf_str(&problems), "site.yaml:4:9: role is"));
+    assert_non_null(kb_find(kb, "nvidia.xid.79")); /* the built-in one stands */
+    kb_free(kb);
+    buf_done(&problems);
+    snprintf(path, sizeof path, "%s/site.yaml", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
+static void
 search_finds_in_both_languages(void **state)
 {
     (void)state;
     struct kb *kb = NULL;
     assert_int_equal(kb_load(NULL, &kb, NULL), 0);
     static const char *const cases[][2] = {
-        {"xid 79", "nvidia.xid.79"}, {"nvidia.xid.79", "nvidia.xid.79"}, {"掉卡", "nvidia.xid.79"},
-        {"fallen off the bus", "nvidia.xid.79"}, {"NODE fallen Silent", "node.absent"}, {"节点失联", "node.absent"},
+        {"xid 79", "nvidia.xid.79"},
+        {"nvidia.xid.79", "nvidia.xid.79"},
+        {"掉卡", "nvidia.xid.79"},
+        {"fallen off the bus", "nvidia.xid.79"},
+        {"NODE fallen Silent", "node.absent"},
+        {"节点失联", "node.absent"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct kb_hit hits[5];
@@ -302,14 +368,18 @@ lint_names_lines_that_go_astray(void **state)
     static const struct {
         const char *text, *said;
     } cases[] = {
-        {KB_TEST_HEAD("a") KB_TEST_LOG("alpha beta", "alpha gamma"), "a: its line is not matched by its pattern"},
-        {KB_TEST_HEAD("a") KB_TEST_LOG("alpha beta", "alpha beta") KB_TEST_HEAD("b") KB_TEST_LOG("alpha", "alpha"),
+        {KB_TEST_HEAD("a") KB_TEST_LOG("alpha beta", "alpha gamma"),
+         "a: its line is not matched by its pattern"},
+        {KB_TEST_HEAD("a") KB_TEST_LOG("alpha beta", "alpha beta") KB_TEST_HEAD("b")
+             KB_TEST_LOG("alpha", "alpha"),
          "a: its line is matched by b too"},
         {KB_TEST_HEAD("a") KB_TEST_LOG(".*a.*", "xaxxx"), "has no run of 5 fixed characters"},
         {KB_TEST_HEAD("a") KB_TEST_LOG("alpha beta|", "alpha beta"), "matches an empty line"},
-        {KB_TEST_HEAD("a") "  signals:\n    - code: {is: x}\n" KB_TEST_HEAD("b") "  signals:\n    - code: {is: X}\n",
+        {KB_TEST_HEAD("a") "  signals:\n    - code: {is: x}\n" KB_TEST_HEAD(
+             "b") "  signals:\n    - code: {is: X}\n",
          "b: the code X belongs to a already"},
-        {KB_TEST_HEAD("a") "  signals:\n    - log: {pattern: 'alpha', match: ['alpha'], reject: ['the alpha']}\n",
+        {KB_TEST_HEAD("a") "  signals:\n    - log: {pattern: 'alpha', match: ['alpha'], reject: "
+                           "['the alpha']}\n",
          "the line it must not match is matched"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -344,6 +414,8 @@ main(void)
         cmocka_unit_test(digest_gives_the_same_knowledge_back),
         cmocka_unit_test(damaged_digest_is_refused),
         cmocka_unit_test(site_overrides_and_extends_by_id),
+        cmocka_unit_test(example_of_a_site_loads_and_passes_lint),
+        cmocka_unit_test(site_lint_tells_every_problem),
         cmocka_unit_test(search_finds_in_both_languages),
         cmocka_unit_test(every_entry_has_json_and_text_in_both_languages),
         cmocka_unit_test(lint_names_lines_that_go_astray),

@@ -1,4 +1,5 @@
-/* Tests of kb/matcher and kb/match: candidates, sources, order, limits, bytes there and back, entities. */
+/* Tests of kb/matcher and kb/match: candidates, sources, order, limits, bytes there and back,
+ * entities. */
 #include "tests/kb/kb_test.h"
 
 #include "base/clock.h"
@@ -6,12 +7,14 @@
 
 #include <pthread.h>
 
-static const char matcher_text[] =
-    KB_TEST_HEAD("g.general") KB_TEST_LOG("link error on (?<nic>[a-z0-9_]+)", "link error on mlx5_0")
-    KB_TEST_HEAD("g.special")
-        KB_TEST_LOG("link error on (?<nic>[a-z0-9_]+), reason (?<code>[0-9]+)", "link error on mlx5_0, reason 4")
-    KB_TEST_HEAD("g.kernel") "  signals:\n    - log: {pattern: 'kernel only words', source: kernel, match: ['kernel only words']}\n"
-        "  clears: {pattern: 'kernel words are over'}\n";
+static const char matcher_text[] = KB_TEST_HEAD("g.general")
+    KB_TEST_LOG("link error on (?<nic>[a-z0-9_]+)", "link error on mlx5_0")
+        KB_TEST_HEAD("g.special")
+            KB_TEST_LOG("link error on (?<nic>[a-z0-9_]+), reason (?<code>[0-9]+)",
+                        "link error on mlx5_0, reason 4")
+                KB_TEST_HEAD("g.kernel") "  signals:\n    - log: {pattern: 'kernel only words', "
+                                         "source: kernel, match: ['kernel only words']}\n"
+                                         "  clears: {pattern: 'kernel words are over'}\n";
 
 struct fixture {
     struct kb *kb;
@@ -59,7 +62,8 @@ the_more_specific_pattern_comes_first(void **state)
     assert_int_equal(r[0].captures[1].len, 2);
     assert_memory_equal(r[0].captures[0].text, "mlx5_3", 6);
     assert_int_equal(kb_match_line(((struct fixture *)*state)->m, ((struct fixture *)*state)->s,
-                                   "x link error on mlx5_3, reason 12", 33, "any", r, 1), 1);
+                                   "x link error on mlx5_3, reason 12", 33, "any", r, 1),
+                     1);
     assert_string_equal(r[0].id, "g.special");
 }
 
@@ -69,10 +73,12 @@ source_decides_which_patterns_apply(void **state)
     static const struct {
         const char *source;
         size_t count;
-    } cases[] = {{"kernel", 1}, {"syslog", 1}, {"any", 1}, {"", 1}, {NULL, 1}, {"containerd", 1}, {"job", 0}, {"switch", 0}};
+    } cases[] = {{"kernel", 1}, {"syslog", 1},     {"any", 1}, {"", 1},
+                 {NULL, 1},     {"containerd", 1}, {"job", 0}, {"switch", 0}};
     struct kb_match r[8];
     for (size_t i = 0; i < COUNT_OF(cases); i++)
-        assert_int_equal(match(*state, "the kernel only words", cases[i].source, r), cases[i].count);
+        assert_int_equal(match(*state, "the kernel only words", cases[i].source, r),
+                         cases[i].count);
 }
 
 static void
@@ -175,7 +181,8 @@ thread_run(void *context)
     size_t found = 0;
     struct kb_match r[8];
     for (size_t i = 0; i < 2000; i++)
-        found += match(&mine, i % 2 ? "link error on mlx5_3, reason 12" : "the kernel only words", "any", r);
+        found += match(&mine, i % 2 ? "link error on mlx5_3, reason 12" : "the kernel only words",
+                       "any", r);
     kb_scratch_free(mine.s);
     return (void *)found;
 }
@@ -257,7 +264,8 @@ builtin_opens_in_milliseconds(void **state)
     assert_true(took < 150000); /* 0.2 s is what a diagnosis may take to start */
     struct kb_scratch *s = kb_scratch_new(m);
     struct kb_match r[8];
-    static const char line[] = "kernel: NVRM: Xid (PCI:0000:5a:00): 79, pid=1234, GPU has fallen off the bus.";
+    static const char line[] =
+        "kernel: NVRM: Xid (PCI:0000:5a:00): 79, pid=1234, GPU has fallen off the bus.";
     assert_true(kb_match_line(m, s, line, strlen(line), "kernel", r, 8) >= 1);
     assert_string_equal(r[0].id, "nvidia.xid.79");
     kb_scratch_free(s);
