@@ -1,0 +1,112 @@
+/* kpi: select, resolve each series to its entity, fold. */
+#include "analyzer/kpi.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KPI_NAMES 16
+
+struct kpi_in {
+    const struct topo *t;
+    const struct metric_table *m;
+    enum kpi_fold fold;
+    unsigned *seen;                /* series folded into each entity, for averages */
+    struct kpi *out;
+};
+
+static double
+kpi_fold(enum kpi_fold f, double have, double v, unsigned n)
+{
+    if (isnan(have))
+        return v;
+    switch (f) {
+    case KPI_SUM: return have + v;
+    case KPI_MIN: return v < have ? v : have;
+    case KPI_MAX: return v > have ? v : have;
+    case KPI_AVG: return have + (v - have) / (n + 1);
+    case KPI_LAST: break;
+    }
+    return v;
+}
+
+/* Increase a second over the row's samples, resets counted from zero. */
+static double
+kpi_rate(const struct series_row *r)
+{
+    double sum = 0;
+    const struct sample *a = NULL, *b = NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        if (sample_is_stale(r->samples[i].v))
+            continue;
+        if (b)
+            sum += r->samples[i].v >= b->v ? r->samples[i].v - b->v : r->samples[i].v;
+        a = a ? a : &r->samples[i];
+        b = &r->samples[i];
+    }
+    return a && b->t_ms > a->t_ms ? sum * 1000 / (double)(b->t_ms - a->t_ms) : NAN;
+}
+
+static void
+kpi_row(struct kpi_in *in, const struct metric_row *row, const struct series_row *r)
+{
+    char entity[ENTITY_SIZE];
+    if (!r->count || topo_resolve(in->t, row, r->labels, entity))
+        return;
+    topo_id id = topo_find(in->t, entity);
+    if (id == TOPO_NONE)
+        return;
+    double v = row->kind == METRIC_COUNTER ? kpi_rate(r) : r->samples[r->count - 1].v;
+    if (isnan(v))
+        return;
+    in->out->known += isnan(in->out->at[id]) ? 1 : 0;
+    in->out->at[id] = kpi_fold(in->fold, in->out->at[id], v * row->scale, in->seen[id]++);
+    if (r->samples[r->count - 1].t_ms > in->out->t_ms[id])
+        in->out->t_ms[id] = r->samples[r->count - 1].t_ms;
+}
+
+static int
+kpi_name(struct store *s, struct kpi_in *in, const char *name, int64_t at_ms, struct err *err)
+{
+    const struct metric_row *row = metric_find(in->m, name, strlen(name));
+    struct matcher match = {MATCH_EQ, "__name__", name};
+    struct series_set set;
+    int rc = row->kind == METRIC_COUNTER ? store_select(s, &match, 1, at_ms - KPI_LOOKBACK_MS, at_ms, NULL, &set, err)
+                                         : store_latest(s, &match, 1, at_ms, KPI_LOOKBACK_MS, NULL, &set, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < set.count; i++)
+        kpi_row(in, row, &set.rows[i]);
+    series_set_done(&set);
+    return 0;
+}
+
+int
+kpi_read(struct store *s, const struct metric_table *m, const struct topo *t, enum metric_meaning meaning, enum kpi_fold fold,
+         int64_t at_ms, struct kpi *ret, struct err *err)
+{
+    const char *names[KPI_NAMES];
+    size_t n = metric_names_of(m, meaning, names, KPI_NAMES), count = topo_count(t);
+    struct kpi k = {.count = count, .at = malloc((count + 1) * sizeof *k.at), .t_ms = calloc(count + 1, sizeof *k.t_ms),
+                    .unit = metric_meaning_row(meaning)->unit};
+    struct kpi_in in = {t, m, fold, calloc(count + 1, sizeof *in.seen), &k};
+    int rc = k.at && k.t_ms && in.seen ? 0 : err_set(err, ERR_NOMEM, "no memory for %zu entities", count);
+    for (size_t i = 0; !rc && i < count; i++)
+        k.at[i] = NAN;
+    for (size_t i = 0; !rc && i < (n < KPI_NAMES ? n : KPI_NAMES); i++)
+        rc = kpi_name(s, &in, names[i], at_ms, err);
+    free(in.seen);
+    if (rc)
+        kpi_done(&k);
+    else
+        *ret = k;
+    return rc;
+}
+
+void
+kpi_done(struct kpi *k)
+{
+    free(k->at);
+    free(k->t_ms);
+    *k = (struct kpi){0};
+}

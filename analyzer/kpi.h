@@ -1,0 +1,29 @@
+/* kpi: the newest value of a meaning for every entity of a snapshot, as one column; and rates of counters.
+ *
+ * One store query a metric name that carries the meaning; a fleet of 18,432 GPUs is one column of 18,432 numbers. */
+#ifndef ANALYZER_KPI_H
+#define ANALYZER_KPI_H
+
+#include "base/err.h"
+#include "base/metric.h"
+#include "store/store.h"
+#include "store/topo.h"
+
+#include <stdint.h>
+
+#define KPI_LOOKBACK_MS 120000     /* older than this is no present value: eight intervals of 15 s */
+
+enum kpi_fold { KPI_LAST, KPI_SUM, KPI_MIN, KPI_MAX, KPI_AVG };  /* several series of one entity (lanes, priorities) */
+
+struct kpi {
+    double *at;                    /* by topo_id; NaN: none */
+    int64_t *t_ms;                 /* time of the newest sample, 0 none */
+    size_t count, known;
+    const char *unit;
+};
+/* Gauges: newest value; counters: per second over the last two minutes. Values in the meaning's unit. */
+int kpi_read(struct store *s, const struct metric_table *m, const struct topo *t, enum metric_meaning meaning, enum kpi_fold fold,
+             int64_t at_ms, struct kpi *ret, struct err *err);
+void kpi_done(struct kpi *k);
+
+#endif
