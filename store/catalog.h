@@ -41,7 +41,7 @@ struct catalog_query {
     const char *tenant, *state, *key;  /* NULL or "": any; state may be "a|b" */
     const char *id_prefix;             /* ids that begin so, NULL or "": any; a "gpu:" form is fast beside text */
     const char *text;                  /* words that occur in id or values (prefix search; fast for kinds device, job;
-                                        * elsewhere any part of the document). Where more than 5,000 match, they come
+                                        * elsewhere any part of the document). Where more than 2,000 match, they come
                                         * in the order of entry, newest first, whatever order is asked for. */
     int64_t from_ms, to_ms;            /* of time_ms; 0, 0: any */
     const char *cursor;                /* from a former answer's next; NULL: from the start */

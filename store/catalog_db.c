@@ -21,7 +21,7 @@ static const char *const catalog_db_schema[] = {
     "CREATE INDEX doc_key ON doc(kind, key, time_ms, id) WHERE key <> '';"
     "CREATE INDEX doc_tenant ON doc(kind, tenant, time_ms, id) WHERE tenant <> '';"
     "CREATE VIRTUAL TABLE doc_text USING fts5(body, tags, content='', columnsize=0, detail=full,"
-    " prefix='2 3 4 5 6', tokenize='unicode61');"
+    " prefix='1 2 3 4 5 6', tokenize='unicode61');"
     "CREATE TABLE topology("
     " revision INTEGER PRIMARY KEY AUTOINCREMENT, cluster TEXT NOT NULL, name TEXT NOT NULL,"
     " tenant TEXT NOT NULL DEFAULT '', from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, text TEXT "

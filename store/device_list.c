@@ -12,15 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define DEVICE_WORDS   8
-#define DEVICE_MATCHES 5000 /* documents whose words matched that are looked at */
+#define DEVICE_VALUES  16384 /* slots; a clash only costs a second look */
+#define DEVICE_MATCHES 5000  /* documents whose words matched that are looked at */
 
 static const enum entity_kind device_kinds[] = {
     ENTITY_RACK,    ENTITY_PDU,      ENTITY_CDU,      ENTITY_NODE,  ENTITY_GPU,
     ENTITY_NIC,     ENTITY_SWITCH,   ENTITY_PORT,     ENTITY_OPTIC, ENTITY_LINK,
     ENTITY_STORAGE, ENTITY_NVSWITCH, ENTITY_SUPERPOD, ENTITY_DPU};
+
+struct device_value { /* an attribute's value and which words it holds, by bit */
+    const char *value;
+    unsigned words;
+};
 
 struct device_scan {
     struct store *s;
@@ -29,6 +34,7 @@ struct device_scan {
     struct map *found; /* entities whose document holds the words */
     char words[DEVICE_WORDS][128];
     size_t word_count;
+    struct device_value *values; /* DEVICE_VALUES, by address */
     int (*cb)(void *ctx, const struct device *d);
     void *ctx;
     size_t limit, count, total;
@@ -226,27 +232,62 @@ device_equal(const char *want, const char *value)
     return !want || !*want || strcmp(want, value) == 0;
 }
 
+static unsigned char
+device_lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+/* `word` is in lower case. Names are short: a plain loop beats the library's set-up. */
+static bool
+device_contains(const char *text, const char *word)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+        while (word[i] && device_lower(text[i]) == (unsigned char)word[i])
+            i++;
+        if (!word[i])
+            return true;
+    }
+    return false;
+}
+
+/* Whether an interned attribute value holds a word: looked at once a query, few values serve all
+ * entities. */
+static bool
+device_value_contains(struct device_scan *d, const char *value, size_t word)
+{
+    struct device_value *v = &d->values[((uintptr_t)value >> 4) % DEVICE_VALUES];
+    if (v->value != value) {
+        v->value = value;
+        v->words = 0;
+        for (size_t i = 0; i < d->word_count; i++)
+            v->words |= device_contains(value, d->words[i]) ? 1u << i : 0;
+    }
+    return v->words & (1u << word);
+}
+
 /* Words in names and attributes: each somewhere, ASCII case ignored. */
 static bool
-device_has_word(const struct device_scan *d, topo_id id, const char *word)
+device_has_word(struct device_scan *d, topo_id id, size_t word)
 {
     const struct topo_base *b = d->t->base;
-    if (strcasestr(topo_name(d->t, id), word))
+    if (device_contains(topo_name(d->t, id), d->words[word]))
         return true;
-    for (uint32_t i = id < b->n ? b->attr_first[id] : 0; id < b->n && i < b->attr_first[id + 1];
-         i++)
-        if (b->attrs[i].name != TOPO_ATTR_STATE && strcasestr(b->attrs[i].value, word))
+    for (uint32_t i = b->attr_first[id]; i < b->attr_first[id + 1]; i++)
+        if (b->attrs[i].name != TOPO_ATTR_STATE &&
+            device_value_contains(d, b->attrs[i].value, word))
             return true;
     return false;
 }
 
 static bool
-device_has_words(const struct device_scan *d, topo_id id)
+device_has_words(struct device_scan *d, topo_id id)
 {
     const char *name = topo_name(d->t, id);
     bool all = true;
     for (size_t i = 0; i < d->word_count && all; i++)
-        all = device_has_word(d, id, d->words[i]);
+        all = device_has_word(d, id, i);
     return all || (d->found && map_count(d->found) && map_get(d->found, name, strlen(name)));
 }
 
@@ -271,7 +312,7 @@ device_scan_origin(const struct device_scan *d, topo_id id)
 }
 
 static bool
-device_passes(const struct device_scan *d, topo_id id)
+device_passes(struct device_scan *d, topo_id id)
 {
     const struct device_query *q = d->q;
     const struct topo_base *b = d->t->base;
@@ -338,8 +379,14 @@ device_scan_words(struct device_scan *d)
     }
     if (!d->word_count)
         return 0;
+    for (size_t i = 0; i < d->word_count; i++)
+        for (char *c = d->words[i]; *c; c++)
+            *c = (char)device_lower(*c);
     d->found = map_new(DEVICE_MATCHES + 1);
-    return d->found ? catalog_list(d->s, &q, device_scan_found, d->found, NULL, d->err) : ERR_NOMEM;
+    d->values = calloc(DEVICE_VALUES, sizeof *d->values);
+    if (!d->found || !d->values)
+        return err_set(d->err, ERR_NOMEM, "no memory for a search");
+    return catalog_list(d->s, &q, device_scan_found, d->found, NULL, d->err);
 }
 
 static int
@@ -504,6 +551,7 @@ device_list(struct store *s, const struct device_query *q,
     if (rc >= 0)
         rc = device_scan_retired(&d, cursor);
     map_free(d.found, NULL);
+    free(d.values);
     topo_put(d.t);
     if (rc < 0)
         return rc;
