@@ -32,7 +32,7 @@ struct main_options {
     struct plan_fabric fabric;
     struct world_config world;
     const char *faults[MAIN_FAULTS_MAX];
-    unsigned fault_count, series_max, switch_interval;
+    unsigned fault_count, series_max, switch_interval, agents;
     unsigned snmp_port; /* MAIN_NO_PORT: no responder */
     int64_t start_ms, duration_ms;
     double speed;
@@ -86,6 +86,9 @@ static const struct main_option main_table[] = {
     {{"snmp-switches", required_argument, NULL, 'w'},
      "GLOB",
      "switches left to SNMP, not sent by remote_write (default none)"},
+    {{"agents", required_argument, NULL, 'A'},
+     "N",
+     "the first N nodes send batches as the node agent does"},
     {{"jobs", required_argument, NULL, 'j'}, "N", "training jobs (default one per 64 nodes)"},
     {{"first-job", required_argument, NULL, 'J'}, "N", "number of the first job (default 4711)"},
     {{"interval", required_argument, NULL, 'i'},
@@ -250,6 +253,7 @@ main_number_option(struct main_options *o, int c, const char *name, const char *
         {'j', &o->world.jobs, 1, 1024},
         {'J', &o->world.first_job, 1, 1000000000},
         {'b', &o->series_max, 1, 100000},
+        {'A', &o->agents, 0, 32768},
         {'m', &o->snmp_port, 0, 65535},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -430,6 +434,7 @@ main_open_feed(struct main_run *r, struct err *err)
                              .lines = r->lines,
                              .truth = r->truth,
                              .replay = o->start_ms != 0,
+                             .agents = o->agents,
                              .series_max = o->series_max,
                              .switch_interval_s = o->switch_interval};
     int rc = feed_new(&fc, &r->feed, err);

@@ -75,6 +75,8 @@ fault_gpu_reset(struct world *w, struct fault *f)
     struct fault_gpu g = fault_gpu_at(w, f);
     w->gpus[f->i].xid = 0;
     w->gpus[f->i].error_code = 0;
+    w->gpus[f->i].sbe = w->gpus[f->i].dbe = w->gpus[f->i].nvlink_crc =
+        0; /* volatile counts start anew */
     simline_syslog(w, g.node, 0, 6, "nvidia-persistenced",
                    "device %s.0 - persistence mode enabled.", g.pci);
 }

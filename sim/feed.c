@@ -6,6 +6,7 @@
 #include "base/hostlist.h"
 #include "base/jsonw.h"
 #include "base/str.h"
+#include "sim/emit_agent.h"
 #include "sim/emit_lines.h"
 #include "sim/emit_trap.h"
 #include "sim/emit_write.h"
@@ -26,6 +27,7 @@ struct feed {
     struct feed_config cfg;
     struct world *w;
     struct emit_write *write;
+    struct emit_agent *agent;
     struct post *samples, *control;
     struct buf lines;
     struct sockaddr_in syslog, trap, tcp;
@@ -108,6 +110,7 @@ feed_free(struct feed *f, int64_t wait_ms)
     post_free(f->samples, wait_ms);
     post_free(f->control, wait_ms);
     emit_write_free(f->write);
+    emit_agent_free(f->agent);
     buf_done(&f->lines);
     if (f->udp_fd >= 0)
         close(f->udp_fd);
@@ -137,7 +140,8 @@ feed_bind(struct feed *f, struct world *w, struct err *err)
 {
     f->w = w;
     f->write = emit_write_new(w, f->cfg.series_max, feed_send_samples, f);
-    if (f->write == NULL)
+    f->agent = f->cfg.agents > 0 ? emit_agent_new(w) : NULL;
+    if (f->write == NULL || (f->cfg.agents > 0 && f->agent == NULL))
         return err_set(err, ERR_NOMEM, "no memory for the labels of so many series");
     if (f->cfg.switch_interval_s == 0)
         f->cfg.switch_interval_s =
@@ -335,6 +339,20 @@ feed_sink(struct feed *f)
         .line = feed_line, .trap = feed_trap, .job = feed_job, .fault = feed_fault, .ctx = f};
 }
 
+static void
+feed_agent(struct feed *f, uint32_t node, bool rare)
+{
+    struct buf batch;
+    char path[160];
+    buf_init(&batch, 16u << 20);
+    snprintf(path, sizeof path, "/api/v1/agents/%.63s/batches", f->w->plan->nodes.at[node].name);
+    int rc = emit_agent_node(f->agent, node, f->w->now_ms, rare, &batch);
+    if (rc > 0 && f->samples != NULL)
+        rc = post_send(f->samples, "POST", path, "application/octet-stream", NULL, &batch);
+    f->refused += rc < 0;
+    buf_done(&batch);
+}
+
 void
 feed_tick(struct feed *f)
 {
@@ -344,7 +362,10 @@ feed_tick(struct feed *f)
     bool rare = second / every % 4 == 0;
     for (uint32_t i = second % every; i < w->plan->nodes.count; i += every) {
         world_sample_node(w, i);
-        emit_write_node(f->write, i, w->now_ms, rare);
+        if (i < f->cfg.agents)
+            feed_agent(f, i, rare);
+        else
+            emit_write_node(f->write, i, w->now_ms, rare);
     }
     for (uint32_t i = second % sw_every; i < w->plan->switches.count; i += sw_every) {
         world_sample_switch(w, i);

@@ -17,8 +17,9 @@ struct feed_config {
     const char *syslog_udp, *syslog_tcp, *trap; /* host:port, or NULL */
     FILE *lines, *truth;                        /* copies for people and for evaluation, or NULL */
     bool replay;                                /* wait for the server rather than drop */
-    unsigned series_max;                        /* a request; 0: 8,000 */
-    unsigned switch_interval_s;                 /* 0: the world's, 60 from 20,000 ports on */
+    unsigned agents;            /* the first so many nodes send agents' batches instead */
+    unsigned series_max;        /* a request; 0: 8,000 */
+    unsigned switch_interval_s; /* 0: the world's, 60 from 20,000 ports on */
 };
 
 struct feed_counts {

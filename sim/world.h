@@ -198,7 +198,7 @@ void world_free(struct world *w);
 void world_announce(struct world *w);
 /* Ends the jobs that still run, as completed, and tells the sink. */
 void world_end_jobs(struct world *w);
-/* Moves to now (at least 1 ms, at most 10 s behind): modifiers, faults, links, jobs. No series are
+/* Moves to now, which is later than the last: modifiers, faults, links, jobs. No series are
  * touched. */
 void world_step(struct world *w, int64_t now_ms);
 /* Integrates node i and its parts, or switch i and its ports, since it was last sampled: call just

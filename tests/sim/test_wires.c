@@ -1,6 +1,8 @@
 /* What leaves the simulator besides samples: syslog, Loki, SNMP. */
 #include "base/doc.h"
+#include "base/wire.h"
 #include "sim/ber.h"
+#include "sim/emit_agent.h"
 #include "sim/emit_lines.h"
 #include "sim/emit_trap.h"
 #include "sim/responder.h"
@@ -205,6 +207,62 @@ trap_names_kind_port_and_switch(void **state)
     sim_test_close(&t);
 }
 
+struct batch_seen {
+    unsigned samples, temperatures;
+    char agent[64];
+    uint64_t sequence;
+};
+
+static int
+batch_head(void *ctx, const struct wire_head *h)
+{
+    struct batch_seen *s = ctx;
+    snprintf(s->agent, sizeof s->agent, "%s", h->agent);
+    s->sequence = h->sequence;
+    return 0;
+}
+
+static int
+batch_samples(void *ctx, const struct labels *l, const struct sample *v, size_t n)
+{
+    struct batch_seen *s = ctx;
+    const struct label *name = labels_find(l, "__name__");
+    (void)v;
+    s->samples += (unsigned)n;
+    s->temperatures +=
+        name->value_len == 20 && memcmp(name->value, "DCGM_FI_DEV_GPU_TEMP", 20) == 0;
+    return 0;
+}
+
+static void
+agent_batch_holds_the_node_and_a_silent_node_sends_none(void **state)
+{
+    (void)state;
+    struct sim_test t;
+    struct buf b;
+    struct batch_seen seen = {0};
+    struct wire_handler h = {.head = batch_head, .samples = batch_samples, .ctx = &seen};
+    sim_test_open(&t, 1, false);
+    sim_test_run(&t, 6);
+    struct emit_agent *e = emit_agent_new(t.world);
+    assert_non_null(e);
+    buf_init(&b, 16u << 20);
+    assert_int_equal(emit_agent_node(e, 2, t.world->now_ms, true, &b), 1);
+    buf_reset(&b);
+    assert_int_equal(emit_agent_node(e, 2, t.world->now_ms, true, &b), 1);
+    assert_int_equal(wire_decode(b.data, b.len, &h, NULL), 0);
+    assert_string_equal(seen.agent, "node00003");
+    assert_int_equal(seen.sequence, 2);
+    assert_int_equal(seen.temperatures, 8);
+    assert_true(seen.samples > 400);
+    fault_add_text(t.world, "node-crash@0s+60s:node00003", NULL);
+    sim_test_run(&t, 8);
+    assert_int_equal(emit_agent_node(e, 2, t.world->now_ms, true, &b), 0);
+    buf_done(&b);
+    emit_agent_free(e);
+    sim_test_close(&t);
+}
+
 int
 main(void)
 {
@@ -214,6 +272,7 @@ main(void)
         cmocka_unit_test(integers_are_written_in_least_bytes_and_read_back),
         cmocka_unit_test(snmp_walk_gives_every_port_by_name_then_ends),
         cmocka_unit_test(snmp_is_silent_for_strangers_and_dead_switches),
+        cmocka_unit_test(agent_batch_holds_the_node_and_a_silent_node_sends_none),
         cmocka_unit_test(trap_names_kind_port_and_switch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
