@@ -22,7 +22,7 @@ interface State {
   updated: number; // last good answer to a live question, ms
   staleBuild: boolean;
   retention: string | null; // the oldest data kept
-  jobLife: [number, number] | null; // span of the job on this page, for the range preset
+  jobLife: [number, number | null] | null; // span of the job on this page, for the range preset
 }
 
 function stored(k: string): string {
@@ -173,7 +173,7 @@ export function preset(): string {
 export function range(): Range {
   const q = app.place.q;
   if (q.from === 'job' && app.jobLife) {
-    return { start: app.jobLife[0], end: app.jobLife[1], moving: false, text: 'job' };
+    return { start: app.jobLife[0], end: app.jobLife[1] ?? Date.now(), moving: app.jobLife[1] === null, text: 'job' };
   }
   return parseRange(q.from === 'job' ? undefined : q.from, q.to, Date.now(), preset());
 }

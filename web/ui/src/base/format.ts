@@ -62,7 +62,7 @@ export function change(now: number | null | undefined, before: number | null | u
 }
 
 export function percent(ratio: number | null | undefined, places = 0): string {
-  return ratio === null || ratio === undefined ? NONE : `${(ratio * 100).toFixed(places)} %`;
+  return ratio === null || ratio === undefined ? NONE : `${(ratio * 100).toFixed(places)}\u00a0%`;
 }
 
 // A field that a spreadsheet would run as a formula gets a leading quote; BOM so that Chinese survives.

@@ -234,7 +234,6 @@ function ClusterEdit({ c, done }: { c: api.Cluster | null; done: (changed: boole
         <Field name={t('cluster.gpus')}><input type="number" min="0" value={gpus} onInput={on(setGpus)} /></Field>
       </div>
       <Field name={t('cluster.meta')} wide><textarea class="mono" rows={4} value={meta} placeholder="site=lab 2" onInput={on(setMeta)} /></Field>
-      <Btn on={() => done(false)}>{t('do.cancel')}</Btn>
     </Form>
   );
 }
@@ -249,11 +248,11 @@ export function Clusters() {
   return (
     <>
       <Head title={word('page', 'clusters')}>{can('operator') && <Btn on={() => setQuery({ edit: '+' }, true)}>＋ {t('cluster.add')}</Btn>}</Head>
-      {q.edit === '+' && <Panel title={t('cluster.add')}><ClusterEdit c={null} done={end} /></Panel>}
+      {q.edit === '+' && <Panel title={t('cluster.add')} right={<Btn small on={() => end(false)}>{t('do.cancel')}</Btn>}><ClusterEdit c={null} done={end} /></Panel>}
       <Answer of={got}>{(d) => d.items.length ? (
         <div class="tiles">
           {d.items.map((c) => (
-            <Panel key={c.name} title={<><Mark h={c.health} bare /> {c.title || c.name}</>} right={can('operator') && q.edit !== c.name && <Btn small on={() => setQuery({ edit: c.name }, true)}>{t('do.edit')}</Btn>}>
+            <Panel key={c.name} title={<><Mark h={c.health} bare /> {c.title || c.name}</>} right={can('operator') && (q.edit === c.name ? <Btn small on={() => end(false)}>{t('do.cancel')}</Btn> : <Btn small on={() => setQuery({ edit: c.name }, true)}>{t('do.edit')}</Btn>)}>
               {q.edit === c.name ? <ClusterEdit c={c} done={end} /> : (
                 <>
                   <p><span class="mono">{c.name}</span> · <span class={`dvstate ${c.state}`}>{word('cstate', c.state)}</span> · <Mark h={c.health} /></p>

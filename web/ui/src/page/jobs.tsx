@@ -77,7 +77,7 @@ export function JobPage() {
   const j = jobOnly.data ?? path.data?.job ?? null;
   const life = j?.start ? `${j.start} ${j.end ?? ''}` : '';
   useEffect(() => {
-    if (j?.start) set({ jobLife: [Date.parse(j.start), j.end ? Date.parse(j.end) : Date.now()] });
+    if (j?.start) set({ jobLife: [Date.parse(j.start), j.end ? Date.parse(j.end) : null] });
     return () => set({ jobLife: null });
   }, [life]);
   const P = path.data;

@@ -324,8 +324,9 @@ export function PathMap({ path }: { path: JobPath }) {
     }
   };
   const keys = (e: KeyboardEvent) => {
-    if (e.key === '+' || e.key === '=') return zoom(0.7);
-    if (e.key === '-') return zoom(1.4);
+    const mid = cur ? Math.max(0, Math.min(1, (map.rows[cur[0]].x[cur[1]] - view[0]) / (view[1] - view[0]))) : 0.5;
+    if (e.key === '+' || e.key === '=') return zoom(0.7, mid);
+    if (e.key === '-') return zoom(1.4, mid);
     if (e.key === '0') return setView([0, 1]);
     if (e.key === 'Enter') return open(cur);
     if (e.key === 'Escape') return setCur(null);

@@ -441,7 +441,7 @@ export const en = {
   'kb.nocauses': 'Nothing else follows from it.',
   'kb.none': 'Nothing in the knowledge base matches.',
   'kb.none.what': 'Search for a part of the message, without numbers and names.',
-  'kb.notok': '{n} problems',
+  'kb.notok': 'problems: {n}',
   'kb.ok': 'No problems',
   'kb.override': 'Override here',
   'kb.save': 'Save entry',
