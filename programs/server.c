@@ -198,12 +198,10 @@ server_http(struct server *s, int listen_fd, struct err *err)
         return err_set(err, ERR_NOMEM, "no memory for the HTTP server");
     const struct route *rows = collector_routes(&n);
     int rc = httpd_routes(s->httpd, rows, n, s->collector);
-    rows = web_routes(&n);
     if (!rc)
-        rc = httpd_routes(s->httpd, rows, n, s->web);
+        rc = web_attach(s->web, s->httpd);
     if (rc)
         return err_set(err, rc, "the routes do not fit");
-    web_attach(s->web, s->httpd);
     return 0;
 }
 

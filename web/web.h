@@ -30,10 +30,10 @@ struct web_config {
 };
 int web_new(const struct web_config *cfg, struct web **ret, struct err *err); /* writes STATE/admin.token at first start */
 void web_free(struct web *w);
-const struct route *web_routes(size_t *ret_count);         /* ctx is the struct web */
+/* Mounts every route on the server (handlers keep w) and publishes to its streams. 0, ERR_LIMIT, ERR_EXISTS. */
+int web_attach(struct web *w, struct httpd *server);
 httpd_handler web_fallback;                                 /* the browser application's files, index.html else; ctx struct web */
 struct httpd_auth web_auth(struct web *w);
-void web_attach(struct web *w, struct httpd *server);       /* for publish and the API reference */
 void web_publish(void *ctx, const char *event, const char *json, const char *tenant); /* analyzer's publish; ctx struct web */
 /* Makes a one-time sign-in code for `user` (default admin); text into out. Used by quickstart through the command. */
 int web_signin_code(struct web *w, const char *who, char out[80], struct err *err);

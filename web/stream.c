@@ -1,0 +1,262 @@
+/* stream: GET /api/v1/stream, the live view.
+ *
+ * What happens is said ten times a second at the most. An event within that budget goes out at once; beyond it, it waits
+ * in a queue with one place an object (the latest wins), which a thread empties as the budget comes back. Should more than
+ * STREAM_WAITING objects change in a burst, the queue is dropped and "reset" says so: ask for everything again.
+ * Load: some events a second, thousands in the first second of a storm; tens of browsers. */
+#include "web/stream.h"
+
+#include "base/str.h"
+#include "store/topo.h"
+#include "web/resources.h"
+#include "web/web_priv.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define STREAM_RATE    10   /* events a second */
+#define STREAM_WAITING 1000 /* objects that may wait */
+
+struct stream_event {
+    struct stream_event *next;
+    char *json;
+    char event[16], tenant[64], key[224]; /* key: what it is about */
+};
+
+struct stream {
+    struct web *w;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool running, stop;
+    struct stream_event *first, **tail;
+    size_t waiting;
+    int64_t spent_us; /* when the budget spent so far is whole again */
+};
+
+static void
+stream_event_free(struct stream_event *e)
+{
+    if (e)
+        free(e->json);
+    free(e);
+}
+
+static void
+stream_drop_all(struct stream *s)
+{
+    for (struct stream_event *e = s->first, *next; e; e = next) {
+        next = e->next;
+        stream_event_free(e);
+    }
+    s->first = NULL;
+    s->tail = &s->first;
+    s->waiting = 0;
+}
+
+/* The object an event is about: its "id", else its "entity". */
+static void
+stream_key(const char *json, char *out, size_t size)
+{
+    struct doc *d = NULL;
+    *out = 0;
+    if (doc_parse_json(json, strlen(json), "event", &d, NULL))
+        return;
+    const char *entity = doc_get_str(doc_root(d), "entity", "");
+    str_copy(out, size, doc_get_str(doc_root(d), "id", entity));
+    doc_free(d);
+}
+
+static void
+stream_send(struct stream *s, const struct stream_event *e)
+{
+    if (s->w->httpd)
+        httpd_publish(s->w->httpd, e->event, e->json, e->tenant);
+}
+
+/* Lock held. Does the budget allow one more now? A whole second's worth may be spent at once. */
+static bool
+stream_may_send(struct stream *s, int64_t now_us)
+{
+    const int64_t price = 1000000 / STREAM_RATE;
+    if (s->spent_us < now_us)
+        s->spent_us = now_us;
+    if (s->spent_us + price > now_us + 1000000)
+        return false;
+    s->spent_us += price;
+    return true;
+}
+
+static struct stream_event *
+stream_find(struct stream *s, const struct stream_event *like)
+{
+    for (struct stream_event *e = s->first; e; e = e->next)
+        if (*like->key && !strcmp(e->key, like->key) && !strcmp(e->event, like->event) && !strcmp(e->tenant, like->tenant))
+            return e;
+    return NULL;
+}
+
+/* Lock held; takes e. */
+static void
+stream_queue(struct stream *s, struct stream_event *e)
+{
+    struct stream_event *old = stream_find(s, e);
+    if (old) {
+        char *json = old->json;
+        old->json = e->json;
+        e->json = json;
+        stream_event_free(e);
+        return;
+    }
+    if (s->waiting >= STREAM_WAITING) {
+        stream_drop_all(s);
+        free(e->json);
+        e->json = strdup("{}");
+        str_copy(e->event, sizeof e->event, "reset");
+        *e->key = *e->tenant = 0;
+        if (!e->json) {
+            stream_event_free(e);
+            return;
+        }
+    }
+    e->next = NULL;
+    *s->tail = e;
+    s->tail = &e->next;
+    s->waiting++;
+    pthread_cond_signal(&s->wake);
+}
+
+void
+stream_take(struct stream *s, const char *event, const char *json, const char *tenant)
+{
+    struct stream_event *e = calloc(1, sizeof *e);
+    if (!e || !(e->json = strdup(json))) {
+        free(e);
+        return;
+    }
+    str_copy(e->event, sizeof e->event, event);
+    str_copy(e->tenant, sizeof e->tenant, tenant ? tenant : "");
+    stream_key(json, e->key, sizeof e->key);
+    pthread_mutex_lock(&s->lock);
+    bool now = !s->first && stream_may_send(s, clock_mono_us());
+    if (now)
+        stream_send(s, e);
+    else
+        stream_queue(s, e);
+    pthread_mutex_unlock(&s->lock);
+    if (now)
+        stream_event_free(e);
+}
+
+static void
+stream_nap(struct stream *s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 1000000000L / STREAM_RATE;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&s->wake, &s->lock, &until);
+}
+
+static void *
+stream_run(void *ctx)
+{
+    struct stream *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop) {
+        if (!s->first) {
+            pthread_cond_wait(&s->wake, &s->lock);
+            continue;
+        }
+        if (!stream_may_send(s, clock_mono_us())) {
+            stream_nap(s);
+            continue;
+        }
+        struct stream_event *e = s->first;
+        s->first = e->next;
+        if (!s->first)
+            s->tail = &s->first;
+        s->waiting--;
+        stream_send(s, e);
+        stream_event_free(e);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+int
+stream_new(struct web *w, struct stream **ret, struct err *err)
+{
+    struct stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "no memory for live events");
+    s->w = w;
+    s->tail = &s->first;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, NULL);
+    if (pthread_create(&s->thread, NULL, stream_run, s)) {
+        stream_free(s);
+        return err_set(err, ERR_NOMEM, "no thread for live events");
+    }
+    s->running = true;
+    *ret = s;
+    return 0;
+}
+
+void
+stream_free(struct stream *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    if (s->running)
+        pthread_join(s->thread, NULL);
+    stream_drop_all(s);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+void
+web_publish(void *ctx, const char *event, const char *json, const char *tenant)
+{
+    struct web *w = ctx;
+    stream_take(w->stream, event, json, tenant);
+}
+
+/* --- the route --------------------------------------------------------------------------------------- */
+
+/* "hello" comes first. A client that comes again after a break may have missed something: it is told to ask anew. */
+static int
+stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct web *w = ctx;
+    struct jsonw j;
+    struct topo *t = topo_get(w->cfg.store);
+    resp->stream = true;
+    resp->content_type = "text/event-stream";
+    buf_puts(&resp->body, "event: hello\ndata: ");
+    jsonw_init(&j, &resp->body);
+    jsonw_object(&j);
+    jsonw_kstr(&j, "build", w->cfg.build_id);
+    jsonw_kint(&j, "revision", (int64_t)topo_revision(t));
+    jsonw_ktime(&j, "now", web_now(w));
+    jsonw_end_object(&j);
+    buf_puts(&resp->body, "\n\n");
+    if (httpd_header(req, "Last-Event-ID"))
+        buf_puts(&resp->body, "event: reset\ndata: {}\n\n");
+    topo_put(t);
+    return 0;
+}
+
+const struct route stream_routes[] = {
+    {"GET", "/api/v1/stream", ROLE_VIEWER, stream_open, .help = "Live events: incident, job, device, alert, topology."},
+};
+const size_t stream_route_count = sizeof stream_routes / sizeof *stream_routes;
