@@ -22,6 +22,7 @@ struct health_issue { const char *id[HEALTH_ISSUES + 1]; size_t count; };
 struct health_map {
     struct topo *topo;
     uint8_t *at;
+    int64_t *seen;
     struct map *issues;            /* topo_id -> struct health_issue */
     struct arena *arena;
     int64_t at_ms;
@@ -104,8 +105,10 @@ health_presence(struct health_map *m, struct store *s, const struct metric_table
         struct kpi k;
         rc = kpi_read(s, metrics, m->topo, health_signs[i], KPI_LAST, m->at_ms, &k, err);
         for (topo_id id = 0; !rc && id < k.count; id++)
-            if (!isnan(k.at[id]))
+            if (!isnan(k.at[id])) {
                 health_set(m, id, HEALTH_OK);
+                m->seen[id] = k.t_ms[id] > m->seen[id] ? k.t_ms[id] : m->seen[id];
+            }
         if (!rc)
             kpi_done(&k);
     }
@@ -126,8 +129,10 @@ health_derive(struct health_map *m)
         for (size_t i = 0; i < n; i++) {
             const struct topo_edge *e = topo_edges(m->topo, ids[i], &edges);
             for (size_t k = 0; k < edges; k++)
-                if (topo_kind(m->topo, e[k].to) == rules[r].from && m->at[e[k].to])
+                if (topo_kind(m->topo, e[k].to) == rules[r].from && m->at[e[k].to]) {
                     health_set(m, ids[i], rules[r].worst ? (enum health)m->at[e[k].to] : HEALTH_OK);
+                    m->seen[ids[i]] = m->seen[e[k].to] > m->seen[ids[i]] ? m->seen[e[k].to] : m->seen[ids[i]];
+                }
         }
     }
 }
@@ -141,9 +146,10 @@ health_map_new(struct store *s, const struct metric_table *metrics, struct topo 
     m->topo = topo_ref(t);
     m->at_ms = at_ms;
     m->at = calloc(topo_count(t) + 1, 1);
+    m->seen = calloc(topo_count(t) + 1, sizeof *m->seen);
     m->issues = map_new(HEALTH_INCIDENTS * 65);
     m->arena = arena_new((size_t)64 << 20);
-    int rc = m->at && m->issues && m->arena ? 0 : err_set(err, ERR_NOMEM, "no memory");
+    int rc = m->at && m->seen && m->issues && m->arena ? 0 : err_set(err, ERR_NOMEM, "no memory");
     struct catalog_query open = {.kind = "incident", .state = "open|acknowledged", .limit = HEALTH_INCIDENTS};
     struct catalog_query past = {.kind = "incident", .from_ms = at_ms - 30 * (int64_t)86400000, .to_ms = at_ms + 1, .limit = HEALTH_INCIDENTS};
     bool now = clock_now_ms(store_clock(s)) - at_ms < 60000;
@@ -167,6 +173,7 @@ health_map_free(struct health_map *m)
         return;
     topo_put(m->topo);
     free(m->at);
+    free(m->seen);
     map_free(m->issues, NULL);
     arena_free(m->arena);
     free(m);
@@ -176,6 +183,12 @@ enum health
 health_of(const struct health_map *m, topo_id id)
 {
     return id == TOPO_NONE ? HEALTH_UNKNOWN : (enum health)m->at[id];
+}
+
+int64_t
+health_seen(const struct health_map *m, topo_id id)
+{
+    return id == TOPO_NONE ? 0 : m->seen[id];
 }
 
 size_t

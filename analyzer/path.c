@@ -34,17 +34,16 @@ static const struct { enum metric_meaning meaning; const char *key, *unit; enum 
 #define PATH_KPIS (sizeof path_kpis / sizeof *path_kpis)
 
 struct path {
-    struct store *store;
-    const struct metric_table *metrics;
     struct topo *topo;
-    struct health_map *health;
+    const struct path_source *src;
+    const struct health_map *health;
     const struct topo_job *job;
     int64_t at_ms;
     uint8_t *layer;                /* by topo_id: layer + 1, 0 not on the path */
     uint8_t *role;
     topo_id *ids[PATH_LAYERS]; size_t counts[PATH_LAYERS];
     topo_id *links; size_t link_count;
-    struct kpi kpis[PATH_KPIS];
+    const struct kpi *kpis[PATH_KPIS];
     enum health worst;
     double penalty;
     size_t known, total;
@@ -162,7 +161,7 @@ path_collect(struct path *p)
 /* --- judgement -------------------------------------------------------------------------------------------- */
 
 static void
-path_judge(struct path *p)
+path_weigh(struct path *p)
 {
     static const double weight[] = {0, 0, 4, 12, 30};
     p->worst = HEALTH_UNKNOWN;
@@ -241,8 +240,8 @@ path_item(const struct path *p, enum path_layer layer, topo_id id, struct jsonw 
     jsonw_key(w, "kpi");
     jsonw_object(w);
     for (size_t k = 0; k < PATH_KPIS; k++)
-        if (path_kpis[k].layers & 1u << layer && p->kpis[k].at && !isnan(p->kpis[k].at[id]))
-            path_value(w, path_kpis[k].key, p->kpis[k].at[id], path_kpis[k].unit);
+        if (path_kpis[k].layers & 1u << layer && p->kpis[k] && !isnan(p->kpis[k]->at[id]))
+            path_value(w, path_kpis[k].key, p->kpis[k]->at[id], path_kpis[k].unit);
     jsonw_end_object(w);
     path_issues(p, id, w);
     jsonw_end_object(w);
@@ -319,13 +318,17 @@ path_incident(void *ctx, const struct catalog_doc *c)
 {
     struct path_incidents *i = ctx;
     struct doc *d = NULL;
-    if (doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
+    int64_t resolved = 0;
+    const char *tenant = i->p->src->tenant;
+    if ((tenant && strcmp(tenant, c->tenant) != 0) || doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
         return 0;
     const struct doc_node *n = doc_root(d), *jobs = doc_get(n, "jobs");
+    const char *end = doc_get_str(n, "resolved", NULL);
     topo_id root = topo_find(i->p->topo, doc_get_str(n, "entity", ""));
     bool mine = root != TOPO_NONE && i->p->layer[root];
     for (const struct doc_node *j = jobs ? jobs->first : NULL; j; j = j->next)
         mine |= !strcmp(doc_str(j, ""), i->p->job->id);
+    mine &= c->time_ms <= i->p->at_ms && (!end || (!time_parse(end, &resolved) && resolved > i->p->at_ms));
     if (mine) {
         path_roles(i->p, n);
         jsonw_raw(i->w, c->json, c->json_len);
@@ -334,55 +337,34 @@ path_incident(void *ctx, const struct catalog_doc *c)
     return 0;
 }
 
-/* Values of the job as a whole: what it reports of itself, and the mean over its accelerators. */
+/* Those open at the path's time: of the present the open ones, of the past all that may have been. */
 static void
-path_job_kpis(struct path *p, struct jsonw *w)
+path_incidents(struct path *p, struct jsonw *w)
 {
-    static const struct { enum metric_meaning meaning; const char *key, *unit; } of_job[] = {
-        {METRIC_JOB_STEP, "step_seconds", "seconds"}, {METRIC_JOB_MFU, "mfu", "ratio"}, {METRIC_JOB_TOKENS, "tokens_per_second", "per_second"},
-        {METRIC_JOB_CHECKPOINT, "checkpoint_seconds", "seconds"}};
-    char entity[ENTITY_SIZE];
-    topo_id job = entity_format(entity, ENTITY_JOB, p->job->id, NULL) ? TOPO_NONE : topo_find(p->topo, entity);
-    jsonw_key(w, "kpi");
-    jsonw_object(w);
-    for (size_t i = 0; job != TOPO_NONE && i < sizeof of_job / sizeof *of_job; i++) {
-        struct kpi k;
-        if (kpi_read(p->store, p->metrics, p->topo, of_job[i].meaning, KPI_LAST, p->at_ms, &k, NULL))
-            continue;
-        if (!isnan(k.at[job]))
-            path_value(w, of_job[i].key, k.at[job], of_job[i].unit);
-        kpi_done(&k);
-    }
-    double sum = 0;
-    size_t n = 0;
-    for (size_t i = 0; p->kpis[0].at && i < p->counts[PATH_GPU]; i++)
-        if (!isnan(p->kpis[0].at[p->ids[PATH_GPU][i]])) {
-            sum += p->kpis[0].at[p->ids[PATH_GPU][i]];
-            n++;
-        }
-    if (n)
-        path_value(w, "gpu_util", sum / (double)n, "percent");
-    jsonw_end_object(w);
+    struct path_incidents incidents = {p, w};
+    struct catalog_query open = {.kind = "incident", .state = "open|acknowledged", .limit = 500};
+    struct catalog_query past = {.kind = "incident", .from_ms = p->at_ms - 30 * (int64_t)86400000, .to_ms = p->at_ms + 1, .limit = 1000};
+    bool now = clock_now_ms(store_clock(p->src->store)) - p->at_ms < 60000;
+    jsonw_key(w, "incidents");
+    jsonw_array(w);
+    catalog_list(p->src->store, now ? &open : &past, path_incident, &incidents, NULL, NULL);
+    jsonw_end_array(w);
 }
 
 static int
-path_write(struct path *p, const char *job_json, struct buf *out)
+path_write_all(struct path *p, struct buf *out)
 {
     struct jsonw w;
-    struct path_incidents incidents = {p, &w};
-    struct catalog_query q = {.kind = "incident", .state = "open|acknowledged", .limit = 500};
     jsonw_init(&w, out);
     jsonw_object(&w);
     jsonw_key(&w, "job");
-    jsonw_raw(&w, job_json, strlen(job_json));
+    jsonw_raw(&w, p->src->job_json, strlen(p->src->job_json));
     jsonw_kstr(&w, "health", health_word(p->worst));
     jsonw_kreal(&w, "score", floor(path_score(p) + 0.5));
     jsonw_ktime(&w, "at", p->at_ms);
-    path_job_kpis(p, &w);
-    jsonw_key(&w, "incidents");
-    jsonw_array(&w);
-    catalog_list(p->store, &q, path_incident, &incidents, NULL, NULL);
-    jsonw_end_array(&w);
+    jsonw_key(&w, "kpi");
+    jsonw_raw(&w, p->src->kpi_json, strlen(p->src->kpi_json));
+    path_incidents(p, &w);
     path_layers(p, &w);
     path_links(p, &w);
     jsonw_end_object(&w);
@@ -390,9 +372,12 @@ path_write(struct path *p, const char *job_json, struct buf *out)
 }
 
 static int
-path_init(struct path *p, struct err *err)
+path_init(struct path *p, const char *job, struct err *err)
 {
     size_t n = topo_count(p->topo) + 1;
+    p->job = topo_job_find(p->topo, job);
+    if (!p->job)
+        return err_set(err, ERR_NOTFOUND, "job %s runs on no node that is known at that time", job);
     p->layer = calloc(n, 1);
     p->role = calloc(n, 1);
     p->links = calloc(n, sizeof *p->links);
@@ -401,10 +386,9 @@ path_init(struct path *p, struct err *err)
             return err_set(err, ERR_NOMEM, "no memory for the path");
     if (!p->layer || !p->role || !p->links)
         return err_set(err, ERR_NOMEM, "no memory for the path");
-    int rc = health_map_new(p->store, p->metrics, p->topo, p->at_ms, &p->health, err);
-    for (size_t k = 0; !rc && k < PATH_KPIS; k++)
-        rc = kpi_read(p->store, p->metrics, p->topo, path_kpis[k].meaning, path_kpis[k].fold, p->at_ms, &p->kpis[k], err);
-    return rc;
+    path_collect(p);
+    path_weigh(p);
+    return 0;
 }
 
 static void
@@ -412,42 +396,72 @@ path_done(struct path *p)
 {
     for (int l = 0; l < PATH_LAYERS; l++)
         free(p->ids[l]);
-    for (size_t k = 0; k < PATH_KPIS; k++)
-        kpi_done(&p->kpis[k]);
     free(p->layer);
     free(p->role);
     free(p->links);
-    health_map_free(p->health);
-    topo_put(p->topo);
+}
+
+int
+path_judge(struct topo *t, const struct health_map *h, const char *job, enum health *ret_health, double *ret_score, struct err *err)
+{
+    struct path p = {.topo = t, .health = h};
+    int rc = path_init(&p, job, err);
+    if (!rc) {
+        *ret_health = p.worst;
+        *ret_score = floor(path_score(&p) + 0.5);
+    }
+    path_done(&p);
+    return rc;
+}
+
+int
+path_write(const struct path_source *src, const char *job, struct buf *out, struct err *err)
+{
+    struct path p = {.src = src, .topo = src->topo, .health = src->health, .at_ms = src->at_ms};
+    int rc = path_init(&p, job, err);
+    for (size_t k = 0; !rc && k < PATH_KPIS; k++)
+        p.kpis[k] = src->column(src->ctx, path_kpis[k].meaning, path_kpis[k].fold);
+    if (!rc && (rc = path_write_all(&p, out)))
+        err_set(err, rc, "the path is larger than an answer may be");
+    path_done(&p);
+    return rc;
+}
+
+/* --- from the store alone -------------------------------------------------------------------------------------- */
+
+struct path_columns { struct store *store; const struct metric_table *metrics; struct topo *topo; int64_t at_ms; struct kpi at[PATH_KPIS]; size_t count; };
+
+static const struct kpi *
+path_column(void *ctx, enum metric_meaning meaning, enum kpi_fold fold)
+{
+    struct path_columns *c = ctx;
+    if (c->count == PATH_KPIS || kpi_read(c->store, c->metrics, c->topo, meaning, fold, c->at_ms, &c->at[c->count], NULL))
+        return NULL;
+    return &c->at[c->count++];
 }
 
 int
 path_json(struct store *s, const struct metric_table *metrics, const char *job, int64_t at_ms, struct buf *out, struct err *err)
 {
     struct job j = {0};
-    struct path p = {.store = s, .metrics = metrics, .at_ms = at_ms};
     int rc = job_get(s, job, &j, err);
     if (rc)
         return rc;
     if (j.end_ms && at_ms > j.end_ms)
-        p.at_ms = at_ms = j.end_ms - 1000;   /* a job that ended is shown as it last was */
+        at_ms = j.end_ms - 1000;   /* a job that ended is shown as it last was */
     bool now = clock_now_ms(store_clock(s)) - at_ms < 60000 && (j.state == JOB_RUNNING || j.state == JOB_PENDING);
-    p.topo = now ? topo_get(s) : topo_at(s, at_ms, err);
-    p.job = p.topo ? topo_job_find(p.topo, job) : NULL;
-    if (!p.job) {
-        topo_put(p.topo);
-        job_done(&j);
-        return err_set(err, ERR_NOTFOUND, "job %s runs on no node that is known at that time", job);
-    }
-    rc = path_init(&p, err);
-    if (!rc) {
-        path_collect(&p);
-        path_judge(&p);
-        rc = path_write(&p, j.json, out);
-        if (rc)
-            err_set(err, rc, "the path is larger than an answer may be");
-    }
-    path_done(&p);
+    struct topo *t = now ? topo_get(s) : topo_at(s, at_ms, err);
+    struct health_map *health = NULL;
+    struct path_columns columns = {.store = s, .metrics = metrics, .topo = t, .at_ms = at_ms};
+    struct path_source src = {.store = s, .topo = t, .at_ms = at_ms, .column = path_column, .ctx = &columns, .job_json = j.json, .kpi_json = "{}"};
+    rc = t ? health_map_new(s, metrics, t, at_ms, &health, err) : ERR_NOTFOUND;
+    src.health = health;
+    if (!rc)
+        rc = path_write(&src, job, out, err);
+    for (size_t i = 0; i < columns.count; i++)
+        kpi_done(&columns.at[i]);
+    health_map_free(health);
+    topo_put(t);
     job_done(&j);
     return rc;
 }

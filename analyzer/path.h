@@ -3,6 +3,7 @@
 #ifndef ANALYZER_PATH_H
 #define ANALYZER_PATH_H
 
+#include "analyzer/kpi.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/metric.h"
@@ -20,6 +21,25 @@ enum health health_of(const struct health_map *m, topo_id id);
 /* Ids of open incidents that concern the entity (first hypothesis' entity); count, NULL-terminated list owned by the map. */
 size_t health_issues(const struct health_map *m, topo_id id, const char *const **ret);
 
+/* When telemetry of the entity was last seen before the map's time, within its lookback; 0: not. */
+int64_t health_seen(const struct health_map *m, topo_id id);
+
+/* Health and score (0 to 100) of a job that runs on the snapshot: the worst of its path. ERR_NOTFOUND. */
+int path_judge(struct topo *t, const struct health_map *h, const char *job, enum health *ret_health, double *ret_score, struct err *err);
+
+/* What a path is made of where the caller holds it already. */
+struct path_source {
+    struct store *store;
+    struct topo *topo;
+    const struct health_map *health;
+    int64_t at_ms;
+    const struct kpi *(*column)(void *ctx, enum metric_meaning m, enum kpi_fold fold); /* NULL: no such values */
+    void *ctx;
+    const char *job_json, *kpi_json;  /* members `job` and `kpi` */
+    const char *tenant;               /* incidents of others are left out; NULL: none are */
+};
+int path_write(const struct path_source *src, const char *job, struct buf *out, struct err *err);
+/* The same from the store alone. */
 int path_json(struct store *s, const struct metric_table *metrics, const char *job, int64_t at_ms, struct buf *out, struct err *err);
 
 #endif
