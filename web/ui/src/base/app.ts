@@ -14,7 +14,6 @@ interface State {
   theme: 'light' | 'dark';
   utc: boolean;
   session: Session | null;
-  signedOut: boolean;
   live: boolean; // the person's wish
   hold: boolean; // the pointer rests on rows
   hidden: boolean; // the tab is hidden
@@ -57,7 +56,6 @@ export const app: State = {
   theme: firstTheme(place0),
   utc: stored('utc') === '1',
   session: null,
-  signedOut: false,
   live: true,
   hold: false,
   hidden: document.hidden,

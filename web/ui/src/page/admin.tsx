@@ -250,7 +250,7 @@ export function SignIn() {
   const [token, setToken] = useState('');
   const [bad, setBad] = useState('');
   const enter = (s: api.Session) => {
-    set({ session: s, signedOut: false });
+    set({ session: s });
     const next = q.next && /^\/(?!\/)/.test(q.next) ? q.next : '/';
     go(next, true);
   };

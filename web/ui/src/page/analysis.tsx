@@ -44,7 +44,7 @@ export function Analysis() {
   const A = got.data;
   const two = !!q.compare;
   const cols = (lo: number, hi: number, unit: string): Col<api.AnalysisGroup>[] => [
-    { k: 'key', name: word('group', by), cell: (g) => (by === 'time' ? <Time v={g.key} /> : g.entity ? <Ent e={g.entity} text={g.key} /> : g.key || '–'), sort: (g) => g.key },
+    { k: 'key', name: word('group', by).replace(/^./, (c) => c.toUpperCase()), cell: (g) => (by === 'time' ? <Time v={g.key} /> : g.entity ? <Ent e={g.entity} text={g.key} /> : g.key || '–'), sort: (g) => g.key },
     { k: 'out', name: t('analysis.outlier'), cell: (g) => (g.outlier ? <Mark h="major" text={t('analysis.outlier')} /> : ''), sort: (g) => (g.outlier ? 0 : 1) },
     { k: 'n', name: t('analysis.count'), cell: (g) => number(g.count), sort: (g) => g.count, num: true },
     { k: 'span', name: t('analysis.spread'), cell: (g) => <Span g={g} lo={lo} hi={hi} /> },

@@ -167,7 +167,7 @@ export function DevicePage() {
               : <Btn on={() => void api.devicePut(id, { state: 'maintenance' }).then(got.reload)}>{t('dev.maintain')}</Btn>)}
             {can('operator') && d.state !== 'retired' && <Btn kind="danger" on={() => setRetire(true)}>{t('dev.retire')}</Btn>}
           </Head>
-          {open.map((i) => <div key={i.id} class={`notice bad h-${severityHealth(i.severity)}`}><SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{tx(i.title)}</b></a> {i.entity === d.entity ? <span class="chip root">{t('role.root')}</span> : i.victims.includes(d.entity) ? <span class="chip victim">{t('role.victim')}</span> : <span class="chip related">{t('role.related')}</span>} <Time v={i.opened} /></div>)}
+          {open.map((i) => <div key={i.id} class={`notice ${i.entity === d.entity ? 'bad' : 'quiet'}`}><SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{tx(i.title)}</b></a> {i.entity === d.entity ? <span class="chip root">{t('role.root')}</span> : i.victims.includes(d.entity) ? <span class="chip victim">{t('role.victim')}</span> : <span class="chip related">{t('role.related')}</span>} <Time v={i.opened} /></div>)}
           {d.state === 'maintenance' && <div class="notice">{t('dev.inmaint')} {d.maintenance_until && <>{t('devices.until')} <Time v={d.maintenance_until} /></>}</div>}
           <Tabs now={tab} tabs={[['charts', t('dev.charts'), at('charts')], ['events', t('dev.events'), at('events')], ['logs', word('page', 'logs'), at('logs')], ['links', t('dev.links', { n: kids.length }), at('links')], ['past', t('dev.past'), at('past')]]} />
           {tab === 'charts' && (

@@ -217,6 +217,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
       else if (e.key === 'p') set({ live: !app.live });
       else if (e.key === 't') setTheme(app.theme === 'dark' ? 'light' : 'dark');
       else if (e.key === 'Escape' && app.place.q.focus) setQuery({ focus: null });
+      else if (e.key === 'Escape' && app.place.q.kiosk) setQuery({ kiosk: null });
     };
     addEventListener('keydown', f);
     return () => removeEventListener('keydown', f);
