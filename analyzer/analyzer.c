@@ -84,20 +84,27 @@ analyzer_job_of(const struct topo *t, const char *node, const char **ret_tenant)
     return topo_name(t, id) + 4;
 }
 
-/* A GPU that a line names by its PCI address, as the inventory knows it. */
+/* What the line calls a part, as the inventory calls it: a GPU by its PCI address or by its rank, an adapter by its network
+ * device. Left as it is when the inventory does not tell. */
 static void
-analyzer_pci(const struct topo *t, const struct kb_match *m, const char *node, char entity[ENTITY_SIZE])
+analyzer_resolve(const struct topo *t, const struct kb_match *m, const struct log_line *line, const char *job, char entity[ENTITY_SIZE])
 {
-    for (size_t i = 0; i < m->capture_count; i++) {
-        if (strcmp(m->captures[i].name, "pci") || strcmp(m->scope, "gpu"))
-            continue;
-        struct labels l = {0};
-        char found[ENTITY_SIZE];
-        labels_add_str(&l, "node", node);
-        labels_add(&l, "pci_bus_id", 10, m->captures[i].text, m->captures[i].len);
-        if (!labels_finish(&l) && !topo_resolve(t, NULL, &l, found) && entity_kind_of(found) == ENTITY_GPU)
-            memcpy(entity, found, sizeof found);
-    }
+    struct labels l = {0};
+    struct entity e;
+    char found[ENTITY_SIZE];
+    const struct topo_job *j = line->rank >= 0 ? topo_job_find(t, job) : NULL;
+    if (topo_find(t, entity) != TOPO_NONE && strcmp(m->scope, "gpu"))
+        return;
+    labels_add_str(&l, "node", line->node);
+    for (size_t i = 0; i < m->capture_count; i++)
+        if (!strcmp(m->captures[i].name, "pci"))
+            labels_add(&l, "pci_bus_id", 10, m->captures[i].text, m->captures[i].len);
+    if (!entity_parse(entity, &e, NULL) && e.kind == ENTITY_NIC)
+        labels_add(&l, "device", 6, e.part, e.part_len);
+    if (l.count > 1 && !labels_finish(&l) && !topo_resolve(t, NULL, &l, found) && entity_kind_of(found) == entity_kind_find(m->scope, strlen(m->scope)))
+        memcpy(entity, found, sizeof found);
+    else if (!strcmp(m->scope, "gpu") && entity_kind_of(entity) != ENTITY_GPU && j && !topo_job_rank_gpu(t, j, (unsigned)line->rank, found))
+        memcpy(entity, found, sizeof found);
 }
 
 static void
@@ -110,7 +117,12 @@ analyzer_match(struct analyzer *a, const struct log_line *line, const struct kb_
         job = analyzer_job_of(a->topo, line->node, &tenant);
     if (kb_match_entity(m, line->node, job, line->rank, entity, sizeof entity) && !*entity)
         return;
-    analyzer_pci(a->topo, m, line->node, entity);
+    const struct kb_entry *e = kb_find(a->cfg.kb, m->id);
+    analyzer_resolve(a->topo, m, line, job, entity);
+    if (e)
+        symptom_of_rank(e, job, line->rank, entity);
+    if (m->clears && !symptoms_find(a->symptoms, m->id, entity))
+        return;                    /* ends nothing that is open */
     buf_init(&fields, EVENT_TEXT_MAX);
     kb_match_fields(m, &fields);
     struct event ev = {.time_ms = line->time_ms, .phase = m->clears ? EVENT_END : EVENT_INSTANT, .severity = m->severity,

@@ -134,6 +134,7 @@ offline_line(struct offline *o, const struct offline_origin *from, const char *l
         const struct kb_entry *e = m[i].clears ? NULL : kb_find(o->kb, m[i].id);
         if (!e || (kb_match_entity(&m[i], at.node, at.job, at.rank, entity, sizeof entity) && !*entity))
             continue;
+        symptom_of_rank(e, at.job, at.rank, entity);
         rc = offline_symptom(o, e, entity, &at, line, len, h.time_ms ? h.time_ms : time_ms);
     }
     return rc;

@@ -17,6 +17,16 @@
 #define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
 #define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
 
+void
+symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity[ENTITY_SIZE])
+{
+    char part[16];
+    if (rank < 0 || strncmp(e->class_name, "user-", 5))
+        return;
+    snprintf(part, sizeof part, "%d", rank);
+    entity_format(entity, ENTITY_RANK, job, part);
+}
+
 static size_t
 reason_key(char *out, size_t size, const char *code, const char *entity)
 {

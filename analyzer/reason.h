@@ -57,6 +57,10 @@ struct reason_case {
 };
 struct reason_cases { struct reason_case *at; size_t count; };
 
+/* A user's error is kept by the rank that printed it, so that the one rank that differs can be named: rewrites entity when
+ * the entry is of a user-* class and the rank is known. */
+void symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity[ENTITY_SIZE]);
+
 /* Splits into cases, best first. 0, ERR_NOMEM, ERR_LIMIT. */
 int reason_cases(const struct kb *kb, const struct world *w, const struct symptom *s, size_t n, const struct reason_options *o,
                  struct reason_cases *ret);

@@ -61,6 +61,8 @@ world_topo_walk(void *ctx, const char *from, const enum entity_kind *kinds, size
         return topo_walk(w->topo, id, kinds, n, max, world_walk_cb, &k);
     if (n < 2)
         return 0;
+    if (kinds[0] == ENTITY_JOB && entity_kind_of(from) == ENTITY_RANK)   /* a job's entry kept by rank */
+        return world_owner(w->topo, from, owner) ? world_topo_walk(ctx, owner, kinds, n, max, cb, cb_ctx) : 0;
     if (kinds[0] == ENTITY_RANK && (kinds[1] == ENTITY_GPU || kinds[1] == ENTITY_NODE)) {
         id = world_rank_gpu(w->topo, from);
         if (id != TOPO_NONE && kinds[1] == ENTITY_NODE)
