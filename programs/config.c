@@ -27,7 +27,7 @@ static const struct conf_row config_http_rows[] = {
     {"auth", CONF_CHOICE, AT(http.auth) - AT(http), "required", 0, 0, config_auths, NULL, 0, false, "required, or none: everyone is admin, accepted on loopback only."},
     {"base_url", CONF_STR, AT(http.base_url) - AT(http), NULL, 0, 0, NULL, NULL, 0, false, "Address that people reach this server by, for links in pages and mails."},
     {"tls", CONF_MAP, AT(http.tls) - AT(http), NULL, 0, 0, NULL, config_tls_rows, 0, false, "Serve HTTPS with this certificate."},
-    {"threads", CONF_INT, AT(http.threads) - AT(http), "4", 1, 64, NULL, NULL, 0, false, "Threads that answer requests."},
+    {"threads", CONF_INT, AT(http.threads) - AT(http), "16", 1, 256, NULL, NULL, 0, false, "Threads that answer requests."},
     {0}};
 
 static const struct conf_row config_store_rows[] = {

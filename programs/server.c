@@ -11,6 +11,7 @@
 #include "kb/matcher.h"
 #include "store/store.h"
 #include "store/topo.h"
+#include "programs/admin.h"
 #include "web/web.h"
 
 #include <glob.h>
@@ -30,6 +31,7 @@ struct server {
     struct alert *alert;
     struct analyzer *analyzer;
     struct web *web;
+    struct admin admin;
     struct httpd *httpd;
     glob_t rules;
     bool has_rules;
