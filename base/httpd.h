@@ -79,7 +79,7 @@ struct route {
     const char *query;                 /* "name=what; name=what": parameters, for the reference */
 };
 
-struct httpd_auth {                    /* fills who; 0, or ERR_DENIED (401) */
+struct httpd_auth {                    /* fills who; 0, ERR_DENIED (401), ERR_BUSY (429), ERR_USAGE (403: the cookie's header) */
     int (*check)(void *ctx, const struct httpd_request *req, struct identity *ret_who);
     void *ctx;
 };

@@ -114,6 +114,11 @@ httpd_gate_unknown(struct httpd_exchange *x, int rc)
         httpd_reply_header(&x->resp, "Retry-After", "10");
         return;
     }
+    if (rc == ERR_USAGE) {
+        httpd_reply_fail(&x->resp, 403, "forbidden",
+                         "a change under the session cookie needs the header X-Requested-With: myriascope");
+        return;
+    }
     httpd_reply_fail(&x->resp, 401, "unauthorized", "a valid token is needed");
     httpd_reply_header(&x->resp, "WWW-Authenticate", "Bearer realm=\"myriascope\"");
     /* A browser answers a Basic challenge with a window of its own over our sign-in page. */

@@ -14,6 +14,11 @@ struct web_table {
 /* A file NAME.c exports NAME_routes and NAME_route_count; it adds its NAME here and itself to floor.am. */
 #define WEB_RESOURCES(X) \
     X(probe) \
+    X(session) \
+    X(tokens) \
+    X(users) \
+    X(admin) \
+    X(topology) \
     X(stream)
 
 #define X(name) \

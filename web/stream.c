@@ -19,6 +19,7 @@
 
 #define STREAM_RATE    10   /* events a second */
 #define STREAM_WAITING 1000 /* objects that may wait */
+#define STREAM_LOOK_S  5    /* between looks at the topology's revision */
 
 struct stream_event {
     struct stream_event *next;
@@ -34,7 +35,9 @@ struct stream {
     bool running, stop;
     struct stream_event *first, **tail;
     size_t waiting;
-    int64_t spent_us; /* when the budget spent so far is whole again */
+    int64_t looked_us;
+    uint64_t revision; /* of the topology, as last said */
+    int64_t spent_us;  /* when the budget spent so far is whole again */
 };
 
 static void
@@ -152,14 +155,34 @@ stream_take(struct stream *s, const char *event, const char *json, const char *t
 }
 
 static void
-stream_nap(struct stream *s)
+stream_nap(struct stream *s, int64_t us)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 1000000000L / STREAM_RATE;
+    until.tv_sec += us / 1000000;
+    until.tv_nsec += us % 1000000 * 1000;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
     pthread_cond_timedwait(&s->wake, &s->lock, &until);
+}
+
+/* Lock held. Says that the topology changed, at most once in STREAM_LOOK_S: a cluster that is being discovered changes
+ * it all the time. */
+static void
+stream_look(struct stream *s)
+{
+    int64_t now = clock_mono_us();
+    if (now - s->looked_us < STREAM_LOOK_S * 1000000)
+        return;
+    s->looked_us = now;
+    struct topo *t = topo_get(s->w->cfg.store);
+    uint64_t revision = topo_revision(t);
+    topo_put(t);
+    char json[64];
+    snprintf(json, sizeof json, "{\"revision\":%llu}", (unsigned long long)revision);
+    if (s->revision && revision != s->revision && s->w->httpd)
+        httpd_publish(s->w->httpd, "topology", json, "");
+    s->revision = revision;
 }
 
 static void *
@@ -168,12 +191,9 @@ stream_run(void *ctx)
     struct stream *s = ctx;
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
-        if (!s->first) {
-            pthread_cond_wait(&s->wake, &s->lock);
-            continue;
-        }
-        if (!stream_may_send(s, clock_mono_us())) {
-            stream_nap(s);
+        stream_look(s);
+        if (!s->first || !stream_may_send(s, clock_mono_us())) {
+            stream_nap(s, s->first ? 1000000 / STREAM_RATE : STREAM_LOOK_S * 1000000);
             continue;
         }
         struct stream_event *e = s->first;
