@@ -1,4 +1,4 @@
-/* admin: each runs to its end on the server's thread: they are rare, and only an admin may ask. */
+/* admin: each route runs to its end on the server's thread: they are rare, and only an admin may ask. */
 #include "programs/admin.h"
 
 #include "base/doc.h"
@@ -15,18 +15,6 @@ admin_done(struct httpd_response *resp, const char *key, int64_t v)
         jsonw_kint(&w, key, v);
     jsonw_end_object(&w);
     return 0;
-}
-
-static int
-admin_reload(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
-{
-    struct admin *a = ctx;
-    struct err err;
-    char text[1024];
-    (void)req;
-    if (a->reload(a->ctx, &err))
-        return httpd_reply_fail(resp, 400, err_name(err.code), "the old configuration stays in force: %s", err_format(&err, text, sizeof text));
-    return admin_done(resp, NULL, 0);
 }
 
 static int
@@ -65,7 +53,6 @@ admin_backup(void *ctx, const struct httpd_request *req, struct httpd_response *
 }
 
 static const struct route admin_rows[] = {
-    {"POST", "/api/v1/reload", ROLE_ADMIN, admin_reload, "Applies the changed configuration file as a whole, or not at all.", 0, NULL},
     {"POST", "/api/v1/store/verify", ROLE_ADMIN, admin_verify, "Reads everything and checks every checksum; answers the number of damaged rows.", 0, NULL},
     {"POST", "/api/v1/store/compact", ROLE_ADMIN, admin_compact, "Closes chunks, cuts the journal, returns free pages.", 0, NULL},
     {"POST", "/api/v1/store/backup", ROLE_ADMIN, admin_backup, "Saves everything into a folder of the server while it runs.", 0, NULL},

@@ -1,4 +1,4 @@
-/* admin: routes that concern the process as a whole: reload, and care of the store. */
+/* admin: routes that take care of the store: verify, compact, back up. */
 #ifndef PROGRAMS_ADMIN_H
 #define PROGRAMS_ADMIN_H
 
@@ -7,8 +7,6 @@
 
 struct admin {
     struct store *store;
-    int (*reload)(void *ctx, struct err *err);
-    void *ctx;
 };
 const struct route *admin_routes(size_t *ret_count);   /* ctx is a struct admin */
 
