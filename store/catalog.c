@@ -332,6 +332,11 @@ catalog_unwatch(struct store *s, const void *ctx)
         if (c->inside[i].ctx != ctx)
             c->inside[n++] = c->inside[i];
     c->inside_count = n;
+    n = 0;
+    for (unsigned i = 0; i < c->watcher_count; i++)
+        if (c->watchers[i].ctx != ctx)
+            c->watchers[n++] = c->watchers[i];
+    c->watcher_count = n;
     pthread_mutex_unlock(&c->lock);
 }
 

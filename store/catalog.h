@@ -74,5 +74,7 @@ int64_t catalog_count(struct store *s, const struct catalog_query *q, struct err
 int catalog_watch(struct store *s,
                   void (*cb)(void *ctx, enum catalog_op op, const struct catalog_doc *d),
                   void *ctx);
+/* Takes out every watcher with this ctx; none runs any more on return. */
+void catalog_unwatch(struct store *s, const void *ctx);
 
 #endif

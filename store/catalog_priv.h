@@ -76,8 +76,6 @@ int catalog_watch_owned(struct store *s,
                         void (*cb)(void *ctx, const struct catalog_doc *d, const char *before,
                                    bool deleted),
                         void *ctx);
-/* Takes out the watchers of this floor with this ctx; none runs any more on return. */
-void catalog_unwatch(struct store *s, const void *ctx);
 
 /* --- catalog_db.c: SQLite ------------------------------------------------------------------------
  */

@@ -13,6 +13,8 @@ struct web_table {
 
 /* A file NAME.c exports NAME_routes and NAME_route_count; it adds its NAME here and itself to floor.am. */
 #define WEB_RESOURCES(X) \
+    X(measures) \
+    X(fleet) \
     X(probe) \
     X(session) \
     X(tokens) \

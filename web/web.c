@@ -7,6 +7,7 @@
 #include "web/auth.h"
 #include "web/resources.h"
 #include "web/stream.h"
+#include "web/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ web_new(const struct web_config *cfg, struct web **ret, struct err *err)
     int rc = auth_new(w, &w->auth, err);
     if (!rc)
         rc = stream_new(w, &w->stream, err);
+    if (!rc)
+        rc = view_cache_new(cfg->store, cfg->metrics, &w->views, err);
     if (rc) {
         web_free(w);
         return rc;
@@ -41,6 +44,7 @@ web_free(struct web *w)
 {
     if (!w)
         return;
+    view_cache_free(w->views);
     stream_free(w->stream);
     auth_free(w->auth);
     free(w);

@@ -10,6 +10,7 @@
 
 struct auth;
 struct stream;
+struct view_cache;
 
 struct web {
     struct web_config cfg;         /* texts are the caller's and outlive us */
@@ -17,7 +18,7 @@ struct web {
     struct httpd *httpd;           /* NULL until attached */
     struct auth *auth;             /* who may what: auth.h */
     struct stream *stream;         /* live events: stream.h */
-    struct fleet_cache *fleet;     /* fleet.c's; NULL until first asked */
+    struct view_cache *views;      /* what many answers need at one instant: view.h */
 };
 
 /* Lists: limit 1 to 1000 (default 100), cursor. 0, or the error to answer (ERR_RANGE, ERR_SYNTAX). */
