@@ -21,6 +21,8 @@ struct web_table {
     X(users) \
     X(admin) \
     X(topology) \
+    X(incidents) \
+    X(diagnose) \
     X(stream)
 
 #define X(name) \

@@ -126,6 +126,6 @@ const struct route session_routes[] = {
     {"GET", "/api/v1/session", ROLE_VIEWER, session_get, .help = "Who is signed in, and under which build."},
     {"POST", "/api/v1/session", ROLE_NONE, session_post, .help = "Signs in by one-time code, token, or user and password; sets the session's cookie."},
     {"DELETE", "/api/v1/session", ROLE_NONE, session_delete, .help = "Ends the session."},
-    {"POST", "/api/v1/session/codes", ROLE_ADMIN, session_code, .help = "Makes a one-time sign-in code and its link, good for fifteen minutes."},
+    {"POST", "/api/v1/session/code", ROLE_ADMIN, session_code, .help = "Makes a one-time sign-in code and its link, good for fifteen minutes."},
 };
 const size_t session_route_count = sizeof session_routes / sizeof *session_routes;
