@@ -82,10 +82,81 @@ job_diagnosis_write_incident(const struct doc_node *n, const char *job, struct b
     jsonw_end_object(&w);
 }
 
+/* --- what the job stands on ------------------------------------------------------------------------------------- */
+
+#define JOB_DIAGNOSIS_NEAR 8   /* relations from a node to the farthest thing that counts */
+
+struct job_diagnosis_near {
+    const struct topo *t;
+    uint8_t *depth;            /* of each entity, 0: not near */
+    topo_id *queue;
+    size_t head, tail;
+};
+
+/* Kinds that many share: they are near, what lies behind them is not. */
+static bool
+job_diagnosis_ends(enum entity_kind k)
+{
+    return k == ENTITY_CLUSTER || k == ENTITY_SWITCH || k == ENTITY_STORAGE || k == ENTITY_RACK || k == ENTITY_PDU ||
+           k == ENTITY_CDU || k == ENTITY_JOB || k == ENTITY_TENANT || k == ENTITY_SUPERPOD;
+}
+
+static void
+job_diagnosis_reach(struct job_diagnosis_near *n, topo_id id, unsigned depth)
+{
+    if (n->depth[id])
+        return;
+    n->depth[id] = (uint8_t)depth;
+    n->queue[n->tail++] = id;
+}
+
+static void
+job_diagnosis_spread(struct job_diagnosis_near *n)
+{
+    while (n->head < n->tail) {
+        topo_id id = n->queue[n->head++];
+        size_t count;
+        const struct topo_edge *e = topo_edges(n->t, id, &count);
+        if (job_diagnosis_ends(topo_kind(n->t, id)) || n->depth[id] >= JOB_DIAGNOSIS_NEAR)
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            enum entity_kind k = topo_kind(n->t, e[i].to);
+            if (k != ENTITY_NODE && k != ENTITY_JOB && k != ENTITY_CLUSTER && k != ENTITY_TENANT)
+                job_diagnosis_reach(n, e[i].to, n->depth[id] + 1u);
+        }
+    }
+}
+
+static int
+job_diagnosis_near_init(struct job_diagnosis_near *n, const struct topo *t, const char *job)
+{
+    const struct topo_job *j = topo_job_find(t, job);
+    size_t count = topo_count(t) + 1;
+    *n = (struct job_diagnosis_near){.t = t, .depth = calloc(count, 1), .queue = calloc(count, sizeof *n->queue)};
+    if (!n->depth || !n->queue)
+        return ERR_NOMEM;
+    for (size_t i = 0; j && i < j->node_count; i++)
+        job_diagnosis_reach(n, j->nodes[i], 1);
+    job_diagnosis_spread(n);
+    return 0;
+}
+
+static bool
+job_diagnosis_is_near(const struct job_diagnosis_near *n, const char *entity, const char *node)
+{
+    char name[ENTITY_SIZE];
+    topo_id id = topo_find(n->t, entity);
+    if (id == TOPO_NONE && *node && !entity_format(name, ENTITY_NODE, node, NULL))
+        id = topo_find(n->t, name);
+    return id != TOPO_NONE && n->depth[id];
+}
+
 /* --- reasoned from events ------------------------------------------------------------------------------------ */
 
 struct job_diagnosis_events {
     const struct kb *kb;
+    const char *job;
+    struct job_diagnosis_near near;
     struct arena *arena;
     struct map *index;
     struct symptom *at;
@@ -108,6 +179,8 @@ job_diagnosis_event_cb(void *ctx, const struct event *ev, uint64_t id)
     char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     (void)id;
     if (!entry || ev->phase == EVENT_END || e->count == JOB_DIAGNOSIS_EVENTS)
+        return 0;
+    if (strcmp(ev->job, e->job) && !job_diagnosis_is_near(&e->near, ev->entity, ev->node))
         return 0;
     int n = snprintf(key, sizeof key, "%s\n%s", ev->code, ev->entity);
     struct symptom *s = n > 0 && (size_t)n < sizeof key ? map_get(e->index, key, (size_t)n) : NULL;
@@ -157,15 +230,17 @@ job_diagnosis_write(const struct diagnosis *d, const char *job, struct buf *out)
 static int
 job_diagnosis_reason(struct store *s, const struct kb *kb, const struct job *j, int64_t end_ms, struct buf *out, struct err *err)
 {
-    struct job_diagnosis_events e = {.kb = kb};
+    struct job_diagnosis_events e = {.kb = kb, .job = j->id};
     struct diagnosis *d = NULL;
     char focus[ENTITY_SIZE];
-    struct topo *t = topo_at(s, end_ms, NULL);
+    struct topo *t = topo_at(s, end_ms - 1000, NULL);   /* while it still ran */
     if (!t)
         t = topo_get(s);
     struct world_topo wt = {.topo = t, .now_ms = end_ms};
     struct world world = world_of_topo(&wt);
     int rc = entity_format(focus, ENTITY_JOB, j->id, NULL);
+    if (!rc && (rc = job_diagnosis_near_init(&e.near, t, j->id)))
+        err_set(err, rc, "%s", err_text(rc));
     if (!rc)
         rc = job_diagnosis_read(s, j, end_ms, &e, err);
     struct reason_options o = {.now_ms = end_ms + JOB_DIAGNOSIS_AFTER_MS, .focus = focus};
@@ -174,6 +249,8 @@ job_diagnosis_reason(struct store *s, const struct kb *kb, const struct job *j, 
     if (!rc)
         job_diagnosis_write(d, j->id, out);
     diagnosis_free(d);
+    free(e.near.depth);
+    free(e.near.queue);
     free(e.at);
     map_free(e.index, NULL);
     arena_free(e.arena);
