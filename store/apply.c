@@ -1,0 +1,281 @@
+/* apply: the hot path. A sample costs a hash look-up of 128 bits, its journal bytes, and an append to its block. */
+#include "store/apply.h"
+
+#include "base/str.h"
+#include "store/head.h"
+#include "store/record.h"
+#include "store/rows.h"
+#include "store/series.h"
+#include "store/store_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLY_AHEAD_MS ((int64_t)86400000)
+#define APPLY_SLICE 4096         /* series between two looks at readers that wait for the index */
+
+void
+apply_done(struct apply *a)
+{
+    free(a->ids);
+    free(a->added);
+    buf_done(&a->labels);
+}
+
+void
+apply_begin(struct apply *a)
+{
+    a->id_count = 0;
+}
+
+void
+apply_journaled(struct apply *a)
+{
+    a->added_count = 0;
+    buf_reset(&a->labels);
+}
+
+static int
+apply_room(void **at, size_t *cap, size_t need, size_t size)
+{
+    if (need <= *cap)
+        return 0;
+    size_t n = *cap ? *cap : 1024;
+    while (n < need)
+        n *= 2;
+    void *p = realloc(*at, n * size);
+    if (!p)
+        return ERR_NOMEM;
+    *at = p;
+    *cap = n;
+    return 0;
+}
+
+/* Onto the list for the registry. */
+static int
+apply_register(struct apply *a, const struct store_batch *b, const struct batch_series *bs, uint64_t id)
+{
+    struct index *ix = a->store->index;
+    int rc = apply_room((void **)&a->added, &a->added_cap, a->added_count + 1, sizeof *a->added);
+    size_t off = a->labels.len;
+    if (!rc)
+        rc = buf_append(&a->labels, b->labels.data + bs->off, bs->len);
+    if (rc)
+        return rc;
+    a->added[a->added_count++] = (struct apply_new){id, (uint32_t)off, bs->len};
+    pthread_rwlock_wrlock(&ix->lock);
+    series_at(ix, id)->flags &= (uint16_t)~SERIES_FORGOTTEN;
+    pthread_rwlock_unlock(&ix->lock);
+    return 0;
+}
+
+/* A series nobody has seen: into the index and the registry. *ret_id 0 when the limit refuses it. */
+static int
+apply_add(struct apply *a, const struct store_batch *b, const struct batch_series *bs, uint64_t *ret_id)
+{
+    struct index *ix = a->store->index;
+    pthread_rwlock_wrlock(&ix->lock);
+    int64_t id = series_add(ix, 0, b->labels.data + bs->off, bs->len, bs->hash);
+    if (id > 0)
+        series_at(ix, (uint64_t)id)->flags |= SERIES_FORGOTTEN; /* until it is on the list */
+    pthread_rwlock_unlock(&ix->lock);
+    *ret_id = id > 0 ? (uint64_t)id : 0;
+    if (id < 0)
+        return id == ERR_LIMIT || id == ERR_CORRUPT ? 0 : (int)id;
+    return apply_register(a, b, bs, *ret_id);
+}
+
+struct apply_refusal { const char *reason; struct gap gap; };
+
+static void
+apply_refuse(struct apply_refusal *r, const struct sample *s, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (!r->gap.count || s[i].t_ms < r->gap.from_ms)
+            r->gap.from_ms = s[i].t_ms;
+        if (!r->gap.count || s[i].t_ms > r->gap.to_ms)
+            r->gap.to_ms = s[i].t_ms;
+        r->gap.count++;
+    }
+}
+
+/* Keeps the samples between the horizons, in place. */
+static void
+apply_filter(struct store_batch *b, struct batch_series *bs, int64_t low, int64_t high, struct apply_refusal refused[3])
+{
+    struct sample *at = b->samples + bs->first;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < bs->count; i++) {
+        if (at[i].t_ms >= low && at[i].t_ms <= high)
+            at[kept++] = at[i];
+        else
+            apply_refuse(&refused[at[i].t_ms < low ? 0 : 1], &at[i], 1);
+    }
+    bs->count = kept;
+}
+
+static int
+apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply_refusal refused[3])
+{
+    struct index *ix = a->store->index;
+    int64_t now = clock_now_ms(a->store->cfg.clock), low = now - a->store->cfg.retention_ms, high = now + APPLY_AHEAD_MS;
+    for (size_t i = 0; i < b->series_count; i++) {
+        struct batch_series *bs = &b->series[i];
+        apply_filter(b, bs, low, high, refused);
+        uint64_t *id = &a->ids[first + i];
+        *id = bs->count ? series_find(ix, bs->hash) : 0;
+        if (*id && series_at(ix, *id)->flags & SERIES_FORGOTTEN) {
+            int rc = apply_register(a, b, bs, *id);
+            if (rc)
+                return rc;
+        }
+        if (*id || !bs->count)
+            continue;
+        int rc = apply_add(a, b, bs, id);
+        if (rc)
+            return rc;
+        if (!*id) {
+            apply_refuse(&refused[2], b->samples + bs->first, bs->count);
+            bs->count = 0;
+        }
+    }
+    return 0;
+}
+
+static int
+apply_refused(struct apply *a, struct store_batch *b, struct apply_refusal refused[3])
+{
+    for (int i = 0; i < 3; i++) {
+        if (!refused[i].gap.count)
+            continue;
+        refused[i].gap.source = b->source ? b->source : "store";
+        refused[i].gap.reason = refused[i].reason;
+        int rc = store_batch_gap(b, &refused[i].gap);
+        if (rc)
+            return rc;
+    }
+    b->result.too_old = refused[0].gap.count;
+    b->result.refused = refused[1].gap.count + refused[2].gap.count;
+    a->store->counters.too_old += refused[0].gap.count;
+    a->store->counters.refused_series += b->result.refused;
+    return 0;
+}
+
+int
+apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct buf *out)
+{
+    struct apply_refusal refused[3] = {{.reason = "too-old"}, {.reason = "clock-ahead"}, {.reason = "limit-series"}};
+    size_t first = a->id_count, live = 0;
+    int rc = apply_room((void **)&a->ids, &a->id_cap, first + b->series_count, sizeof *a->ids);
+    if (!rc)
+        rc = apply_resolve(a, b, first, refused);
+    if (!rc)
+        rc = apply_refused(a, b, refused);
+    if (rc)
+        return rc;
+    a->id_count += b->series_count;
+    for (size_t i = 0; i < b->series_count; i++)
+        live += b->series[i].count > 0;
+    b->row0 = a->row0;
+    a->row0 += (uint64_t)b->events + b->logs + b->gaps;
+    struct record_batch_state st = {0};
+    rc = record_batch_begin(out, b->row0, live);
+    for (size_t i = 0; !rc && i < b->series_count; i++)
+        if (b->series[i].count)
+            rc = record_batch_series(out, &st, a->ids[first + i], b->samples + b->series[i].first, b->series[i].count);
+    if (!rc)
+        rc = record_batch_end(out, b->rows.data, b->rows.len);
+    *ret_first = first;
+    return rc;
+}
+
+static void
+apply_sample(struct store *s, struct series *se, const struct sample *x, struct store_commit_result *res)
+{
+    int rc = head_append(s->index, se, x->t_ms, x->v);
+    if (rc >= 0) {
+        res->samples++;
+        s->counters.out_of_order += rc == 1;
+    } else {
+        res->duplicates++;
+    }
+}
+
+int
+apply_commit(struct apply *a, struct store_batch *b, size_t first)
+{
+    struct store *s = a->store;
+    struct index *ix = s->index;
+    for (size_t i = 0; i < b->series_count; i += APPLY_SLICE) {
+        size_t end = i + APPLY_SLICE < b->series_count ? i + APPLY_SLICE : b->series_count;
+        pthread_rwlock_wrlock(&ix->lock);
+        for (size_t k = i; k < end; k++) {
+            const struct batch_series *bs = &b->series[k];
+            if (k + 4 < end && a->ids[first + k + 4])
+                __builtin_prefetch(series_at(ix, a->ids[first + k + 4]));
+            for (uint32_t n = 0; n < bs->count; n++)
+                apply_sample(s, series_at(ix, a->ids[first + k]), &b->samples[bs->first + n], &b->result);
+        }
+        pthread_rwlock_unlock(&ix->lock);
+    }
+    b->result.events = b->events;
+    b->result.logs = b->logs;
+    s->counters.samples += b->result.samples;
+    s->counters.duplicates += b->result.duplicates;
+    s->counters.events += b->events;
+    s->counters.logs += b->logs;
+    s->counters.gaps += b->gaps;
+    return 0;
+}
+
+/* --- replay ------------------------------------------------------------------------------------------ */
+
+static int
+apply_replay_samples(struct store *s, struct record_batch *rb, const struct writer_held *held)
+{
+    struct store_commit_result res = {0};
+    uint64_t id, n;
+    int rc;
+    while ((rc = record_batch_next(rb, &id, &n)) > 0) {
+        bool known = id < s->index->next_id && series_at(s->index, id)->pairs;
+        struct sample x;
+        for (; n > 0 && record_batch_sample(rb, &x); n--)
+            if (known && !(held && held->samples(held->ctx, x.t_ms)))
+                apply_sample(s, series_at(s->index, id), &x, &res);
+        if (!known)
+            s->counters.damaged++;
+    }
+    return rc || rb->in.bad ? ERR_CORRUPT : 0;
+}
+
+int
+writer_replay(struct store *s, uint64_t number, const void *data, size_t len, const struct writer_held *held, uint64_t *ret_rows)
+{
+    struct record_batch rb;
+    int rc = record_batch_open(data, len, &rb);
+    if (rc)
+        return rc;
+    pthread_rwlock_wrlock(&s->index->lock);
+    rc = apply_replay_samples(s, &rb, held);
+    pthread_rwlock_unlock(&s->index->lock);
+    uint64_t row = rb.row0;
+    const uint8_t *at;
+    size_t n;
+    while (!rc && record_next(&rb.in, &at, &n) > 0) {
+        struct record rec;
+        struct buf one;
+        buf_init(&one, BATCH_BYTES_MAX);
+        rc = record_take(at, n, &rec);
+        if (!rc && !(held && held->rows(held->ctx, rec.filed_ms)) && !(rc = buf_reserve(&one, n + BYTES_VARINT_MAX))) {
+            one.len = (size_t)(bytes_put_varint((uint8_t *)one.data, n) - (uint8_t *)one.data);
+            rc = buf_append(&one, at, n);
+            if (!rc)
+                rc = rows_add(s->rows, number, row, &one);
+        }
+        buf_done(&one);
+        row++;
+    }
+    if (row > *ret_rows)
+        *ret_rows = row;
+    return rc;
+}

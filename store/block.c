@@ -1,0 +1,237 @@
+/* block: a byte-wise stream of samples.
+ *
+ * Each sample after the first is a tag byte and what the tag announces:
+ *   bits 7..6  time: 0 the same step as before; 1 step changed by int8; 2 a new int32 step
+ *   bits 3..0  value: 0 the same bits; 1, 2, 3 difference of int8, int16, int32 in units of 10^-exponent;
+ *              4 as 3 after a new exponent (a byte); 5 XOR with the value before: a byte (shift << 4 | length), bytes
+ * Regular series of small changes take 2 bytes a sample, constant ones 1. Lives in memory only: free to change. */
+#include "store/block.h"
+
+#include "store/bytes.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define BLOCK_FIRST_CAP 24   /* with the header 64 bytes, one cache line */
+#define BLOCK_CAP_MAX 4096
+#define BLOCK_SAMPLE_MAX 20  /* tag, int64, exponent or XOR head, 8 bytes */
+#define BLOCK_EXPONENT_MAX 6
+#define BLOCK_STEP_MAX INT32_MAX
+
+static const double block_pow10[BLOCK_EXPONENT_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+
+struct block *
+block_new(int64_t t, double v, unsigned generation, bool raw)
+{
+    struct block *b = malloc(sizeof *b + BLOCK_FIRST_CAP);
+    if (!b)
+        return NULL;
+    *b = (struct block){.t0 = t, .v0 = v, .cap = BLOCK_FIRST_CAP, .count = 1};
+    b->flags = (uint8_t)(generation << 2 | (raw ? BLOCK_RAW : 0));
+    if (raw) {
+        memcpy(b->data, &(struct sample){t, v}, sizeof(struct sample));
+        b->used = sizeof(struct sample);
+    }
+    return b;
+}
+
+static int
+block_room(struct block **b, size_t more)
+{
+    struct block *o = *b;
+    size_t need = (size_t)o->used + more;
+    if (need <= o->cap)
+        return 0;
+    size_t cap = (size_t)o->cap + (o->cap < 64 ? 40u : o->cap / 2u);
+    if (cap < need)
+        cap = need;
+    if (cap > BLOCK_CAP_MAX)
+        return ERR_LIMIT;
+    o = realloc(o, sizeof *o + cap);
+    if (!o)
+        return ERR_NOMEM;
+    o->cap = (uint16_t)cap;
+    *b = o;
+    return 0;
+}
+
+/* v as an integer of 10^-e, exactly: true and *ret. */
+static bool
+block_scaled(double v, unsigned e, int64_t *ret)
+{
+    double x = v * block_pow10[e];
+    if (!(fabs(x) < 9007199254740992.0))
+        return false;
+    int64_t i = (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
+    *ret = i;
+    return bytes_of_double((double)i / block_pow10[e]) == bytes_of_double(v);
+}
+
+static uint8_t *
+block_put_xor(uint8_t *p, double v, double last)
+{
+    uint64_t x = bytes_of_double(v) ^ bytes_of_double(last);
+    unsigned shift = (unsigned)__builtin_ctzll(x) / 8;
+    unsigned length = 8 - (unsigned)__builtin_clzll(x) / 8 - shift;
+    *p++ = (uint8_t)(shift << 4 | length);
+    x >>= shift * 8;
+    for (unsigned i = 0; i < length; i++)
+        *p++ = (uint8_t)(x >> (8 * i));
+    return p;
+}
+
+static uint8_t *
+block_put_difference(uint8_t *p, int64_t d, uint8_t *ret_kind)
+{
+    unsigned n = d >= INT8_MIN && d <= INT8_MAX ? 1 : d >= INT16_MIN && d <= INT16_MAX ? 2 : 4;
+    *ret_kind = n == 1 ? 1 : n == 2 ? 2 : 3;
+    for (unsigned i = 0; i < n; i++)
+        *p++ = (uint8_t)((uint64_t)d >> (8 * i));
+    return p;
+}
+
+/* Writes the value's bytes; *ret_kind is the tag's low half. */
+static uint8_t *
+block_put_value(struct block *b, uint8_t *p, double v, double last, uint8_t *ret_kind)
+{
+    if (bytes_of_double(v) == bytes_of_double(last)) {
+        *ret_kind = 0;
+        return p;
+    }
+    int64_t i, j;
+    for (unsigned e = b->exponent; e <= BLOCK_EXPONENT_MAX; e++) {
+        if (!block_scaled(v, e, &i))
+            continue;
+        if (!block_scaled(last, e, &j) || i - j > INT32_MAX || i - j < INT32_MIN)
+            break;
+        if (e == b->exponent)
+            return block_put_difference(p, i - j, ret_kind);
+        b->exponent = (uint8_t)e;
+        *ret_kind = 4;
+        *p++ = (uint8_t)e;
+        return bytes_put_u32(p, (uint32_t)(int32_t)(i - j));
+    }
+    *ret_kind = 5;
+    return block_put_xor(p, v, last);
+}
+
+int
+block_append(struct block **bp, int64_t t, double v, double last)
+{
+    struct block *b = *bp;
+    int64_t step = t - block_last_ms(b);
+    if (b->count == UINT16_MAX || t - b->t0 > UINT32_MAX || step > BLOCK_STEP_MAX)
+        return ERR_LIMIT;
+    int rc = block_room(bp, BLOCK_SAMPLE_MAX);
+    if (rc)
+        return rc;
+    b = *bp;
+    uint8_t *tag = b->data + b->used, *p = tag + 1, kind;
+    int64_t change = step - b->delta;
+    unsigned time = 0;
+    if (change >= INT8_MIN && change <= INT8_MAX) {
+        time = change ? 1 : 0;
+        if (change)
+            *p++ = (uint8_t)change;
+    } else {
+        time = 2;
+        p = bytes_put_u32(p, (uint32_t)(int32_t)step);
+    }
+    p = block_put_value(b, p, v, last, &kind);
+    *tag = (uint8_t)(time << 6 | kind);
+    b->used = (uint16_t)(p - b->data);
+    b->delta = (int32_t)step;
+    b->span = (uint32_t)(t - b->t0);
+    b->count++;
+    return 0;
+}
+
+int
+block_insert(struct block **bp, int64_t t, double v)
+{
+    struct block *b = *bp;
+    struct sample *at = (struct sample *)(void *)b->data;
+    int64_t low = t < b->t0 ? t : b->t0, high = t > block_last_ms(b) ? t : block_last_ms(b);
+    if (b->count == UINT16_MAX || high - low > UINT32_MAX)
+        return ERR_LIMIT;
+    size_t i = b->count;
+    while (i > 0 && at[i - 1].t_ms > t)
+        i--;
+    if (i > 0 && at[i - 1].t_ms == t)
+        return ERR_EXISTS;
+    int rc = block_room(bp, sizeof(struct sample));
+    if (rc)
+        return rc;
+    b = *bp;
+    at = (struct sample *)(void *)b->data;
+    memmove(at + i + 1, at + i, (b->count - i) * sizeof *at);
+    at[i] = (struct sample){t, v};
+    b->used = (uint16_t)(b->used + sizeof *at);
+    b->count++;
+    b->t0 = low;
+    b->span = (uint32_t)(high - low);
+    return 0;
+}
+
+static const uint8_t *
+block_take_value(const uint8_t *p, unsigned kind, unsigned *exponent, double *v)
+{
+    int64_t base = 0, d;
+    switch (kind) {
+    case 0:
+        return p;
+    case 1:
+        d = (int8_t)p[0];
+        p += 1;
+        break;
+    case 2:
+        d = (int16_t)(p[0] | p[1] << 8);
+        p += 2;
+        break;
+    case 4:
+        *exponent = *p++;
+        /* fall through */
+    case 3:
+        d = (int32_t)bytes_get_u32(p);
+        p += 4;
+        break;
+    default: {
+        unsigned shift = *p >> 4, length = *p & 15;
+        uint64_t x = 0;
+        p++;
+        for (unsigned i = 0; i < length; i++)
+            x |= (uint64_t)p[i] << (8 * (shift + i));
+        *v = bytes_to_double(bytes_of_double(*v) ^ x);
+        return p + length;
+    }
+    }
+    (void)block_scaled(*v, *exponent, &base);
+    *v = (double)(base + d) / block_pow10[*exponent];
+    return p;
+}
+
+void
+block_decode(const struct block *b, struct sample *out)
+{
+    if (b->flags & BLOCK_RAW) {
+        memcpy(out, b->data, b->count * sizeof *out);
+        return;
+    }
+    const uint8_t *p = b->data;
+    int64_t t = b->t0, step = 0;
+    double v = b->v0;
+    unsigned exponent = 0;
+    out[0] = (struct sample){t, v};
+    for (unsigned i = 1; i < b->count; i++) {
+        unsigned tag = *p++;
+        if (tag >> 6 == 1) {
+            step += (int8_t)*p++;
+        } else if (tag >> 6 == 2) {
+            step = (int32_t)bytes_get_u32(p);
+            p += 4;
+        }
+        t += step;
+        p = block_take_value(p, tag & 15, &exponent, &v);
+        out[i] = (struct sample){t, v};
+    }
+}

@@ -1,0 +1,19 @@
+/* flush: fills day files from what is in memory, cuts the journal behind it, and drops old days. Insiders only. */
+#ifndef STORE_FLUSH_H
+#define STORE_FLUSH_H
+
+#include "store/store.h"
+
+struct flusher;
+int flusher_new(struct store *s, struct flusher **ret);
+int flusher_start(struct flusher *f, struct err *err);
+void flusher_free(struct flusher *f);                        /* ends the thread; NULL: nothing */
+int flusher_rows(struct flusher *f, struct err *err);        /* events, logs and gaps into day files now */
+int flusher_all(struct flusher *f, struct err *err);         /* samples too, and cuts the journal */
+int flusher_retention(struct flusher *f, struct err *err);   /* drops days beyond the retention */
+/* For what must not run beside a fill. */
+void flusher_lock(struct flusher *f);
+void flusher_unlock(struct flusher *f);
+int retention_run(struct store *s, struct err *err);         /* retention.c; under the flusher's lock */
+
+#endif

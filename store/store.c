@@ -1,0 +1,277 @@
+/* store: opens the parts in order, brings memory back from the files, and closes them in reverse.
+ *
+ * After a crash: series come from the journal's registry and the day files, the last hour's samples from the day files,
+ * and what no day file holds from the journal's batches, each judged by the number that the day's file says it holds. */
+#include "store/store.h"
+
+#include "base/str.h"
+#include "store/chunk.h"
+#include "store/dayfile.h"
+#include "store/flush.h"
+#include "store/head.h"
+#include "store/journal.h"
+#include "store/rows.h"
+#include "store/series.h"
+#include "store/store_priv.h"
+#include "store/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_LOAD_MS ((int64_t)3600000)   /* of samples brought back into memory: what live views and detectors ask */
+
+/* --- bringing memory back ------------------------------------------------------------------------------- */
+
+struct store_load {
+    struct store *store;
+    int64_t from_ms;
+    uint64_t number, row0;                 /* of the batch being replayed; next row */
+    struct sample *samples;
+    size_t cap;
+};
+
+static int
+store_load_series(void *ctx, uint64_t id, const void *labels, size_t len)
+{
+    struct store_load *l = ctx;
+    struct index *ix = l->store->index;
+    uint64_t hash[2];
+    series_hash(labels, len, ix->seed, hash);
+    if (series_find(ix, hash))
+        return 0;
+    int64_t rc = series_add(ix, id, labels, len, hash);
+    if (rc == ERR_NOMEM)
+        return ERR_NOMEM;
+    if (rc < 0)
+        l->store->counters.damaged++;
+    else
+        series_at(ix, (uint64_t)rc)->mem_from = l->from_ms;
+    return 0;
+}
+
+/* A series that only old days know: it is registered again when it comes back. */
+static int
+store_load_day_series(void *ctx, uint64_t id, const void *labels, size_t len)
+{
+    struct store_load *l = ctx;
+    struct index *ix = l->store->index;
+    uint64_t hash[2];
+    series_hash(labels, len, ix->seed, hash);
+    if (series_find(ix, hash))
+        return 0;
+    int rc = store_load_series(ctx, id, labels, len);
+    id = rc ? 0 : series_find(ix, hash);
+    if (id)
+        series_at(ix, id)->flags |= SERIES_FORGOTTEN;
+    return rc;
+}
+
+static int
+store_load_samples(struct store_load *l, const struct chunk_reader *r, size_t i)
+{
+    struct index *ix = l->store->index;
+    uint64_t id = chunk_reader_id(r, i);
+    size_t n = chunk_reader_count(r, i), at = 0;
+    if (id >= ix->next_id || !series_at(ix, id)->pairs)
+        return 0;
+    if (n > l->cap) {
+        struct sample *p = realloc(l->samples, n * sizeof *p);
+        if (!p)
+            return ERR_NOMEM;
+        l->samples = p;
+        l->cap = n;
+    }
+    if (chunk_reader_samples(r, i, l->samples)) {
+        l->store->counters.damaged++;
+        return 0;
+    }
+    while (at < n && l->samples[at].t_ms < l->from_ms)
+        at++;
+    return at < n ? head_load(ix, series_at(ix, id), l->samples + at, n - at) : 0;
+}
+
+static int
+store_load_chunk(void *ctx, const struct chunk_reader *r)
+{
+    struct store_load *l = ctx;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < chunk_reader_series(r); i++)
+        rc = store_load_samples(l, r, i);
+    return rc;
+}
+
+static bool
+store_held_samples(void *ctx, int64_t t_ms)
+{
+    struct store_load *l = ctx;
+    return l->number <= days_held_samples(l->store->days, days_of(t_ms));
+}
+
+static bool
+store_held_rows(void *ctx, int64_t filed_ms)
+{
+    struct store_load *l = ctx;
+    return l->number <= days_held_rows(l->store->days, days_of(filed_ms));
+}
+
+static int
+store_replay(void *ctx, uint64_t number, const void *data, size_t len)
+{
+    struct store_load *l = ctx;
+    struct writer_held held = {store_held_samples, store_held_rows, l};
+    uint64_t row = 0;
+    l->number = number;
+    int rc = writer_replay(l->store, number, data, len, &held, &row);
+    if (rc == ERR_CORRUPT) {               /* one damaged batch must not take the others along */
+        l->store->counters.damaged++;
+        return 0;
+    }
+    l->row0 = row > l->row0 ? row : l->row0;
+    return rc;
+}
+
+static int
+store_load_mark(void *ctx, const char *source, uint64_t epoch, uint64_t sequence)
+{
+    return writer_mark(((struct store_load *)ctx)->store->writer, source, epoch, sequence);
+}
+
+static int
+store_load(struct store *s, struct err *err)
+{
+    struct store_load l = {.store = s, .from_ms = clock_now_ms(s->cfg.clock) - STORE_LOAD_MS};
+    struct days_chunk_query q = {.from_ms = l.from_ms, .to_ms = INT64_MAX, .high = INT64_MAX};
+    uint64_t damaged = 0;
+    int rc = journal_each_series(s->journal, store_load_series, &l, &damaged, err);
+    s->counters.damaged += damaged;
+    if (!rc)
+        rc = days_each_series(s->days, store_load_day_series, &l, err);
+    if (!rc)
+        rc = days_each_chunk(s->days, &q, store_load_chunk, &l, err);
+    s->counters.damaged += q.damaged;
+    if (!rc)
+        series_collect_free(s->index);
+    l.row0 = journal_row0(s->journal);
+    if (!rc)
+        rc = journal_replay(s->journal, store_replay, &l, err);
+    free(l.samples);
+    if (!rc && writer_new(s, l.row0, &s->writer))
+        rc = err_set(err, ERR_NOMEM, "no memory for the store's writer");
+    return rc ? rc : journal_each_watermark(s->journal, store_load_mark, &l, err);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------- */
+
+static int
+store_parts(struct store *s, struct err *err)
+{
+    uint64_t damaged = 0;
+    int rc = days_open(s->cfg.folder, &s->days, &damaged, err);
+    s->counters.damaged += damaged;
+    if (!rc)
+        rc = journal_open(s->cfg.folder, &s->journal, err);
+    if (!rc && (!(s->rows = rows_new()) || !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
+        rc = err_set(err, ERR_NOMEM, "no memory for the store");
+    if (!rc)
+        rc = store_load(s, err);
+    if (!rc)
+        rc = writer_start(s->writer, err);
+    if (!rc && flusher_new(s, &s->flusher))
+        rc = err_set(err, ERR_NOMEM, "no memory for the store's flusher");
+    if (!rc)
+        rc = flusher_start(s->flusher, err);
+    if (!rc)
+        rc = catalog_open(s, s->cfg.folder, err);
+    return rc ? rc : topo_state_open(s, err);
+}
+
+int
+store_open(const struct store_config *cfg, struct store **ret, struct err *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "no memory for the store");
+    s->cfg = *cfg;
+    s->cfg.retention_ms = cfg->retention_ms ? cfg->retention_ms : (int64_t)30 * 86400000;
+    s->cfg.window_ms = cfg->window_ms ? cfg->window_ms : 3600000;
+    s->cfg.max_series = cfg->max_series ? cfg->max_series : 10000000;
+    s->cfg.max_queue_bytes = cfg->max_queue_bytes ? cfg->max_queue_bytes : (uint64_t)256 << 20;
+    if (!s->cfg.clock)
+        s->cfg.clock = &clock_wall;
+    s->cfg.folder = strdup(cfg->folder);
+    int rc = s->cfg.folder ? file_mkdir(cfg->folder, 0700, err) : err_set(err, ERR_NOMEM, "no memory for the store");
+    if (rc >= 0)
+        rc = store_parts(s, err);
+    if (rc < 0) {
+        store_close(s);
+        return rc;
+    }
+    s->ready = true;
+    *ret = s;
+    return 0;
+}
+
+void
+store_close(struct store *s)
+{
+    if (!s)
+        return;
+    s->ready = false;
+    writer_drain(s->writer);
+    if (s->flusher)
+        flusher_rows(s->flusher, NULL);
+    topo_state_close(s);
+    catalog_close(s);
+    flusher_free(s->flusher);
+    writer_free(s->writer);
+    journal_close(s->journal);
+    rows_free(s->rows);
+    days_close(s->days);
+    series_index_free(s->index);
+    free((char *)(uintptr_t)s->cfg.folder);
+    free(s);
+}
+
+bool
+store_ready(const struct store *s)
+{
+    return s->ready;
+}
+
+const struct clock *
+store_clock(const struct store *s)
+{
+    return s->cfg.clock;
+}
+
+/* --- keeping ---------------------------------------------------------------------------------------------------- */
+
+int
+store_flush(struct store *s, struct err *err)
+{
+    return flusher_all(s->flusher, err);
+}
+
+static int
+store_shrink(struct store *s, void *ctx)
+{
+    struct err *err = ctx;
+    int rc = journal_vacuum(s->journal, err);
+    return rc ? rc : journal_checkpoint(s->journal, err);
+}
+
+int
+store_compact(struct store *s, struct err *err)
+{
+    int rc = flusher_all(s->flusher, err);
+    if (!rc)
+        rc = flusher_retention(s->flusher, err);
+    if (!rc)
+        rc = writer_call(s->writer, store_shrink, err);
+    if (rc)
+        return rc;
+    flusher_lock(s->flusher);
+    rc = days_checkpoint(s->days, err);
+    flusher_unlock(s->flusher);
+    return rc;
+}
