@@ -180,7 +180,8 @@ server_web(struct server *s, struct err *err)
     struct web_config cfg = {
         .store = s->store, .analyzer = s->analyzer, .alert = s->alert, .kb = s->kb, .matcher = s->matcher,
         .metrics = s->conf->metrics, .state_folder = s->conf->state, .kb_site_folder = s->conf->kb.site,
-        .auth_required = s->conf->http.auth == CONFIG_AUTH_REQUIRED, .build_id = PACKAGE_VERSION, .base_url = s->base_url,
+        .auth_required = s->conf->http.auth == CONFIG_AUTH_REQUIRED, .retention_ms = s->conf->store.retention,
+        .build_id = PACKAGE_VERSION, .base_url = s->base_url,
         .metrics_text = server_metrics, .ready = server_ready, .sources_json = server_sources, .reload = server_reload_asked,
         .ctx = s, .log = &s->log};
     return web_new(&cfg, &s->web, err);

@@ -15,6 +15,9 @@ struct web_table {
 #define WEB_RESOURCES(X) \
     X(measures) \
     X(fleet) \
+    X(jobs) \
+    X(agents) \
+    X(overview) \
     X(probe) \
     X(session) \
     X(tokens) \

@@ -26,6 +26,7 @@ web_new(const struct web_config *cfg, struct web **ret, struct err *err)
         return err_set(err, ERR_NOMEM, "no memory for the web interface");
     w->cfg = *cfg;
     w->clock = store_clock(cfg->store);
+    pthread_mutex_init(&w->speed.mutex, NULL);
     int rc = auth_new(w, &w->auth, err);
     if (!rc)
         rc = stream_new(w, &w->stream, err);
@@ -47,6 +48,7 @@ web_free(struct web *w)
     view_cache_free(w->views);
     stream_free(w->stream);
     auth_free(w->auth);
+    pthread_mutex_destroy(&w->speed.mutex);
     free(w);
 }
 

@@ -19,6 +19,7 @@ struct web_config {
     const char *state_folder;       /* admin.token lies here */
     const char *kb_site_folder;     /* site entries are written here; NULL: none */
     bool auth_required;
+    int64_t retention_ms;           /* of the store; 0: not told */
     const char *build_id, *base_url;
     /* from the floor that knows them (programs): own metrics of all floors, readiness, sources, reload */
     void (*metrics_text)(void *ctx, struct buf *out);

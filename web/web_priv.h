@@ -8,9 +8,18 @@
 #include "store/catalog.h"
 #include "web/web.h"
 
+#include <pthread.h>
+
 struct auth;
 struct stream;
 struct view_cache;
+
+struct web_speed {                 /* what comes in a second; overview.c's */
+    pthread_mutex_t mutex;
+    int64_t t_ms;                  /* of the last reading, monotonic */
+    uint64_t samples, events;
+    double samples_per_second, events_per_second;
+};
 
 struct web {
     struct web_config cfg;         /* texts are the caller's and outlive us */
@@ -19,6 +28,7 @@ struct web {
     struct auth *auth;             /* who may what: auth.h */
     struct stream *stream;         /* live events: stream.h */
     struct view_cache *views;      /* what many answers need at one instant: view.h */
+    struct web_speed speed;
 };
 
 /* Lists: limit 1 to 1000 (default 100), cursor. 0, or the error to answer (ERR_RANGE, ERR_SYNTAX). */
