@@ -11,7 +11,7 @@
 #include "kb/matcher.h"
 #include "store/store.h"
 #include "store/topo.h"
-#include "programs/admin.h"
+#include "programs/care.h"
 #include "web/web.h"
 
 #include <glob.h>
@@ -31,7 +31,7 @@ struct server {
     struct alert *alert;
     struct analyzer *analyzer;
     struct web *web;
-    struct admin admin;
+    struct care care;
     struct httpd *httpd;
     glob_t rules;
     bool has_rules;
