@@ -26,6 +26,8 @@ struct web_table {
     X(topology) \
     X(incidents) \
     X(diagnose) \
+    X(entries) \
+    X(site_entries) \
     X(stream)
 
 #define X(name) \

@@ -5,6 +5,7 @@
 
 #include "analyzer/incident_doc.h"
 #include "web/auth.h"
+#include "web/entries.h"
 #include "web/resources.h"
 #include "web/stream.h"
 #include "web/view.h"
@@ -29,6 +30,8 @@ web_new(const struct web_config *cfg, struct web **ret, struct err *err)
     pthread_mutex_init(&w->speed.mutex, NULL);
     int rc = auth_new(w, &w->auth, err);
     if (!rc)
+        rc = entries_new(w, &w->entries, err);
+    if (!rc)
         rc = stream_new(w, &w->stream, err);
     if (!rc)
         rc = view_cache_new(cfg->store, cfg->metrics, &w->views, err);
@@ -47,6 +50,7 @@ web_free(struct web *w)
         return;
     view_cache_free(w->views);
     stream_free(w->stream);
+    entries_free(w->entries);
     auth_free(w->auth);
     pthread_mutex_destroy(&w->speed.mutex);
     free(w);

@@ -26,6 +26,7 @@ struct web {
     const struct clock *clock;     /* the store's */
     struct httpd *httpd;           /* NULL until attached */
     struct auth *auth;             /* who may what: auth.h */
+    struct entries *entries;       /* the knowledge base: entries.h */
     struct stream *stream;         /* live events: stream.h */
     struct view_cache *views;      /* what many answers need at one instant: view.h */
     struct web_speed speed;
