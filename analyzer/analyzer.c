@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,9 +97,12 @@ analyzer_resolve(const struct topo *t, const struct kb_match *m, const struct lo
     if (topo_find(t, entity) != TOPO_NONE && strcmp(m->scope, "gpu"))
         return;
     labels_add_str(&l, "node", line->node);
+    char pci[32] = "";
     for (size_t i = 0; i < m->capture_count; i++)
-        if (!strcmp(m->captures[i].name, "pci"))
-            labels_add(&l, "pci_bus_id", 10, m->captures[i].text, m->captures[i].len);
+        if (!strcmp(m->captures[i].name, "pci"))   /* drivers leave the function out: it is 0 */
+            snprintf(pci, sizeof pci, "%.*s%s", (int)m->captures[i].len, m->captures[i].text,
+                     memchr(m->captures[i].text, '.', m->captures[i].len) ? "" : ".0");
+    labels_add_str(&l, "pci_bus_id", pci);
     if (!entity_parse(entity, &e, NULL) && e.kind == ENTITY_NIC)
         labels_add(&l, "device", 6, e.part, e.part_len);
     if (l.count > 1 && !labels_finish(&l) && !topo_resolve(t, NULL, &l, found) && entity_kind_of(found) == entity_kind_find(m->scope, strlen(m->scope)))

@@ -68,6 +68,23 @@ reason_leads(const struct reason *r, const struct kb_entry *e)
     return e && map_get(r->leads, e->id, strlen(e->id));
 }
 
+/* A job's entry that is kept by rank is found under the job too. */
+static int
+reason_index_rank(struct reason *r, size_t i)
+{
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2], job[ENTITY_SIZE];
+    const struct symptom *s = &r->symptoms[i];
+    void *before = NULL;
+    struct entity e;
+    if (s->entry->scope != ENTITY_JOB || entity_parse(s->entity, &e, NULL) || e.kind != ENTITY_RANK)
+        return 0;
+    snprintf(job, sizeof job, "job:%.*s", (int)e.owner_len, e.name);
+    size_t n = reason_key(key, sizeof key, s->entry->id, job);
+    int rc = map_set(r->of_job, key, n, (void *)(uintptr_t)(i + 1), &before);
+    r->next[i] = (uintptr_t)before;
+    return rc;
+}
+
 static int
 reason_index(struct reason *r)
 {
@@ -76,6 +93,8 @@ reason_index(struct reason *r)
     for (size_t i = 0; !rc && i < r->count; i++) {
         size_t n = reason_key(key, sizeof key, r->symptoms[i].entry->id, r->symptoms[i].entity);
         rc = map_set(r->index, key, n, (void *)(uintptr_t)(i + 1), NULL);
+        if (!rc)
+            rc = reason_index_rank(r, i);
         if (!rc)
             rc = reason_mark(r, r->symptoms[i].entry, 0);
     }
@@ -199,14 +218,11 @@ reason_explain(struct reason *r, struct candidate *c, size_t symptom, double str
     c->explained[c->explained_count++] = (struct explained){.symptom = symptom, .strength = strength};
 }
 
+/* One entity that a cause reaches; s: what was seen there of its symptom, NULL nothing. */
 static void
-reason_reach_cb(void *ctx, const char *entity)
+reason_reached(struct reason_reach *w, const char *entity, const struct symptom *s, size_t index)
 {
-    struct reason_reach *w = ctx;
-    size_t index = 0;
-    const struct symptom *s = reason_seen(w->r, w->cause->symptom, entity, &index);
     double p = w->from->strength * w->cause->probability;
-    w->reached++;
     if (s) {
         p *= reason_timing(w->r, w->from->seen, s, w->cause);
         w->hits++;
@@ -221,6 +237,21 @@ reason_reach_cb(void *ctx, const char *entity)
     const char *kept = s ? s->entity : arena_str(w->r->arena, entity, strlen(entity));
     if (kept)
         w->queue[(*w->tail)++] = (struct reason_step){w->cause->entry, kept, s, p, w->from->depth + 1};
+}
+
+static void
+reason_reach_cb(void *ctx, const char *entity)
+{
+    struct reason_reach *w = ctx;
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    size_t index = 0;
+    const struct symptom *s = reason_seen(w->r, w->cause->symptom, entity, &index);
+    w->reached++;
+    uintptr_t i = s ? 0 : (uintptr_t)map_get(w->r->of_job, key, reason_key(key, sizeof key, w->cause->symptom, entity));
+    if (!i)
+        reason_reached(w, entity, s, index);
+    for (; i; i = w->r->next[i - 1])
+        reason_reached(w, entity, &w->r->symptoms[i - 1], i - 1);
 }
 
 /* A direct effect that was due, could be seen, and was not: counts against. */
@@ -380,6 +411,8 @@ static void
 reason_done(struct reason *r)
 {
     map_free(r->index, NULL);
+    map_free(r->of_job, NULL);
+    free(r->next);
     map_free(r->leads, NULL);
     map_free(r->by_key, NULL);
     arena_free(r->arena);
@@ -400,13 +433,15 @@ reason_init(struct reason *r, const struct kb *kb, const struct world *w, const 
     if (!r->options.sampling_ms)
         r->options.sampling_ms = 45000;
     r->index = map_new(REASON_SYMPTOMS);
+    r->of_job = map_new(REASON_SYMPTOMS);
+    r->next = calloc(n + 1, sizeof *r->next);
     r->leads = map_new(100000);
     r->by_key = map_new(REASON_CANDIDATES);
     r->arena = arena_new((size_t)512 << 20);
     r->candidates = calloc(REASON_CANDIDATES, sizeof *r->candidates);
     r->taken = calloc(n + 1, sizeof *r->taken);
     r->queue = calloc(REASON_REACH, sizeof(struct reason_step));
-    if (!r->index || !r->leads || !r->by_key || !r->arena || !r->candidates || !r->taken || !r->queue)
+    if (!r->index || !r->of_job || !r->next || !r->leads || !r->by_key || !r->arena || !r->candidates || !r->taken || !r->queue)
         return ERR_NOMEM;
     return reason_build(r);
 }

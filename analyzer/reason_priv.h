@@ -27,6 +27,7 @@ struct reason {
     const struct symptom *symptoms; size_t count;
     struct reason_options options;
     struct map *index;             /* code, entity -> symptom number + 1 */
+    struct map *of_job; size_t *next; /* code, job -> the first rank's symptom number + 1 of a job-wide entry; then chained */
     struct map *leads;             /* entry ids that can lead to something seen */
     struct map *by_key;            /* code, entity -> candidate */
     struct candidate **candidates; size_t candidate_count;
