@@ -18,6 +18,8 @@ struct web_table {
     X(jobs) \
     X(agents) \
     X(overview) \
+    X(clusters) \
+    X(devices) \
     X(probe) \
     X(session) \
     X(tokens) \
