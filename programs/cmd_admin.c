@@ -242,7 +242,7 @@ cmd_user(struct cmd_args *a)
         return admin_send(a, "DELETE", path, NULL, NULL);
     }
     if (a->count == 1 && !strcmp(a->words[0], "signin")) {
-        int rc = admin_send(a, "POST", "/api/v1/session/codes", NULL, &d);
+        int rc = admin_send(a, "POST", "/api/v1/session/code", NULL, &d);
         if (!rc && d)
             printf("%s/signin?code=%s\n", a->server, doc_get_str(doc_root(d), "code", ""));
         doc_free(d);

@@ -136,7 +136,7 @@ server_collector_config(struct server *s)
 static int
 server_rules(struct server *s, struct err *err)
 {
-    char path[4096];
+    char path[2 * sizeof s->folder];
     for (size_t i = 0; i < s->conf->rules.count; i++) {
         const char *p = s->conf->rules.at[i];
         snprintf(path, sizeof path, "%s%s%s", *p == '/' ? "" : s->folder, *p == '/' ? "" : "/", p);
