@@ -30,6 +30,8 @@ struct web_table {
     X(diagnose) \
     X(entries) \
     X(site_entries) \
+    X(checks) \
+    X(alerts) \
     X(stream)
 
 #define X(name) \
