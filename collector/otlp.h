@@ -1,8 +1,11 @@
-/* otlp: OpenTelemetry over HTTP, protobuf and JSON: ExportMetricsServiceRequest and ExportLogsServiceRequest.
+/* otlp: OpenTelemetry over HTTP, protobuf and JSON: ExportMetricsServiceRequest and
+ * ExportLogsServiceRequest.
  *
- * Names become Prometheus' (dots to underscores, unit and _total suffixes as the Prometheus receiver does); resource attributes
- * host.name becomes node, service.name job. Gauge, Sum (cumulative), Histogram and Summary; others are counted as refused.
- * Source: opentelemetry-proto v1, metrics.proto and logs.proto; "Prometheus and OpenMetrics compatibility". */
+ * Names become Prometheus' (dots to underscores, suffixes of unit and _total); resource attributes
+ * host.name (or k8s.node.name) become node, service.name job (of logs: source), service.instance.id
+ * instance. Gauge, Sum (cumulative), Histogram and Summary are taken; points of delta temporality and
+ * of exponential histograms are counted as refused. Source: opentelemetry-proto v1, metrics.proto
+ * and logs.proto; "Prometheus and OpenMetrics compatibility". */
 #ifndef COLLECTOR_OTLP_H
 #define COLLECTOR_OTLP_H
 
@@ -12,7 +15,14 @@
 
 #include <stdbool.h>
 
-int otlp_decode_metrics(const void *body, size_t len, bool json, const struct sample_sink *sink, struct err *err);
-int otlp_decode_logs(const void *body, size_t len, bool json, const struct loki_sink *sink, struct err *err);
+struct otlp_counts {
+    uint64_t taken, refused; /* points or lines */
+};
+/* now_ms is the time of points and lines that bear none. 0, ERR_SYNTAX, ERR_LIMIT, ERR_NOMEM, or
+ * what the sink returned: what was handed on before is then the caller's to drop. */
+int otlp_decode_metrics(const void *body, size_t len, bool json, int64_t now_ms,
+                        const struct sample_sink *sink, struct otlp_counts *ret, struct err *err);
+int otlp_decode_logs(const void *body, size_t len, bool json, int64_t now_ms,
+                     const struct loki_sink *sink, struct otlp_counts *ret, struct err *err);
 
 #endif

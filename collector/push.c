@@ -23,6 +23,16 @@
 
 #define PUSH_TEXT_MAX ((size_t)64 << 20)
 
+/* What a decoder left out is told in the batch that keeps the rest. */
+static void
+push_gap(struct push *p, struct store_batch *b, const char *source, const char *reason, uint64_t count)
+{
+    int64_t now = clock_now_ms(store_clock(p->store));
+    struct gap g = {.from_ms = now, .to_ms = now, .source = source, .reason = reason, .count = count};
+    if (count)
+        store_batch_gap(b, &g);
+}
+
 int
 push_remote_write(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
@@ -42,10 +52,7 @@ push_remote_write(void *ctx, const struct httpd_request *req, struct httpd_respo
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_REMOTE_WRITE, resp, &err);
     }
-    if (n.refused) {
-        struct gap g = {.from_ms = clock_now_ms(NULL), .to_ms = clock_now_ms(NULL), .source = "remote_write", .reason = "bad-labels", .count = n.refused};
-        store_batch_gap(b, &g);
-    }
+    push_gap(p, b, "remote_write", "bad-labels", n.refused);
     ingest_commit(p->ingest, INGEST_REMOTE_WRITE, b, resp);
     return 0;
 }
@@ -111,10 +118,12 @@ push_otlp_metrics(void *ctx, const struct httpd_request *req, struct httpd_respo
     store_batch_tenant(b, req->who.tenant);
     struct sample_sink sink = store_batch_sink(b);
     bool json = type && str_prefix(type, "application/json");
-    if (otlp_decode_metrics(req->body, req->body_len, json, &sink, &err)) {
+    struct otlp_counts n;
+    if (otlp_decode_metrics(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)), &sink, &n, &err)) {
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_OTLP, resp, &err);
     }
+    push_gap(p, b, "otlp", "unsupported", n.refused);
     if (!ingest_commit(p->ingest, INGEST_OTLP, b, resp))
         push_otlp_done(resp, json);
     return 0;
@@ -132,10 +141,12 @@ push_otlp_logs(void *ctx, const struct httpd_request *req, struct httpd_response
         return ERR_NOMEM;
     store_batch_tenant(b, req->who.tenant);
     bool json = type && str_prefix(type, "application/json");
-    if (otlp_decode_logs(req->body, req->body_len, json, &sink, &err)) {
+    struct otlp_counts n;
+    if (otlp_decode_logs(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)), &sink, &n, &err)) {
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_OTLP, resp, &err);
     }
+    push_gap(p, b, "otlp", "unsupported", n.refused);
     if (!ingest_commit(p->ingest, INGEST_OTLP, b, resp))
         push_otlp_done(resp, json);
     return 0;
