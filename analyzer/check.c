@@ -534,7 +534,8 @@ check_report(struct check *c, const char *id, int64_t took_ms, struct buf *out)
     check_exclude(c, &w);
     check_summary(c, &w);
     check_previous(c, &w);
-    qsort(c->items, c->count, sizeof *c->items, check_by_verdict);
+    if (c->count)
+        qsort(c->items, c->count, sizeof *c->items, check_by_verdict);
     jsonw_key(&w, "items");
     jsonw_array(&w);
     for (size_t i = 0; i < c->count; i++)

@@ -359,7 +359,8 @@ reason_score(const struct reason *r, struct candidate *c)
 {
     double score = 0.6 * reason_prior(c->entry) - c->against;
     size_t kinds = 0, places = 0;
-    qsort_r(c->explained, c->explained_count, sizeof *c->explained, reason_by_entry, (void *)r);
+    if (c->explained_count)
+        qsort_r(c->explained, c->explained_count, sizeof *c->explained, reason_by_entry, (void *)r);
     for (size_t i = 0; i < c->explained_count;) {
         const struct kb_entry *e = r->symptoms[c->explained[i].symptom].entry;
         double best = 0;

@@ -78,7 +78,8 @@ answer_rank(struct answer *a, const struct candidate *best)
     for (size_t i = 0; i < r->candidate_count; i++)
         if (r->candidates[i] == best || (r->candidates[i]->score > -1e8 && answer_rivals(r, of_best, r->candidates[i])))
             a->rivals[a->rival_count++] = r->candidates[i];
-    qsort(a->rivals, a->rival_count, sizeof *a->rivals, answer_by_score);
+    if (a->rival_count)
+        qsort(a->rivals, a->rival_count, sizeof *a->rivals, answer_by_score);
     free(of_best);
     return 0;
 }
@@ -109,7 +110,8 @@ answer_evidence(struct answer *a, const struct candidate *c, struct hypothesis *
         goto out;
     if (c->explained_count)
         memcpy(order, c->explained, c->explained_count * sizeof *order);
-    qsort(order, c->explained_count, sizeof *order, answer_by_strength);
+    if (c->explained_count)
+        qsort(order, c->explained_count, sizeof *order, answer_by_strength);
     for (size_t i = 0; i < c->explained_count && h->evidence_count < DIAGNOSIS_EVIDENCE; i++) {
         const struct symptom *s = &a->r->symptoms[order[i].symptom];
         if (a->r->taken[order[i].symptom])
@@ -119,7 +121,8 @@ answer_evidence(struct answer *a, const struct candidate *c, struct hypothesis *
             .source = answer_str(d, s->source), .text = answer_str(d, s->text), .count = s->count,
             .weight = order[i].strength * (s == c->own ? 6 : 3)};
     }
-    qsort(h->evidence, h->evidence_count, sizeof *h->evidence, answer_by_time);
+    if (h->evidence_count)
+        qsort(h->evidence, h->evidence_count, sizeof *h->evidence, answer_by_time);
 out:
     free(order);
 }
