@@ -16,6 +16,7 @@
 #define REASON_STRENGTH_MIN 0.03   /* weaker explanations are coincidence */
 #define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
 #define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
+#define REASON_PLACES 0.6          /* the same symptom at e times as many places is worth this much more: places share causes, so not once each */
 
 void
 symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity[ENTITY_SIZE])
@@ -374,7 +375,7 @@ reason_score(const struct reason *r, struct candidate *c)
             continue;
         kinds++;
         places += n;
-        score += reason_weight(e) * best * (1 + 0.35 * log((double)n));
+        score += reason_weight(e) * best * (1 + REASON_PLACES * log((double)n));
     }
     c->seen_kinds = kinds;
     c->seen_places = places;
