@@ -8,8 +8,10 @@
 #include "web/entries.h"
 #include "web/resources.h"
 #include "web/stream.h"
+#include "web/ui_files.h"
 #include "web/view.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +28,8 @@ web_new(const struct web_config *cfg, struct web **ret, struct err *err)
     if (!w)
         return err_set(err, ERR_NOMEM, "no memory for the web interface");
     w->cfg = *cfg;
+    snprintf(w->build, sizeof w->build, "%s-%s", cfg->build_id ? cfg->build_id : "0", ui_files_hash);
+    w->cfg.build_id = w->build;
     w->clock = store_clock(cfg->store);
     pthread_mutex_init(&w->speed.mutex, NULL);
     int rc = auth_new(w, &w->auth, err);

@@ -22,6 +22,7 @@ struct web_speed {                 /* what comes in a second; overview.c's */
 };
 
 struct web {
+    char build[64];                /* "0.1.0-3f2a9c": version and browser application; cfg.build_id points here */
     struct web_config cfg;         /* texts are the caller's and outlive us */
     const struct clock *clock;     /* the store's */
     struct httpd *httpd;           /* NULL until attached */

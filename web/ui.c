@@ -1,0 +1,58 @@
+/* ui: the browser application's files, served from the program itself, plain or packed as the browser takes them.
+ *
+ * They hold no data and need no sign-in. Every path that is no file and no API is the application's: index.html. */
+#include "base/str.h"
+#include "web/ui_files.h"
+#include "web/web_priv.h"
+
+#include <string.h>
+
+static const char ui_policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+                                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+static const char *const ui_not_ours[] = {"/api/", "/prometheus/", "/loki/", "/v1/", "/metrics", "/healthz", "/readyz"};
+
+static const struct ui_file *
+ui_find(const char *name)
+{
+    for (size_t i = 0; i < ui_file_count; i++)
+        if (!strcmp(ui_files[i].name, name))
+            return &ui_files[i];
+    return NULL;
+}
+
+static int
+ui_send(const struct ui_file *f, const struct httpd_request *req, struct httpd_response *resp)
+{
+    const char *accept = httpd_header(req, "Accept-Encoding"), *have = httpd_header(req, "If-None-Match");
+    bool packed = f->packed_len && accept && strstr(accept, "gzip");
+    httpd_reply_header(resp, "Content-Security-Policy", ui_policy);
+    httpd_reply_header(resp, "X-Content-Type-Options", "nosniff");
+    httpd_reply_header(resp, "Referrer-Policy", "no-referrer");
+    httpd_reply_header(resp, "Cache-Control", "no-cache");
+    httpd_reply_header(resp, "ETag", f->etag);
+    resp->content_type = f->type;
+    if (have && strstr(have, f->etag)) {
+        resp->status = 304;
+        return 0;
+    }
+    resp->static_body = ui_files_bytes() + (packed ? f->packed_at : f->at);
+    resp->static_len = packed ? f->packed_len : f->len;
+    resp->static_gzip = packed;
+    return 0;
+}
+
+int
+web_fallback(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    (void)ctx;
+    const char *path = req->path;
+    const struct ui_file *f = *path == '/' ? ui_find(path + 1) : NULL;
+    for (size_t i = 0; !f && i < sizeof ui_not_ours / sizeof *ui_not_ours; i++)
+        if (str_prefix(path, ui_not_ours[i]))
+            return httpd_reply_fail(resp, 404, "not_found", "there is no %s", path);
+    if (!f && str_prefix(path, "/assets/"))
+        return httpd_reply_fail(resp, 404, "not_found", "there is no %s", path);
+    if (!f)
+        f = ui_find("index.html");
+    return f ? ui_send(f, req, resp) : httpd_reply_fail(resp, 404, "not_found", "this server was built without its browser application");
+}
