@@ -16,7 +16,8 @@
 #define REASON_STRENGTH_MIN 0.03   /* weaker explanations are coincidence */
 #define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
 #define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
-#define REASON_PLACES 0.6          /* the same symptom at e times as many places is worth this much more: places share causes, so not once each */
+#define REASON_PLACES 0.5          /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
+#define REASON_PLACES_MAX 8        /* alone each would need a rare fault of its own; beyond, they share what made them */
 
 void
 symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity[ENTITY_SIZE])
@@ -343,6 +344,13 @@ reason_prior(const struct kb_entry *e)
     return p < -3 ? -3 : p > 2 ? 2 : p;
 }
 
+static double
+reason_places(size_t n)
+{
+    double more = (double)(n - 1);
+    return more <= REASON_PLACES_MAX ? 1 + REASON_PLACES * more : 1 + REASON_PLACES * REASON_PLACES_MAX + 0.3 * log(more / REASON_PLACES_MAX);
+}
+
 static int
 reason_by_entry(const void *a, const void *b, void *ctx)
 {
@@ -375,12 +383,12 @@ reason_score(const struct reason *r, struct candidate *c)
             continue;
         kinds++;
         places += n;
-        score += reason_weight(e) * best * (1 + REASON_PLACES * log((double)n));
+        score += reason_weight(e) * best * reason_places(n);
     }
     c->seen_kinds = kinds;
     c->seen_places = places;
     if (!c->own || r->taken[c->own_index]) {
-        score -= 5;                       /* its own signal was not seen */
+        score -= places < 4 ? 5 : 3;      /* its own signal was not seen; many witnesses make up for some of it */
         if (places < 2)
             score -= 3;                   /* one witness does not convict somebody unseen */
     } else if (c->entry->role == KB_CASCADE)
