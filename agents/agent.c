@@ -1,0 +1,411 @@
+/* agent: puts the parts together. Always true: only the collecting thread touches `self`, the
+ * inventory and the probes; what others read goes through collect's and the outbox' mutexes. */
+#include "agents/agent.h"
+
+#include "agents/collect.h"
+#include "agents/outbox.h"
+#include "base/clock.h"
+#include "base/httpd.h"
+#include "base/str.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AGENT_TEXT_MAX      ((size_t)16 << 20)
+#define AGENT_INVENTORY_MAX ((size_t)256 << 10)
+#define AGENT_INVENTORY_MS  600000 /* how often it is looked at again */
+
+struct agent {
+    const struct agent_conf *conf;
+    const struct log *log;
+    char node[WIRE_AGENT_MAX + 1], spool_dir[4096];
+    struct collect *collect;
+    struct outbox *outbox; /* NULL: nothing is sent */
+    struct httpd *httpd;   /* NULL: off */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool started, quit;
+    struct buf inventory; /* as last sent */
+    int64_t inventory_ms;
+};
+
+/* --- series about itself
+ * -------------------------------------------------------------------------- */
+
+static double
+agent_seconds(const struct timeval *t)
+{
+    return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+/* Of this process, whatever the root of the probes. */
+static double
+agent_resident(void)
+{
+    double pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%*s %lf", &pages) != 1)
+        pages = 0;
+    fclose(f);
+    return pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void
+agent_self(const char *node, struct outbox *o, bool live, struct snap *out)
+{
+    struct rusage self, children;
+    struct outbox_counts n = {0};
+    getrusage(RUSAGE_SELF, &self);
+    getrusage(RUSAGE_CHILDREN, &children);
+    if (o)
+        outbox_counts(o, &n);
+    snap_add(out, "myriascope_agent_info", 1, "node", node, "version", PACKAGE_VERSION, NULL);
+    snap_add(out, "myriascope_agent_cpu_seconds_total",
+             agent_seconds(&self.ru_utime) + agent_seconds(&self.ru_stime) +
+                 agent_seconds(&children.ru_utime) + agent_seconds(&children.ru_stime),
+             NULL);
+    snap_add(out, "myriascope_agent_resident_bytes",
+             live ? agent_resident() : (double)self.ru_maxrss * 1024, NULL);
+    snap_add(out, "myriascope_agent_spooled_batches", (double)(n.spooled + n.waiting), NULL);
+    snap_add(out, "myriascope_agent_sent_batches_total", (double)n.acknowledged, NULL);
+    snap_add(out, "myriascope_agent_send_failures_total", (double)n.failures, NULL);
+    snap_add(out, "myriascope_agent_dropped_total", (double)n.dropped, NULL);
+}
+
+/* --- one collection
+ * ------------------------------------------------------------------------------- */
+
+static void
+agent_name(const char *root, const char *wanted, char out[WIRE_AGENT_MAX + 1])
+{
+    char path[4200], host[256] = "";
+    struct buf text;
+    if (wanted && *wanted) {
+        str_copy(out, WIRE_AGENT_MAX + 1, wanted);
+        return;
+    }
+    snprintf(path, sizeof path, "%.4000s/proc/sys/kernel/hostname", root);
+    if (*root && !file_read(path, 4096, &text, NULL))
+        str_copy(host, sizeof host, buf_str(&text));
+    else
+        gethostname(host, sizeof host - 1);
+    if (*root)
+        buf_done(&text);
+    host[strcspn(host, ".\n")] = 0;
+    str_copy(out, WIRE_AGENT_MAX + 1, *host ? host : "localhost");
+}
+
+struct agent_once {
+    struct collect *collect;
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    bool ended;
+};
+
+static void *
+agent_once_main(void *ctx)
+{
+    struct agent_once *o = ctx;
+    collect_run(o->collect, clock_now_ms(NULL), true);
+    pthread_mutex_lock(&o->mutex);
+    o->ended = true;
+    pthread_cond_signal(&o->done);
+    pthread_mutex_unlock(&o->mutex);
+    return NULL;
+}
+
+int
+agent_once(const char *root, const char *node, int ms, struct buf *out, struct err *err)
+{
+    /* On the heap, and left there with its thread if a probe hangs: the program ends right after.
+     */
+    struct agent_once *o = calloc(1, sizeof *o);
+    char name[WIRE_AGENT_MAX + 1];
+    pthread_t thread;
+    struct timespec until;
+    struct snap self;
+    if (!o)
+        return err_set(err, ERR_NOMEM, "no memory");
+    agent_name(root, node, name);
+    int rc = collect_new(root, name, NULL, NULL, &o->collect, err);
+    if (rc) {
+        free(o);
+        return rc;
+    }
+    pthread_mutex_init(&o->mutex, NULL);
+    pthread_cond_init(&o->done, NULL);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    if (pthread_create(&thread, NULL, agent_once_main, o))
+        return err_set(err, ERR_NOMEM, "cannot start a thread");
+    pthread_mutex_lock(&o->mutex);
+    while (!o->ended && !pthread_cond_timedwait(&o->done, &o->mutex, &until))
+        ;
+    bool ended = o->ended;
+    pthread_mutex_unlock(&o->mutex);
+    snap_init(&self);
+    agent_self(name, NULL, !*root, &self);
+    rc = collect_text(o->collect, &self, out);
+    snap_done(&self);
+    if (ended) {
+        pthread_join(thread, NULL);
+        collect_free(o->collect);
+        free(o);
+    }
+    return rc ? err_set(err, rc, "the collection does not fit") : 0;
+}
+
+/* --- the collecting thread
+ * -------------------------------------------------------------------------- */
+
+struct agent_fill {
+    struct agent *a;
+    int64_t now_ms;
+    struct buf *inventory; /* NULL: unchanged */
+    struct snap self;
+};
+
+static int
+agent_fill(void *ctx, struct wire_encoder *e)
+{
+    struct agent_fill *f = ctx;
+    int n = collect_encode(f->a->collect, f->a->node, f->now_ms, e);
+    int own = n < 0 ? n : snap_encode(&f->self, f->a->node, f->now_ms, e);
+    if (own < 0)
+        return own;
+    bool told = f->inventory && !wire_encode_inventory(e, f->inventory->data, f->inventory->len);
+    return n + own + told;
+}
+
+static bool
+agent_inventory_changed(struct agent *a, int64_t now_ms, struct buf *ret)
+{
+    if (a->inventory_ms && now_ms - a->inventory_ms < AGENT_INVENTORY_MS)
+        return false;
+    a->inventory_ms = now_ms;
+    return !collect_inventory(a->collect, ret) &&
+           (ret->len != a->inventory.len || memcmp(ret->data, a->inventory.data, ret->len) != 0);
+}
+
+static void
+agent_tick(struct agent *a, int64_t now_ms)
+{
+    struct buf inventory;
+    buf_init(&inventory, AGENT_INVENTORY_MAX);
+    collect_run(a->collect, now_ms, false);
+    bool changed = a->outbox && agent_inventory_changed(a, now_ms, &inventory);
+    struct agent_fill f = {.a = a, .now_ms = now_ms, .inventory = changed ? &inventory : NULL};
+    snap_init(&f.self);
+    agent_self(a->node, a->outbox, true, &f.self);
+    int rc = a->outbox ? outbox_batch(a->outbox, agent_fill, &f) : 0;
+    snap_done(&f.self);
+    if (rc < 0)
+        outbox_lost(a->outbox, "batch-failed", now_ms, now_ms, 1);
+    if (changed && rc >= 0) {
+        struct buf old = a->inventory;
+        a->inventory = inventory;
+        inventory = old;
+    }
+    buf_done(&inventory);
+}
+
+static void *
+agent_main(void *ctx)
+{
+    struct agent *a = ctx;
+    int64_t next_us = clock_mono_us();
+    pthread_mutex_lock(&a->mutex);
+    while (!a->quit) {
+        pthread_mutex_unlock(&a->mutex);
+        agent_tick(a, clock_now_ms(NULL));
+        int64_t now_us = clock_mono_us();
+        do
+            next_us += a->conf->interval * 1000;
+        while (next_us <= now_us);
+        struct timespec until = {next_us / 1000000, (next_us % 1000000) * 1000};
+        pthread_mutex_lock(&a->mutex);
+        while (!a->quit && !pthread_cond_timedwait(&a->wake, &a->mutex, &until))
+            ;
+    }
+    pthread_mutex_unlock(&a->mutex);
+    return NULL;
+}
+
+/* --- /metrics
+ * --------------------------------------------------------------------------------------- */
+
+static int
+agent_metrics(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct agent *a = ctx;
+    struct snap self;
+    (void)req;
+    resp->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    snap_init(&self);
+    agent_self(a->node, a->outbox, true, &self);
+    int rc = collect_text(a->collect, &self, &resp->body);
+    snap_done(&self);
+    return rc;
+}
+
+static int
+agent_healthz(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct agent *a = ctx;
+    int64_t since;
+    (void)req;
+    const char *probe = collect_running(a->collect, &since);
+    int64_t s = (clock_mono_us() - since) / 1000000;
+    if (probe && s > 30)
+        return httpd_reply_fail(resp, 503, "timeout", "probe %s hangs for %lld s", probe,
+                                (long long)s);
+    buf_puts(&resp->body, "{\"status\":\"ok\"}");
+    return 0;
+}
+
+static const struct route agent_routes[] = {
+    {.method = "GET",
+     .path = "/metrics",
+     .role = ROLE_NONE,
+     .handler = agent_metrics,
+     .help = "All series of the last collection, for Prometheus."},
+    {.method = "GET",
+     .path = "/healthz",
+     .role = ROLE_NONE,
+     .handler = agent_healthz,
+     .help = "200 while collection goes on, 503 when a probe hangs."},
+};
+
+static int
+agent_serve(struct agent *a, struct err *err)
+{
+    struct httpd_config c = {
+        .listen = a->conf->listen, .listen_fd = -1, .threads = 1, .connections_max = 16};
+    a->httpd = httpd_new(&c);
+    if (!a->httpd)
+        return err_set(err, ERR_NOMEM, "no memory for the listener");
+    int rc = httpd_routes(a->httpd, agent_routes, sizeof agent_routes / sizeof *agent_routes, a);
+    return rc ? err_set(err, rc, "cannot serve /metrics") : httpd_start(a->httpd, err);
+}
+
+unsigned
+agent_port(const struct agent *a)
+{
+    return a->httpd ? httpd_port(a->httpd) : 0;
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------- */
+
+static void
+agent_spool_dir(struct agent *a)
+{
+    const char *state = getenv("STATE_DIRECTORY");
+    if (a->conf->spool.dir)
+        str_copy(a->spool_dir, sizeof a->spool_dir, a->conf->spool.dir);
+    else if (state && *state)
+        snprintf(a->spool_dir, sizeof a->spool_dir, "%.*s/spool", (int)strcspn(state, ":"), state);
+    else
+        str_copy(a->spool_dir, sizeof a->spool_dir, "agent-spool");
+}
+
+static int
+agent_outbox(struct agent *a, struct err *err)
+{
+    struct outbox_config c = {.node = a->node,
+                              .url = a->conf->server.url,
+                              .token_file = a->conf->server.token_file,
+                              .ca = a->conf->server.ca,
+                              .spool_dir = a->spool_dir,
+                              .keep_ms = a->conf->spool.keep,
+                              .max_bytes = a->conf->spool.max_size,
+                              .log = a->log};
+    agent_spool_dir(a);
+    return a->conf->server.url ? outbox_new(&c, &a->outbox, err) : 0;
+}
+
+int
+agent_new(const struct agent_conf *conf, const struct log *log, struct agent **ret, struct err *err)
+{
+    struct agent *a = calloc(1, sizeof *a);
+    pthread_condattr_t mono;
+    if (!a)
+        return err_set(err, ERR_NOMEM, "no memory for the agent");
+    a->conf = conf;
+    a->log = log;
+    buf_init(&a->inventory, AGENT_INVENTORY_MAX);
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_mutex_init(&a->mutex, NULL);
+    pthread_cond_init(&a->wake, &mono);
+    pthread_condattr_destroy(&mono);
+    const char *root = conf->root ? conf->root : "";
+    agent_name(root, conf->node, a->node);
+    int rc = collect_new(root, a->node, &conf->probes.disable, conf->probes.nvml, &a->collect, err);
+    if (!rc)
+        rc = agent_outbox(a, err);
+    if (!rc && conf->listen)
+        rc = agent_serve(a, err);
+    if (rc) {
+        agent_free(a);
+        return rc;
+    }
+    *ret = a;
+    return 0;
+}
+
+int
+agent_start(struct agent *a, struct err *err)
+{
+    int rc = a->outbox ? outbox_start(a->outbox, err) : 0;
+    if (rc)
+        return rc;
+    if (pthread_create(&a->thread, NULL, agent_main, a))
+        return err_set(err, ERR_NOMEM, "cannot start a thread");
+    a->started = true;
+    return 0;
+}
+
+/* The collecting thread may hang in a probe; it is given two seconds and then left alone. */
+static bool
+agent_stop_collecting(struct agent *a)
+{
+    struct timespec until;
+    if (!a->started)
+        return true;
+    pthread_mutex_lock(&a->mutex);
+    a->quit = true;
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->mutex);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2;
+    return !pthread_timedjoin_np(a->thread, NULL, &until);
+}
+
+void
+agent_free(struct agent *a)
+{
+    if (!a)
+        return;
+    bool ended = agent_stop_collecting(a);
+    if (a->httpd) {
+        httpd_stop(a->httpd);
+        httpd_free(a->httpd);
+    }
+    outbox_free(a->outbox);
+    if (!ended)
+        return; /* a probe hangs in what the rest belongs to; the program ends now */
+    collect_free(a->collect);
+    buf_done(&a->inventory);
+    pthread_cond_destroy(&a->wake);
+    pthread_mutex_destroy(&a->mutex);
+    free(a);
+}
