@@ -258,7 +258,7 @@ analyzer_replay_cb(void *ctx, const struct event *ev, uint64_t id)
 {
     struct analyzer *a = ctx;
     symptoms_event(a->symptoms, ev, id);
-    if (!strcmp(ev->source, "detector") && ev->phase == EVENT_BEGIN)
+    if (!strcmp(ev->source, "detector") && ev->phase != EVENT_INSTANT)
         detectors_resume(a->detectors, ev);
     return 0;
 }
