@@ -144,7 +144,33 @@ topo_resolve_part(const struct topo *t, const char *host, const char *what)
     return n < 0 || (size_t)n >= sizeof key ? TOPO_NONE : topo_resolve_known(t->base->parts, key);
 }
 
-/* A gpu by UUID or PCI address ("00000000:1B:00.0" is written with four digits too). */
+/* A device of a host by PCI address. Documents, drivers and exporters write one address in several ways:
+ * domain of eight digits, four or none, function or none (then it is 0). */
+static topo_id
+topo_resolve_pci(const struct topo *t, const char *host, const char *address)
+{
+    static const char *const domains[] = {"", "0000:", "00000000:", NULL};
+    char text[128], key[192];
+    str_copy(text, sizeof text, address);
+    for (char *p = text; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    char *first = strchr(text, ':'), *function = strchr(text, '.');
+    bool zero = first && strspn(text, "0") == (size_t)(first - text);
+    const char *rest = zero && strchr(first + 1, ':') ? first + 1 : text;
+    topo_id id = topo_resolve_part(t, host, text);
+    for (int pass = 0; pass < 2 && id == TOPO_NONE; pass++) {
+        const char *tail = pass && !function ? ".0" : "";
+        if (pass && function && !strcmp(function, ".0"))
+            *function = 0;
+        for (const char *const *d = domains; *d && id == TOPO_NONE; d++) {
+            snprintf(key, sizeof key, "%s%s%s", *d, rest, tail);
+            id = topo_resolve_part(t, host, key);
+        }
+    }
+    return id;
+}
+
+/* A gpu by UUID or PCI address. */
 static topo_id
 topo_resolve_gpu(const struct topo *t, const char *host, const struct labels *l)
 {
@@ -154,10 +180,7 @@ topo_resolve_gpu(const struct topo *t, const char *host, const struct labels *l)
         id = topo_resolve_known(t->base->parts, text);
     if (id != TOPO_NONE || !host || !labels_copy(l, "pci_bus_id", text, sizeof text))
         return id;
-    for (char *p = text; *p; p++)
-        *p = (char)tolower((unsigned char)*p);
-    id = topo_resolve_part(t, host, text);
-    return id == TOPO_NONE && str_prefix(text, "0000") ? topo_resolve_part(t, host, text + 4) : id;
+    return topo_resolve_pci(t, host, text);
 }
 
 static topo_id
@@ -211,6 +234,14 @@ topo_resolve_other_name(const struct topo *t, enum entity_kind k, topo_id owner,
     return id;
 }
 
+/* Labels that name a host mean an accelerator of it where the metric is one's, or, without a metric, where a bus address stands. */
+static bool
+topo_resolve_wants_gpu(const struct metric_row *row, const struct labels *l)
+{
+    return row ? metric_meaning_row(row->meaning)->entity == ENTITY_GPU
+               : labels_find(l, "pci_bus_id") != NULL;
+}
+
 /* The name the labels gave does not exist: finds what is meant; out becomes its name, or the best
  * one can say. */
 static int
@@ -230,7 +261,7 @@ topo_resolve_mend(const struct topo *t, const struct metric_row *row, const stru
     topo_id id = TOPO_NONE;
     if (owner == TOPO_NONE)
         return ERR_NOTFOUND;
-    if (row && metric_meaning_row(row->meaning)->entity == ENTITY_GPU && !e.part)
+    if (!e.part && e.kind == ENTITY_NODE && topo_resolve_wants_gpu(row, l))
         id = topo_resolve_gpu(t, strchr(topo_name(t, owner), ':') + 1, l);
     else if (!e.part)
         id = owner;
@@ -272,7 +303,6 @@ topo_resolve(const struct topo *t, const struct metric_row *row, const struct la
         str_copy(out, ENTITY_SIZE, topo_name(t, gpu));
         return 0;
     }
-    bool wants_gpu = row && metric_meaning_row(row->meaning)->entity == ENTITY_GPU &&
-                     entity_kind_of(out) == ENTITY_NODE;
+    bool wants_gpu = entity_kind_of(out) == ENTITY_NODE && topo_resolve_wants_gpu(row, l);
     return !wants_gpu && topo_find(t, out) != TOPO_NONE ? 0 : topo_resolve_mend(t, row, l, out);
 }
