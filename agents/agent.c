@@ -3,6 +3,7 @@
 #include "agents/agent.h"
 
 #include "agents/collect.h"
+#include "agents/logs.h"
 #include "agents/outbox.h"
 #include "base/clock.h"
 #include "base/httpd.h"
@@ -26,6 +27,7 @@ struct agent {
     char node[WIRE_AGENT_MAX + 1], spool_dir[4096];
     struct collect *collect;
     struct outbox *outbox; /* NULL: nothing is sent */
+    struct logs *logs;     /* NULL: nothing is sent */
     struct httpd *httpd;   /* NULL: off */
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -329,7 +331,12 @@ agent_outbox(struct agent *a, struct err *err)
                               .max_bytes = a->conf->spool.max_size,
                               .log = a->log};
     agent_spool_dir(a);
-    return a->conf->server.url ? outbox_new(&c, &a->outbox, err) : 0;
+    if (!a->conf->server.url)
+        return 0;
+    int rc = outbox_new(&c, &a->outbox, err);
+    const char *root = a->conf->root ? a->conf->root : "";
+    return rc ? rc
+              : logs_new(a->conf, root, a->node, a->spool_dir, a->outbox, a->log, &a->logs, err);
 }
 
 int
@@ -366,6 +373,8 @@ int
 agent_start(struct agent *a, struct err *err)
 {
     int rc = a->outbox ? outbox_start(a->outbox, err) : 0;
+    if (!rc && a->logs)
+        rc = logs_start(a->logs, err);
     if (rc)
         return rc;
     if (pthread_create(&a->thread, NULL, agent_main, a))
@@ -400,6 +409,7 @@ agent_free(struct agent *a)
         httpd_stop(a->httpd);
         httpd_free(a->httpd);
     }
+    logs_free(a->logs);
     outbox_free(a->outbox);
     if (!ended)
         return; /* a probe hangs in what the rest belongs to; the program ends now */
