@@ -32,6 +32,8 @@ struct web_table {
     X(site_entries) \
     X(checks) \
     X(alerts) \
+    X(prom) \
+    X(prom_meta) \
     X(stream)
 
 #define X(name) \

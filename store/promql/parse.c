@@ -790,6 +790,17 @@ promql_free(struct promql *q)
     free(q);
 }
 
+int
+promql_selector(const struct promql *q, const struct matcher **ret, size_t *ret_count, struct err *err)
+{
+    const struct ast *n = q->root;
+    if (n->kind != AST_SELECTOR || n->range_ms)
+        return err_set(err, ERR_SYNTAX, "1:1: parse error: a series selector is expected, as in up{job=\"x\"}");
+    *ret = n->matchers;
+    *ret_count = n->matcher_count;
+    return 0;
+}
+
 enum promql_type
 promql_type(const struct promql *q)
 {

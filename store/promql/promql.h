@@ -17,6 +17,8 @@ int promql_format(const struct promql *q, struct buf *out);  /* the text it was 
 
 enum promql_type { PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };
 enum promql_type promql_type(const struct promql *q);
+/* The matchers of a query that is one instant selector, as match[] takes them; borrowed. ERR_SYNTAX when it is anything else. */
+int promql_selector(const struct promql *q, const struct matcher **ret, size_t *ret_count, struct err *err);
 
 struct promql_options {
     int64_t lookback_ms;                         /* 0: 5 min */
