@@ -722,6 +722,36 @@ alert_receivers_json(struct alert *a, struct buf *out)
 }
 
 void
+alert_breaker_json(struct alert *a, int64_t now_ms, struct buf *out)
+{
+    const struct alert_hook *worst = NULL;
+    size_t used = 0;
+    struct jsonw w;
+    pthread_mutex_lock(&a->mutex);
+    const struct alert_receiver *r = a->conf ? a->conf->receivers.at : NULL;
+    for (size_t i = 0; r && i < a->conf->receivers.count; i++) {
+        const struct alert_hook *h = alert_hook_of(&r[i]);
+        struct alert_state *s = h ? alert_state_of(a, r[i].name) : NULL;
+        if (!s)
+            continue;
+        alert_breaker(s, h, now_ms);
+        if (!worst || (int64_t)s->acted_count * worst->limit > (int64_t)used * h->limit) {
+            worst = h;
+            used = s->acted_count;
+        }
+    }
+    jsonw_init(&w, out);
+    jsonw_object(&w);
+    jsonw_kstr(&w, "state", worst && (int64_t)used >= worst->limit ? "open" : "closed");
+    jsonw_kint(&w, "used", (int64_t)used);
+    jsonw_kint(&w, "limit", worst ? worst->limit : 0);
+    jsonw_kint(&w, "window_seconds", worst ? worst->window_ms / 1000 : 0);
+    jsonw_kbool(&w, "dry_run", !worst || worst->dry_run);
+    jsonw_end_object(&w);
+    pthread_mutex_unlock(&a->mutex);
+}
+
+void
 alert_metrics(struct alert *a, struct buf *out)
 {
     const struct { const char *outcome; uint64_t n; } rows[] = {{"delivered", atomic_load(&a->delivered)}, {"failed", atomic_load(&a->failed)},

@@ -20,6 +20,8 @@ struct web_table {
     X(overview) \
     X(clusters) \
     X(devices) \
+    X(reliability) \
+    X(search) \
     X(probe) \
     X(session) \
     X(tokens) \
