@@ -36,6 +36,8 @@ struct web_table {
     X(alerts) \
     X(prom) \
     X(prom_meta) \
+    X(logs) \
+    X(openapi) \
     X(stream)
 
 #define X(name) \
