@@ -85,30 +85,66 @@ analyzer_job_of(const struct topo *t, const char *node, const char **ret_tenant)
     return topo_name(t, id) + 4;
 }
 
+/* The adapter of a node that has the network device. */
+static topo_id
+analyzer_netdev(const struct topo *t, const char *node, const char *netdev, size_t len)
+{
+    char name[ENTITY_SIZE];
+    size_t n;
+    topo_id id = entity_format(name, ENTITY_NODE, node, NULL) ? TOPO_NONE : topo_find(t, name);
+    const struct topo_edge *e = id == TOPO_NONE ? NULL : topo_edges(t, id, &n);
+    for (size_t i = 0; e && i < n; i++) {
+        const char *have = topo_kind(t, e[i].to) == ENTITY_NIC ? topo_attr(t, e[i].to, "netdev") : "";
+        if (strlen(have) == len && !strncmp(have, netdev, len))
+            return e[i].to;
+    }
+    return TOPO_NONE;
+}
+
+/* A GPU by the PCI address that a line gives; drivers leave the function out: it is 0. */
+static topo_id
+analyzer_pci(const struct topo *t, const struct kb_match *m, const char *node)
+{
+    struct labels l = {0};
+    char pci[32], found[ENTITY_SIZE];
+    for (size_t i = 0; i < m->capture_count; i++) {
+        const struct kb_capture *c = &m->captures[i];
+        if (strcmp(c->name, "pci") || labels_add_str(&l, "node", node))
+            continue;
+        snprintf(pci, sizeof pci, "%.*s%s", (int)c->len, c->text, memchr(c->text, '.', c->len) ? "" : ".0");
+        labels_add_str(&l, "pci_bus_id", pci);
+        if (!labels_finish(&l) && !topo_resolve(t, NULL, &l, found) && entity_kind_of(found) == ENTITY_GPU)
+            return topo_find(t, found);
+        return TOPO_NONE;
+    }
+    return TOPO_NONE;
+}
+
+static topo_id
+analyzer_rank_gpu(const struct topo *t, const struct log_line *line, const char *job)
+{
+    char found[ENTITY_SIZE];
+    const struct topo_job *j = line->rank >= 0 ? topo_job_find(t, job) : NULL;
+    return j && !topo_job_rank_gpu(t, j, (unsigned)line->rank, found) ? topo_find(t, found) : TOPO_NONE;
+}
+
 /* What the line calls a part, as the inventory calls it: a GPU by its PCI address or by its rank, an adapter by its network
- * device. Left as it is when the inventory does not tell. */
+ * device, a switch that a line's host name was taken for a node. Left as it is when the inventory does not tell. */
 static void
 analyzer_resolve(const struct topo *t, const struct kb_match *m, const struct log_line *line, const char *job, char entity[ENTITY_SIZE])
 {
-    struct labels l = {0};
     struct entity e;
     char found[ENTITY_SIZE];
-    const struct topo_job *j = line->rank >= 0 ? topo_job_find(t, job) : NULL;
-    if (topo_find(t, entity) != TOPO_NONE && strcmp(m->scope, "gpu"))
+    bool gpu = !strcmp(m->scope, "gpu");
+    if (entity_parse(entity, &e, NULL) || (topo_find(t, entity) != TOPO_NONE && (!gpu || e.kind == ENTITY_GPU)))
         return;
-    labels_add_str(&l, "node", line->node);
-    char pci[32] = "";
-    for (size_t i = 0; i < m->capture_count; i++)
-        if (!strcmp(m->captures[i].name, "pci"))   /* drivers leave the function out: it is 0 */
-            snprintf(pci, sizeof pci, "%.*s%s", (int)m->captures[i].len, m->captures[i].text,
-                     memchr(m->captures[i].text, '.', m->captures[i].len) ? "" : ".0");
-    labels_add_str(&l, "pci_bus_id", pci);
-    if (!entity_parse(entity, &e, NULL) && e.kind == ENTITY_NIC)
-        labels_add(&l, "device", 6, e.part, e.part_len);
-    if (l.count > 1 && !labels_finish(&l) && !topo_resolve(t, NULL, &l, found) && entity_kind_of(found) == entity_kind_find(m->scope, strlen(m->scope)))
-        memcpy(entity, found, sizeof found);
-    else if (!strcmp(m->scope, "gpu") && entity_kind_of(entity) != ENTITY_GPU && j && !topo_job_rank_gpu(t, j, (unsigned)line->rank, found))
-        memcpy(entity, found, sizeof found);
+    topo_id id = gpu ? analyzer_pci(t, m, line->node) : e.kind == ENTITY_NIC ? analyzer_netdev(t, line->node, e.part, e.part_len) : TOPO_NONE;
+    if (id == TOPO_NONE && gpu)
+        id = analyzer_rank_gpu(t, line, job);
+    if (id == TOPO_NONE && e.kind == ENTITY_NODE && !entity_format(found, ENTITY_SWITCH, line->node, NULL))
+        id = topo_find(t, found);
+    if (id != TOPO_NONE)
+        snprintf(entity, ENTITY_SIZE, "%s", topo_name(t, id));
 }
 
 static void

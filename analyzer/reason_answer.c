@@ -214,6 +214,17 @@ answer_hypothesis(struct answer *a, size_t i)
     a->d->hypothesis_count++;
 }
 
+/* The share of what the best one explains that a rival explains too: who explains one of sixty is no rival for all. */
+static double
+answer_coverage(const struct candidate *best, const struct candidate *c)
+{
+    size_t both = 0;
+    for (size_t i = 0; i < best->explained_count; i++)
+        for (size_t k = 0; k < c->explained_count; k++)
+            both += best->explained[i].symptom == c->explained[k].symptom;
+    return best->explained_count ? (double)both / (double)best->explained_count : 1;
+}
+
 /* Softmax over the rivals and "unknown". What the best one itself caused is no rival of its: it keeps a tenth. */
 static void
 answer_confidence(struct answer *a)
@@ -223,6 +234,8 @@ answer_confidence(struct answer *a)
     for (size_t i = 0; i < a->rival_count; i++) {
         const struct candidate *c = a->rivals[i];
         double s = exp((c->score - top) / ANSWER_TEMPERATURE);
+        if (i)
+            s *= answer_coverage(best, c);
         for (size_t k = 0; i && c->own && k < best->explained_count; k++)
             if (best->explained[k].symptom == c->own_index)
                 s *= 1 - 0.9 * best->explained[k].strength;
