@@ -19,6 +19,7 @@ struct answer {
     const struct candidate *rivals[REASON_CANDIDATES];
     double scores[REASON_CANDIDATES];
     size_t rival_count;
+    bool *of_best;                 /* by symptom: the first rival explains it */
 };
 
 static const char *
@@ -70,7 +71,7 @@ static int
 answer_rank(struct answer *a, const struct candidate *best)
 {
     const struct reason *r = a->r;
-    bool *of_best = calloc(r->count + 1, sizeof *of_best);
+    bool *of_best = a->of_best = calloc(r->count + 1, sizeof *of_best);
     if (!of_best)
         return ERR_NOMEM;
     for (size_t i = 0; i < best->explained_count; i++)
@@ -80,7 +81,6 @@ answer_rank(struct answer *a, const struct candidate *best)
             a->rivals[a->rival_count++] = r->candidates[i];
     if (a->rival_count)
         qsort(a->rivals, a->rival_count, sizeof *a->rivals, answer_by_score);
-    free(of_best);
     return 0;
 }
 
@@ -216,13 +216,12 @@ answer_hypothesis(struct answer *a, size_t i)
 
 /* The share of what the best one explains that a rival explains too: who explains one of sixty is no rival for all. */
 static double
-answer_coverage(const struct candidate *best, const struct candidate *c)
+answer_coverage(const struct answer *a, const struct candidate *c)
 {
     size_t both = 0;
-    for (size_t i = 0; i < best->explained_count; i++)
-        for (size_t k = 0; k < c->explained_count; k++)
-            both += best->explained[i].symptom == c->explained[k].symptom;
-    return best->explained_count ? (double)both / (double)best->explained_count : 1;
+    for (size_t k = 0; k < c->explained_count; k++)
+        both += a->of_best[c->explained[k].symptom];
+    return a->rivals[0]->explained_count ? (double)both / (double)a->rivals[0]->explained_count : 1;
 }
 
 /* Softmax over the rivals and "unknown". What the best one itself caused is no rival of its: it keeps a tenth. */
@@ -235,7 +234,7 @@ answer_confidence(struct answer *a)
         const struct candidate *c = a->rivals[i];
         double s = exp((c->score - top) / ANSWER_TEMPERATURE);
         if (i)
-            s *= answer_coverage(best, c);
+            s *= answer_coverage(a, c);
         for (size_t k = 0; i && c->own && k < best->explained_count; k++)
             if (best->explained[k].symptom == c->own_index)
                 s *= 1 - 0.9 * best->explained[k].strength;
@@ -306,6 +305,8 @@ reason_answer(const struct reason *r, const struct candidate *best, struct diagn
     d = NULL;
 out:
     diagnosis_free(d);
+    if (a)
+        free(a->of_best);
     free(a);
     return rc;
 }
