@@ -22,6 +22,7 @@ struct web_table {
     X(devices) \
     X(reliability) \
     X(search) \
+    X(analysis) \
     X(probe) \
     X(session) \
     X(tokens) \
