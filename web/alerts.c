@@ -288,10 +288,17 @@ alerts_silence_post(void *ctx, const struct httpd_request *req, struct httpd_res
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
+struct alerts_owner {
+    const struct httpd_request *req;
+    char tenant[64];
+};
+
 static int
 alerts_silence_tenant(void *ctx, const struct catalog_doc *d)
 {
-    return web_sees(ctx, d->tenant) ? 0 : ERR_NOTFOUND;
+    struct alerts_owner *o = ctx;
+    str_copy(o->tenant, sizeof o->tenant, d->tenant);
+    return web_sees(o->req, d->tenant) ? 0 : ERR_NOTFOUND;
 }
 
 /* Ends it now; it stays in the list as expired. */
@@ -305,7 +312,8 @@ alerts_silence_delete(void *ctx, const struct httpd_request *req, struct httpd_r
     struct buf json;
     const char *id = httpd_param(req, "id");
     int64_t now = web_now(w);
-    int rc = catalog_get(w->cfg.store, "silence", id, alerts_silence_tenant, (void *)(uintptr_t)req, &err);
+    struct alerts_owner owner = {.req = req};
+    int rc = catalog_get(w->cfg.store, "silence", id, alerts_silence_tenant, &owner, &err);
     char *text = rc ? NULL : catalog_get_json(w->cfg.store, "silence", id, &err);
     if (rc || !text)
         return httpd_reply_fail(resp, 404, "not_found", "there is no silence %s", id);
@@ -323,7 +331,7 @@ alerts_silence_delete(void *ctx, const struct httpd_request *req, struct httpd_r
             }
         jsonw_ktime(&j, "end", alerts_time(root, "end") < now ? alerts_time(root, "end") : now);
         jsonw_end_object(&j);
-        rc = alerts_silence_put(w, id, req->who.tenant, alerts_time(root, "start"), &json, &err);
+        rc = alerts_silence_put(w, id, owner.tenant, alerts_time(root, "start"), &json, &err);
     }
     doc_free(d);
     buf_done(&json);

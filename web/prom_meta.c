@@ -116,6 +116,7 @@ prom_meta_words(struct web *w, struct prom_meta_ask *a, const char *label, struc
         size_t n = prom_meta_matchers(a, i);
         rc = label ? store_label_values(w->cfg.store, label, a->matchers, n, a->from, a->to, prom_meta_word, s)
                    : store_label_names(w->cfg.store, a->matchers, n, a->from, a->to, prom_meta_word, s);
+        rc = rc > 0 ? 0 : rc;   /* a count */
     }
     if (!rc && a->count > 1 && s->count)
         qsort(s->at, s->count, sizeof *s->at, prom_meta_by_text);
@@ -198,7 +199,11 @@ prom_meta_series(void *ctx, const struct httpd_request *req, struct httpd_respon
     struct map *seen = map_new(PROM_META_VALUES);
     struct jsonw j;
     struct err err = {0};
+    int64_t limit = 0;
+    size_t written = 0;
     int rc = prom_meta_ask(w, req, resp, &a), asked = rc;
+    if (!rc && httpd_query_int(req, "limit", 0, 0, INT64_MAX, &limit))
+        asked = rc = ERR_SYNTAX, prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
     if (!rc && !a.count)
         asked = rc = ERR_SYNTAX, prom_fail(resp, "bad_data", "no match[] parameter provided");
     int64_t to = a.to ? a.to : web_now(w), from = a.from ? a.from : to - PROM_META_LOOKBACK;
@@ -216,7 +221,7 @@ prom_meta_series(void *ctx, const struct httpd_request *req, struct httpd_respon
             void *old = NULL;
             if (seen && a.count > 1)
                 map_set(seen, &set.rows[k].id, sizeof set.rows[k].id, seen, &old);
-            if (!old)
+            if (!old && (!limit || written++ < (size_t)limit))
                 prom_meta_series_write(&j, &set.rows[k]);
         }
         if (!rc)

@@ -19,6 +19,7 @@
 
 #define STREAM_RATE    10   /* events a second */
 #define STREAM_WAITING 1000 /* objects that may wait */
+#define STREAM_EVENT_MAX ((size_t)64 << 10)
 #define STREAM_LOOK_S  5    /* between looks at the topology's revision */
 
 struct stream_event {
@@ -60,17 +61,59 @@ stream_drop_all(struct stream *s)
     s->waiting = 0;
 }
 
-/* The object an event is about: its "id", else its "entity". */
+/* What a browser is told of each kind of event: enough to know what to ask again, nothing long. A kind that is not here is
+ * sent as it is. */
+static const struct {
+    const char *event;
+    const char *members[9];
+} stream_members[] = {
+    {"incident", {"id", "state", "severity", "entity", "title", "jobs", "updated"}},
+    {"job", {"id", "state", "health", "score"}},
+    {"device", {"entity", "state", "health"}},
+    {"alert", {"id", "incident", "receiver", "state"}},
+    {"check", {"id", "state", "verdict", "progress"}},
+};
+
 static void
-stream_key(const char *json, char *out, size_t size)
+stream_trim(const struct doc_node *n, const char *const *members, struct buf *out)
+{
+    struct jsonw j;
+    jsonw_init(&j, out);
+    jsonw_object(&j);
+    for (; *members; members++) {
+        const struct doc_node *m = doc_get(n, *members);
+        jsonw_key(&j, *members);
+        if (m)
+            web_copy_node(&j, m);
+        else
+            jsonw_null(&j);
+    }
+    jsonw_end_object(&j);
+}
+
+/* Fills json and key; the object an event is about is its "id", else its "entity". */
+static int
+stream_fill(struct stream_event *e, const char *json)
 {
     struct doc *d = NULL;
-    *out = 0;
+    struct buf out;
+    const char *const *members = NULL;
+    for (size_t i = 0; i < sizeof stream_members / sizeof *stream_members; i++)
+        if (!strcmp(stream_members[i].event, e->event))
+            members = stream_members[i].members;
     if (doc_parse_json(json, strlen(json), "event", &d, NULL))
-        return;
+        return ERR_SYNTAX;
     const char *entity = doc_get_str(doc_root(d), "entity", "");
-    str_copy(out, size, doc_get_str(doc_root(d), "id", entity));
+    str_copy(e->key, sizeof e->key, doc_get_str(doc_root(d), "id", entity));
+    buf_init(&out, STREAM_EVENT_MAX);
+    if (members)
+        stream_trim(doc_root(d), members, &out);
+    else
+        buf_puts(&out, json);
     doc_free(d);
+    e->json = buf_take(&out, NULL);
+    buf_done(&out);
+    return e->json ? 0 : ERR_NOMEM;
 }
 
 static void
@@ -136,13 +179,14 @@ void
 stream_take(struct stream *s, const char *event, const char *json, const char *tenant)
 {
     struct stream_event *e = calloc(1, sizeof *e);
-    if (!e || !(e->json = strdup(json))) {
-        free(e);
+    if (!e)
         return;
-    }
     str_copy(e->event, sizeof e->event, event);
     str_copy(e->tenant, sizeof e->tenant, tenant ? tenant : "");
-    stream_key(json, e->key, sizeof e->key);
+    if (stream_fill(e, json)) {
+        stream_event_free(e);
+        return;
+    }
     pthread_mutex_lock(&s->lock);
     bool now = !s->first && stream_may_send(s, clock_mono_us());
     if (now)
@@ -262,7 +306,7 @@ stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *r
     struct topo *t = topo_get(w->cfg.store);
     resp->stream = true;
     resp->content_type = "text/event-stream";
-    buf_puts(&resp->body, "event: hello\ndata: ");
+    buf_puts(&resp->body, "id: 1\nevent: hello\ndata: ");   /* the id makes a browser that comes again say so */
     jsonw_init(&j, &resp->body);
     jsonw_object(&j);
     jsonw_kstr(&j, "build", w->cfg.build_id);
