@@ -240,7 +240,7 @@ emit_write_job(struct emit_write *e, uint32_t i, int64_t t_ms)
     size_t n;
     const struct series_row *r = series_rows(SERIES_JOB, &n);
     buf_init(&text, 4096);
-    series_label(&text, "job_id", j->id);
+    series_put_label(&text, "job_id", j->id);
     struct series_labels of = {.before = 0, .after = (uint16_t)text.len};
     for (size_t k = 0; k < n; k++) {
         double v;

@@ -238,7 +238,7 @@ series_varint(struct buf *out, size_t v)
 
 /* prometheus.TimeSeries: repeated Label labels = 1; Label: string name = 1, value = 2. */
 int
-series_label(struct buf *out, const char *name, const char *value)
+series_put_label(struct buf *out, const char *name, const char *value)
 {
     size_t n = strlen(name), v = strlen(value);
     size_t inner = 2 + n + (n > 127) + 2 + v + (v > 127);
@@ -261,7 +261,7 @@ series_pairs(struct buf *out, const char *pairs)
          p = strtok_r(NULL, " ", &save)) {
         char *eq = strchr(p, '=');
         *eq = 0;
-        series_label(out, p, eq + 1);
+        series_put_label(out, p, eq + 1);
     }
 }
 
@@ -274,7 +274,7 @@ series_pack_rows(struct series_set *s, enum series_of kind)
         struct series_labels *l = &s->rows[kind][i];
         size_t at = s->text.len;
         l->offset = (uint32_t)at;
-        series_label(&s->text, "__name__", rows[i].name);
+        series_put_label(&s->text, "__name__", rows[i].name);
         series_pairs(&s->text, rows[i].before);
         l->before = (uint16_t)(s->text.len - at);
         series_pairs(&s->text, rows[i].after);
@@ -297,7 +297,7 @@ series_pack(struct series_set *s, enum series_of kind, uint32_t i, const struct 
     for (int k = 0; pairs[k].name != NULL; k++) {
         if (k == before)
             l->before = (uint16_t)(s->text.len - at);
-        series_label(&s->text, pairs[k].name, pairs[k].value);
+        series_put_label(&s->text, pairs[k].name, pairs[k].value);
     }
     l->after = (uint16_t)(s->text.len - at - l->before);
 }

@@ -57,6 +57,6 @@ struct series_set { /* labels of all entities of a plan, and of all rows */
 int series_set_new(const struct plan *p, struct series_set **ret_set);
 void series_set_free(struct series_set *s);
 /* One protobuf Label (field 1 of TimeSeries) appended. */
-int series_label(struct buf *out, const char *name, const char *value);
+int series_put_label(struct buf *out, const char *name, const char *value);
 
 #endif
