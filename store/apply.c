@@ -64,7 +64,7 @@ apply_register(struct apply *a, const struct store_batch *b, const struct batch_
         return rc;
     a->added[a->added_count++] = (struct apply_new){id, (uint32_t)off, bs->len};
     pthread_rwlock_wrlock(&ix->lock);
-    series_at(ix, id)->flags &= (uint16_t)~SERIES_FORGOTTEN;
+    series_at(ix, id)->forgotten = false;
     pthread_rwlock_unlock(&ix->lock);
     return 0;
 }
@@ -77,7 +77,7 @@ apply_add(struct apply *a, const struct store_batch *b, const struct batch_serie
     pthread_rwlock_wrlock(&ix->lock);
     int64_t id = series_add(ix, 0, b->labels.data + bs->off, bs->len, bs->hash);
     if (id > 0)
-        series_at(ix, (uint64_t)id)->flags |= SERIES_FORGOTTEN; /* until it is on the list */
+        series_at(ix, (uint64_t)id)->forgotten = true; /* until it is on the list */
     pthread_rwlock_unlock(&ix->lock);
     *ret_id = id > 0 ? (uint64_t)id : 0;
     if (id < 0)
@@ -124,7 +124,7 @@ apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply
         apply_filter(b, bs, low, high, refused);
         uint64_t *id = &a->ids[first + i];
         *id = bs->count ? series_find(ix, bs->hash) : 0;
-        if (*id && series_at(ix, *id)->flags & SERIES_FORGOTTEN) {
+        if (*id && series_at(ix, *id)->forgotten) {
             int rc = apply_register(a, b, bs, *id);
             if (rc)
                 return rc;

@@ -6,16 +6,33 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DB_BUSY_MS 10000 /* only another process (a backup, a verify) can hold a lock; it never does for long */
 
+/* Did a write fail for want of room? SQLite says so itself for ENOSPC, not for quotas and limits of file size; the errno of
+ * the WAL is kept by its file. */
+static bool
+db_no_room(sqlite3 *db)
+{
+    sqlite3_file *wal = NULL;
+    int e[3] = {sqlite3_system_errno(db), 0, 0};
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &e[1]);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (wal && wal->pMethods)
+        wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &e[2]);
+    for (int i = 0; i < 3; i++)
+        if (e[i] == ENOSPC || e[i] == EDQUOT || e[i] == EFBIG)
+            return true;
+    return false;
+}
+
 static int
 db_code(sqlite3 *db, int rc)
 {
-    int e = db ? sqlite3_system_errno(db) : 0;
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -24,7 +41,7 @@ db_code(sqlite3 *db, int rc)
     case SQLITE_FULL:
         return ERR_FULL;
     case SQLITE_IOERR:
-        return e == ENOSPC || e == EDQUOT || e == EFBIG ? ERR_FULL : ERR_IO;
+        return db && db_no_room(db) ? ERR_FULL : ERR_IO;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return ERR_CORRUPT;

@@ -37,9 +37,10 @@ struct flusher {
     pthread_mutex_t wake_lock;
     pthread_cond_t wake;
     pthread_mutex_t lock;        /* one fill at a time; all below */
-    int64_t last_samples_us, last_retention_us;
+    _Atomic int64_t last_samples_us, last_retention_us;
     bool sealed;                 /* a sealed generation waits to be filled */
-    uint64_t sealed_number, rows_number, cut_number;
+    uint64_t sealed_number, rows_number;
+    atomic_uint_fast64_t cut_number;
     int64_t days[FLUSH_DAYS_MAX];
     size_t day_count;
     struct chunk_writer *chunk;
@@ -143,7 +144,7 @@ flush_sample_days(struct flusher *f)
         pthread_rwlock_rdlock(&ix->lock);
         for (uint64_t k = id; !rc && k < id + FLUSH_SLICE && k < end; k++) {
             const struct series *s = series_at(ix, k);
-            if (!(s->flags & SERIES_DIRTY))
+            if (!s->dirty)
                 continue;
             for (const struct block *b = s->blocks; !rc && b; b = b->next)
                 for (int64_t d = days_of(b->t0); !rc && !(b->flags & BLOCK_FLUSHED) && d <= days_of(block_last_ms(b)); d++)
@@ -175,7 +176,7 @@ flush_take(struct flusher *f, struct day_writer *w, uint32_t id, int64_t day, si
     struct index *ix = f->store->index;
     const struct series *s = series_at(ix, id);
     *ret_count = 0;
-    if (!(s->flags & SERIES_DIRTY))
+    if (!s->dirty)
         return 0;
     size_t room = head_count(ix, s, HEAD_SEALED);
     if (room > f->sample_cap) {

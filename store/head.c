@@ -92,7 +92,7 @@ head_append(struct index *ix, struct series *s, int64_t t, double v)
         }
     }
     if (rc >= 0) {
-        s->flags |= SERIES_DIRTY;
+        s->dirty = true;
         ix->unflushed++;
     }
     return rc;
@@ -103,10 +103,10 @@ head_load(struct index *ix, struct series *s, const struct sample *samples, size
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t unflushed = ix->unflushed;
-        uint16_t flags = s->flags;
+        bool dirty = s->dirty;
         int rc = head_append(ix, s, samples[i].t_ms, samples[i].v);
         ix->unflushed = unflushed;
-        s->flags = flags;
+        s->dirty = dirty;
         if (rc < 0 && rc != ERR_EXISTS)
             return rc;
     }
@@ -254,5 +254,5 @@ head_flushed(struct index *ix, struct series *s, int64_t idle_ms)
         dirty |= !(b->flags & BLOCK_FLUSHED);
         at = &b->next;
     }
-    s->flags = (uint16_t)(dirty ? s->flags | SERIES_DIRTY : s->flags & ~SERIES_DIRTY);
+    s->dirty = dirty;
 }

@@ -20,11 +20,11 @@ retention_forget(struct store *s, void *ctx)
     (void)ctx;
     for (uint64_t id = 1; !rc && id < ix->next_id; id++) {
         struct series *se = series_at(ix, id);
-        if (!se->pairs || se->blocks || (se->flags & SERIES_FORGOTTEN) || days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
+        if (!se->pairs || se->blocks || se->forgotten || days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
             continue;
         rc = journal_forget_series(s->journal, id, NULL);
         pthread_rwlock_wrlock(&ix->lock);
-        se->flags |= SERIES_FORGOTTEN;   /* the next sample registers it again */
+        se->forgotten = true;   /* the next sample registers it again */
         pthread_rwlock_unlock(&ix->lock);
     }
     if (!rc)

@@ -28,11 +28,8 @@ struct series {
     struct block *blocks;        /* newest first */
     uint32_t metric;             /* pair of __name__, or SERIES_NO_PAIR */
     uint16_t pair_count;
-    uint16_t flags;              /* SERIES_* */
-};
-enum {
-    SERIES_DIRTY = 1,            /* has blocks that no day file holds */
-    SERIES_FORGOTTEN = 2,        /* not in the registry any more: a new sample registers it again */
+    bool dirty;                  /* has blocks that no day file holds */
+    bool forgotten;              /* not in the registry: a new sample registers it again. The writer's thread alone */
 };
 #define SERIES_NO_PAIR UINT32_MAX
 

@@ -15,8 +15,12 @@
 #include "store/store_priv.h"
 #include "store/writer.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define STORE_LOAD_MS ((int64_t)3600000)   /* of samples brought back into memory: what live views and detectors ask */
 
@@ -62,7 +66,7 @@ store_load_day_series(void *ctx, uint64_t id, const void *labels, size_t len)
     int rc = store_load_series(ctx, id, labels, len);
     id = rc ? 0 : series_find(ix, hash);
     if (id)
-        series_at(ix, id)->flags |= SERIES_FORGOTTEN;
+        series_at(ix, id)->forgotten = true;
     return rc;
 }
 
@@ -162,11 +166,27 @@ store_load(struct store *s, struct err *err)
 
 /* --- life ---------------------------------------------------------------------------------------------------- */
 
+/* Two processes that write one folder would ruin it: the second is refused. */
+static int
+store_lock_folder(struct store *s, struct err *err)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/lock", s->cfg.folder);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0)
+        return err_set_errno(err, "cannot open %s", path);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB))
+        return err_set(err, ERR_STATE, "%s is in use by another process", s->cfg.folder);
+    return 0;
+}
+
 static int
 store_parts(struct store *s, struct err *err)
 {
     uint64_t damaged = 0;
-    int rc = days_open(s->cfg.folder, &s->days, &damaged, err);
+    int rc = store_lock_folder(s, err);
+    if (!rc)
+        rc = days_open(s->cfg.folder, &s->days, &damaged, err);
     s->counters.damaged += damaged;
     if (!rc)
         rc = journal_open(s->cfg.folder, &s->journal, err);
@@ -192,6 +212,7 @@ store_open(const struct store_config *cfg, struct store **ret, struct err *err)
     if (!s)
         return err_set(err, ERR_NOMEM, "no memory for the store");
     s->cfg = *cfg;
+    s->lock_fd = -1;
     s->cfg.retention_ms = cfg->retention_ms ? cfg->retention_ms : (int64_t)30 * 86400000;
     s->cfg.window_ms = cfg->window_ms ? cfg->window_ms : 3600000;
     s->cfg.max_series = cfg->max_series ? cfg->max_series : 10000000;
@@ -216,10 +237,11 @@ store_close(struct store *s)
 {
     if (!s)
         return;
+    bool ready = s->ready;
     s->ready = false;
     writer_drain(s->writer);
-    if (s->flusher)
-        flusher_rows(s->flusher, NULL);
+    if (ready)
+        flusher_all(s->flusher, NULL);     /* what cannot be filled now stays in the journal */
     topo_state_close(s);
     catalog_close(s);
     flusher_free(s->flusher);
@@ -228,6 +250,8 @@ store_close(struct store *s)
     rows_free(s->rows);
     days_close(s->days);
     series_index_free(s->index);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
     free((char *)(uintptr_t)s->cfg.folder);
     free(s);
 }

@@ -34,6 +34,7 @@ struct store {
     struct catalog *catalog;
     struct topo_state *topo;
     struct store_counters counters;
+    int lock_fd;                 /* flock: one process a folder */
     atomic_bool ready;
 };
 
