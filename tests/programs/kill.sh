@@ -8,7 +8,7 @@ conf_write 'analysis: {enabled: false}'
 
 round() { # one life under load, ended at a moment of its own
     port=
-    server_start || return 1
+    server_start >"$tmp/start" 2>&1 || { sed "s/^/# kill $1: /" "$tmp/start"; server_end KILL; return 1; }
     python3 "$src/tests/programs/load.py" push "$url" "$tmp/notes" 1.5 >"$tmp/load.out" 2>&1 &
     load=$!
     sleep "0.$((3 + $1 * 7 % 6))"

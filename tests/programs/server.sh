@@ -30,7 +30,8 @@ until_true() {
 conf_write() {
     { printf 'state: %s\nhttp: {listen: 127.0.0.1:%s, auth: %s}\n' "$state" "${port:-0}" "${auth:-none}"; printf '%s\n' "$1"; } >"$conf"
 }
-listening() { port=$(sed -n 's/.*listens on port \([0-9]*\).*/\1/p' "$daemon_log" | tail -1); [ -n "$port" ] || ! kill -0 "$daemon"; }
+alive() { case $(awk '{print $3}' "/proc/$daemon/stat" 2>/dev/null) in '' | Z) false ;; esac; }
+listening() { port=$(sed -n 's/.*listens on port \([0-9]*\).*/\1/p' "$daemon_log" | tail -1); [ -n "$port" ] || ! alive; }
 
 # Starts the server and waits until it is ready. A restart takes the port it had.
 server_start() {
@@ -40,7 +41,7 @@ server_start() {
     until_true 300 listening
     [ -n "$port" ] || { cat "$daemon_log"; return 1; }
     url=http://127.0.0.1:$port
-    until_true 300 curl -sf "$url/readyz"
+    until_true 300 curl -sf -m 5 "$url/readyz" || { cat "$daemon_log"; curl -s -m 5 "$url/readyz"; false; }
 }
 server_end() { # SIGNAL
     kill "-$1" "$daemon"
