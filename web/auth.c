@@ -123,7 +123,7 @@ auth_token_principal(struct auth *a, const char *id, const char *hash, struct pr
                  : ERR_DENIED;
     if (!rc) {
         *ret = (struct principal){.who.role = (enum role)role, .join = role == ROLE_AGENT && !*node};
-        str_copy(ret->who.name, sizeof ret->who.name, *node ? node : doc_get_str(d.root, "name", id));
+        str_copy(ret->who.name, sizeof ret->who.name, *node ? node : ret->join ? "" : doc_get_str(d.root, "name", id));
         str_copy(ret->who.tenant, sizeof ret->who.tenant, doc_get_str(d.root, "tenant", ""));
         snprintf(ret->id, sizeof ret->id, "token:%s", id);
         auth_doc_touch(a, "token", id, &d, "last_used");

@@ -25,7 +25,7 @@ struct auth;
 struct principal {
     struct identity who;
     char id[96];   /* "user:NAME" or "token:ID" */
-    bool join;     /* a token of role agent that is bound to no node: it may join, and nothing else */
+    bool join;     /* a token of role agent that is bound to no node (who.name is ""): it may join, and nothing else */
 };
 
 int auth_new(struct web *w, struct auth **ret, struct err *err);   /* writes STATE/admin.token at first start */

@@ -147,6 +147,8 @@ tokens_join(void *ctx, const struct httpd_request *req, struct httpd_response *r
     if (entity_format(entity, ENTITY_NODE, node, NULL) || strlen(node) > 55 || strchr(node, '/'))
         return httpd_reply_fail(resp, 400, "range", "%.64s is no name of a node (at most 55 bytes)", node);
     snprintf(id, sizeof id, "agent-%s", node);
+    if (req->who.role == ROLE_AGENT && *req->who.name && strcmp(req->who.name, node))
+        return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s", req->who.name);
     struct token_spec s = {.id = id, .name = node, .node = node, .tenant = req->who.tenant, .role = ROLE_AGENT};
     int rc = auth_token_make(w->auth, &s, token, made, &err);
     if (rc)

@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "base/str.h"
 #include "kb/kb.h"
+#include "kb/matcher.h"
 #include "store/catalog.h"
 #include "store/jobs.h"
 #include "store/store.h"
@@ -35,7 +36,9 @@ struct web_test {
     struct httpd *httpd;
     struct httpc *client;
     int64_t now;
-    char folder[64], base[64];
+    char folder[64], base[64], site[80];
+    bool bare;                     /* leave X-Requested-With out */
+    struct kb_matcher *matcher;
 };
 
 static inline int
@@ -50,8 +53,9 @@ web_test_who(void *ctx, const struct httpd_request *req, struct identity *ret)
     return 0;
 }
 
+/* auth: the server's own sign-in instead of the headers above. */
 static inline void
-web_test_open(struct web_test *f)
+web_test_open_with(struct web_test *f, bool auth)
 {
     struct err err = {0};
     memset(f, 0, sizeof *f);
@@ -61,11 +65,17 @@ web_test_open(struct web_test *f)
     if (store_open(&sc, &f->store, &err))
         fail_msg("store: %s", err.text);
     assert_int_equal(kb_load(NULL, &f->kb, &err), 0);
+    assert_int_equal(kb_matcher_builtin(&f->matcher, &err), 0);
     f->metrics = metric_table_new();
-    struct web_config wc = {.store = f->store, .kb = f->kb, .metrics = f->metrics, .state_folder = f->folder, .build_id = "test", .base_url = "http://x"};
+    snprintf(f->site, sizeof f->site, "%s/kb.d", f->folder);
+    struct web_config wc = {.store = f->store, .kb = f->kb, .matcher = f->matcher, .metrics = f->metrics, .state_folder = f->folder,
+                            .kb_site_folder = f->site, .build_id = "test", .base_url = "http://x", .auth_required = auth};
+    assert_int_equal(file_mkdir(f->site, 0700, &err), 0);
     if (web_new(&wc, &f->web, &err))
         fail_msg("web: %s", err.text);
-    struct httpd_config hc = {.listen = "127.0.0.1:0", .listen_fd = -1, .auth = {web_test_who, NULL}};
+    struct httpd_config hc = {.listen = "127.0.0.1:0", .listen_fd = -1, .auth = {web_test_who, NULL}, .fallback = web_fallback, .fallback_ctx = f->web};
+    if (auth)
+        hc.auth = web_auth(f->web);
     f->httpd = httpd_new(&hc);
     assert_non_null(f->httpd);
     assert_int_equal(web_attach(f->web, f->httpd), 0);
@@ -74,6 +84,27 @@ web_test_open(struct web_test *f)
     snprintf(f->base, sizeof f->base, "http://127.0.0.1:%u", httpd_port(f->httpd));
     f->client = httpc_new();
     f->now = clock_now_ms(NULL);
+}
+
+static inline void
+web_test_open(struct web_test *f)
+{
+    web_test_open_with(f, false);
+}
+
+static inline void
+web_test_empty(const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_name[0] != '.')
+            unlink(path);
+    }
+    if (d)
+        closedir(d);
+    rmdir(folder);
 }
 
 static inline void
@@ -86,16 +117,9 @@ web_test_close(struct web_test *f)
     store_close(f->store);
     kb_free(f->kb);
     metric_table_free(f->metrics);
-    DIR *d = opendir(f->folder);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char path[400];
-        snprintf(path, sizeof path, "%s/%s", f->folder, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(f->folder);
+    web_test_empty(f->site);
+    web_test_empty(f->folder);
+    kb_matcher_free(f->matcher);
 }
 
 /* Answers are kept until the next call. */
@@ -115,7 +139,7 @@ web_test_call(struct web_test *f, const char *method, const char *path, const ch
     snprintf(url, sizeof url, "%s%s", f->base, path);
     snprintf(header, sizeof header, "%s", who ? who : "X-None: 1");
     snprintf(content, sizeof content, "Content-Type: %s", type ? type : "application/json");
-    struct httpc_request q = {.method = method, .url = url, .body = body, .body_len = body ? strlen(body) : 0, .headers = headers, .max_body = (size_t)64 << 20};
+    struct httpc_request q = {.method = method, .url = url, .body = body, .body_len = body ? strlen(body) : 0, .headers = headers + f->bare, .max_body = (size_t)64 << 20};
     if (httpc_fetch(f->client, &q, &r, &err))
         fail_msg("%s %s: %s", method, path, err.text);
     have = true;
