@@ -355,47 +355,47 @@ flush_cut(struct flusher *f)
 }
 
 void
-flusher_lock(struct flusher *f)
+flush_lock(struct flusher *f)
 {
     pthread_mutex_lock(&f->lock);
 }
 
 void
-flusher_unlock(struct flusher *f)
+flush_unlock(struct flusher *f)
 {
     pthread_mutex_unlock(&f->lock);
 }
 
 int
-flusher_rows(struct flusher *f, struct err *err)
+flush_rows_now(struct flusher *f, struct err *err)
 {
-    flusher_lock(f);
+    flush_lock(f);
     int rc = flush_rows(f, err);
-    flusher_unlock(f);
+    flush_unlock(f);
     return rc;
 }
 
 int
-flusher_all(struct flusher *f, struct err *err)
+flush_all(struct flusher *f, struct err *err)
 {
-    flusher_lock(f);
+    flush_lock(f);
     int rc = flush_samples(f, err);
     if (!rc)
         rc = flush_rows(f, err);
     if (!rc)
         rc = flush_cut(f);
     f->last_samples_us = clock_mono_us();
-    flusher_unlock(f);
+    flush_unlock(f);
     return rc;
 }
 
 int
-flusher_retention(struct flusher *f, struct err *err)
+flush_retention(struct flusher *f, struct err *err)
 {
-    flusher_lock(f);
+    flush_lock(f);
     int rc = retention_run(f->store, err);
     f->last_retention_us = clock_mono_us();
-    flusher_unlock(f);
+    flush_unlock(f);
     return rc;
 }
 
@@ -416,7 +416,7 @@ flush_due(struct flusher *f)
 }
 
 static void *
-flusher_main(void *arg)
+flush_main(void *arg)
 {
     struct flusher *f = arg;
     pthread_mutex_lock(&f->wake_lock);
@@ -431,11 +431,11 @@ flusher_main(void *arg)
             break;
         pthread_mutex_unlock(&f->wake_lock);
         if (rows_bytes(f->store->rows))
-            flusher_rows(f, NULL);
+            flush_rows_now(f, NULL);
         if (flush_due(f))
-            flusher_all(f, NULL);
+            flush_all(f, NULL);
         if (clock_mono_us() - f->last_retention_us > FLUSH_RETENTION_US)
-            flusher_retention(f, NULL);
+            flush_retention(f, NULL);
         pthread_mutex_lock(&f->wake_lock);
     }
     pthread_mutex_unlock(&f->wake_lock);
@@ -443,7 +443,7 @@ flusher_main(void *arg)
 }
 
 int
-flusher_new(struct store *s, struct flusher **ret)
+flush_new(struct store *s, struct flusher **ret)
 {
     struct flusher *f = calloc(1, sizeof *f);
     if (!f)
@@ -460,9 +460,9 @@ flusher_new(struct store *s, struct flusher **ret)
 }
 
 int
-flusher_start(struct flusher *f, struct err *err)
+flush_start(struct flusher *f, struct err *err)
 {
-    int rc = pthread_create(&f->thread, NULL, flusher_main, f);
+    int rc = pthread_create(&f->thread, NULL, flush_main, f);
     if (rc)
         return err_set(err, ERR_NOMEM, "cannot start the store's flusher: %s", strerror(rc));
     f->started = true;
@@ -470,7 +470,7 @@ flusher_start(struct flusher *f, struct err *err)
 }
 
 void
-flusher_free(struct flusher *f)
+flush_free(struct flusher *f)
 {
     if (!f)
         return;

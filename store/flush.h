@@ -5,15 +5,15 @@
 #include "store/store.h"
 
 struct flusher;
-int flusher_new(struct store *s, struct flusher **ret);
-int flusher_start(struct flusher *f, struct err *err);
-void flusher_free(struct flusher *f);                        /* ends the thread; NULL: nothing */
-int flusher_rows(struct flusher *f, struct err *err);        /* events, logs and gaps into day files now */
-int flusher_all(struct flusher *f, struct err *err);         /* samples too, and cuts the journal */
-int flusher_retention(struct flusher *f, struct err *err);   /* drops days beyond the retention */
+int flush_new(struct store *s, struct flusher **ret);
+int flush_start(struct flusher *f, struct err *err);
+void flush_free(struct flusher *f);                        /* ends the thread; NULL: nothing */
+int flush_rows_now(struct flusher *f, struct err *err);        /* events, logs and gaps into day files now */
+int flush_all(struct flusher *f, struct err *err);         /* samples too, and cuts the journal */
+int flush_retention(struct flusher *f, struct err *err);   /* drops days beyond the retention */
 /* For what must not run beside a fill. */
-void flusher_lock(struct flusher *f);
-void flusher_unlock(struct flusher *f);
+void flush_lock(struct flusher *f);
+void flush_unlock(struct flusher *f);
 int retention_run(struct store *s, struct err *err);         /* retention.c; under the flusher's lock */
 
 #endif

@@ -196,10 +196,10 @@ store_parts(struct store *s, struct err *err)
         rc = store_load(s, err);
     if (!rc)
         rc = writer_start(s->writer, err);
-    if (!rc && flusher_new(s, &s->flusher))
+    if (!rc && flush_new(s, &s->flusher))
         rc = err_set(err, ERR_NOMEM, "no memory for the store's flusher");
     if (!rc)
-        rc = flusher_start(s->flusher, err);
+        rc = flush_start(s->flusher, err);
     if (!rc)
         rc = catalog_open(s, s->cfg.folder, err);
     return rc ? rc : topo_state_open(s, err);
@@ -241,10 +241,10 @@ store_close(struct store *s)
     s->ready = false;
     writer_drain(s->writer);
     if (ready)
-        flusher_all(s->flusher, NULL);     /* what cannot be filled now stays in the journal */
+        flush_all(s->flusher, NULL);     /* what cannot be filled now stays in the journal */
     topo_state_close(s);
     catalog_close(s);
-    flusher_free(s->flusher);
+    flush_free(s->flusher);
     writer_free(s->writer);
     journal_close(s->journal);
     rows_free(s->rows);
@@ -273,7 +273,7 @@ store_clock(const struct store *s)
 int
 store_flush(struct store *s, struct err *err)
 {
-    return flusher_all(s->flusher, err);
+    return flush_all(s->flusher, err);
 }
 
 static int
@@ -287,15 +287,15 @@ store_shrink(struct store *s, void *ctx)
 int
 store_compact(struct store *s, struct err *err)
 {
-    int rc = flusher_all(s->flusher, err);
+    int rc = flush_all(s->flusher, err);
     if (!rc)
-        rc = flusher_retention(s->flusher, err);
+        rc = flush_retention(s->flusher, err);
     if (!rc)
         rc = writer_call(s->writer, store_shrink, err);
     if (rc)
         return rc;
-    flusher_lock(s->flusher);
+    flush_lock(s->flusher);
     rc = days_checkpoint(s->days, err);
-    flusher_unlock(s->flusher);
+    flush_unlock(s->flusher);
     return rc;
 }
