@@ -187,7 +187,7 @@ web_test_incident(struct web_test *f, const char *id, const char *entity, const 
     snprintf(json, sizeof json,
              "{\"id\":\"%s\",\"state\":\"%s\",\"severity\":\"%s\",\"title\":{\"en\":\"t\",\"zh\":\"t\"},\"entity\":\"%s\",\"opened\":\"%s\","
              "\"resolved\":%s,\"tenant\":\"%s\",\"jobs\":[%s%s%s],\"verdict\":\"infrastructure\",\"confidence\":0.9,"
-             "\"hypotheses\":[{\"cause\":\"x\",\"class\":\"%s\",\"entity\":\"%s\",\"confidence\":0.9,\"evidence\":[]}],\"victims\":[],\"history\":[]}",
+             "\"hypotheses\":[{\"cause\":\"x\",\"class\":\"%s\",\"entity\":\"%s\",\"confidence\":0.9,\"evidence\":[]}],\"victims\":[],\"acknowledged_by\":null,\"history\":[],\"feedback\":[]}",
              id, resolved ? "resolved" : "open", severity, entity, time_format(opened, a), end, tenant, job ? "\"" : "", job ? job : "",
              job ? "\"" : "", class_name, entity);
     struct catalog_doc d = {.kind = "incident", .id = id, .tenant = tenant, .state = resolved ? "resolved" : "open", .key = entity,
