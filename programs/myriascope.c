@@ -58,6 +58,8 @@ const struct cmd cmd_rows[] = {
     {"query", "EXPR", "at since until step", "ask in PromQL", "执行 PromQL 查询", cmd_query},
     {"alerts", "[deliveries | test RECEIVER]", "state limit", "receivers of alerts and what they were told", "告警接收方及投递记录", cmd_alerts},
     {"silence", "[add NAME=VALUE... | expire ID]", "duration comment", "list, add and end silences", "列出、添加和结束静默", cmd_silence},
+    {"pcap", "FILE...", "output", "report on RoCE traffic in a capture (--format html too); needs no server", "分析抓包中的 RoCE 流量(也可输出 html);无需服务器", cmd_pcap},
+    {"optics", "decode FILE...", "", "decode memory pages of optical modules; needs no server", "解码光模块内存页;无需服务器", cmd_optics},
     {"backup", "FOLDER", "", "save everything while the server runs", "在线备份", cmd_backup},
     {"restore", "FOLDER STATE", "", "put a backup into an empty state folder; no server may run on it", "将备份恢复到空的状态目录", cmd_restore},
     {"token", "[create | revoke ID]", "role expires tenant name", "list, create and revoke access tokens", "列出、创建和吊销访问令牌", cmd_token},
