@@ -438,6 +438,10 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     struct judge_jobs jobs = {0};
     struct judged *d = judge_match(u, c);
     const char *action = NULL, *text = NULL;
+    if (d && d->touched) {         /* a better case of this turn speaks for the incident; this one's symptoms join it */
+        judge_claim(u, d, c);
+        return 0;
+    }
     if (d ? d->resolved_ms && !judge_opens(u, c) : !judge_opens(u, c))
         return 0;
     judge_jobs_all(u, w, c, &jobs);
