@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <syslog.h>
 
 #define SNMPC_TICK_MS  100
 #define SNMPC_VALUES   512u
@@ -53,8 +54,9 @@ snmpc_library(void)
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
     netsnmp_ds_set_string(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_MIBDIRS, "");
     setenv("MIBS", "", 0); /* the library takes the list of MIBs from here alone */
-    snmp_disable_log();
     init_snmp("myriascope");
+    snmp_disable_log();
+    netsnmp_register_loghandler(NETSNMP_LOGHANDLER_NONE, LOG_DEBUG);
 }
 
 static void
@@ -594,7 +596,7 @@ snmpc_listener_source(const netsnmp_pdu *pdu, char *out, size_t size)
 }
 
 static void
-snmpc_listener_confirm(netsnmp_session *session, netsnmp_pdu *pdu)
+snmpc_listener_confirm(struct snmpc_listener *l, netsnmp_pdu *pdu)
 {
     netsnmp_pdu *reply = snmp_clone_pdu(pdu);
     if (!reply)
@@ -602,7 +604,7 @@ snmpc_listener_confirm(netsnmp_session *session, netsnmp_pdu *pdu)
     reply->command = SNMP_MSG_RESPONSE;
     reply->errstat = 0;
     reply->errindex = 0;
-    if (!snmp_sess_send(snmp_sess_pointer(session), reply))
+    if (!snmp_sess_send(l->handle, reply))
         snmp_free_pdu(reply);
 }
 
@@ -634,7 +636,7 @@ snmpc_listener_called(int op, netsnmp_session *session, int id, netsnmp_pdu *pdu
         *community = 0;
     l->cb(l->ctx, &trap);
     if (pdu->command == SNMP_MSG_INFORM)
-        snmpc_listener_confirm(session, pdu);
+        snmpc_listener_confirm(l, pdu);
     free(values);
     return 1;
 }

@@ -1,0 +1,31 @@
+/* snmp_walk: reads columns of tables by get-bulk, several at once, each to its end.
+ *
+ * A device that answers with names that do not grow, or with more than the ceilings allow, ends the
+ * walk with ERR_LIMIT; what came before has been handed on. */
+#ifndef COLLECTOR_SNMP_WALK_H
+#define COLLECTOR_SNMP_WALK_H
+
+#include "collector/snmpc.h"
+
+#define SNMP_WALK_COLUMNS 16
+#define SNMP_WALK_ASKS    4000u /* questions of one walk at most */
+
+struct snmp_walk {
+    struct snmpc *s;
+    size_t count;
+    struct snmpc_oid columns[SNMP_WALK_COLUMNS], at[SNMP_WALK_COLUMNS];
+    bool over[SNMP_WALK_COLUMNS];
+    size_t asked[SNMP_WALK_COLUMNS], asked_count; /* columns of the question under way */
+    unsigned repetitions, asks;
+    /* a cell: column's place in the list, the index behind the column's name */
+    void (*cell)(void *ctx, size_t column, const uint32_t *index, size_t len,
+                 const struct snmpc_value *v);
+    void (*done)(void *ctx, int rc);
+    void *ctx;
+};
+/* w lives until done was called (or the session is closed). Columns are dotted texts. 0, or negative
+ * when the question could not be sent (done is not called then). */
+int snmp_walk_start(struct snmp_walk *w, struct snmpc *s, const char *const *columns, size_t n,
+                    unsigned repetitions);
+
+#endif
