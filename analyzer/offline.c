@@ -5,6 +5,7 @@
 #include "analyzer/collective.h"
 #include "analyzer/reason.h"
 #include "analyzer/world.h"
+#include "base/clock.h"
 #include "base/doc.h"
 #include "base/entity.h"
 #include "base/map.h"
@@ -36,6 +37,7 @@ struct offline {
     struct symptom *symptoms;
     size_t count;
     uint64_t bytes, refused;
+    int64_t hint_ms;               /* now: the year of heads that have none */
 };
 
 struct offline *
@@ -46,6 +48,7 @@ offline_new(const struct kb *kb, const struct kb_matcher *m)
         return NULL;
     o->kb = kb;
     o->matcher = m;
+    o->hint_ms = clock_now_ms(NULL);
     o->scratch = kb_scratch_new(m);
     o->collective = collective_new();
     o->arena = arena_new((size_t)256 << 20);
@@ -125,7 +128,7 @@ offline_line(struct offline *o, const struct offline_origin *from, const char *l
     size_t n = kb_match_line(o->matcher, o->scratch, line, len, from->source, m, OFFLINE_MATCHES);
     if (!n)
         return 0;
-    loghead_parse(line, len, time_ms, &h);
+    loghead_parse(line, len, time_ms ? time_ms : o->hint_ms, &h);
     at.node = h.node[0] ? h.node : *from->node ? from->node : "-";
     at.job = *from->job ? from->job : "-";
     at.rank = h.rank >= 0 ? h.rank : from->rank;

@@ -111,6 +111,25 @@ loghead_3164(struct loghead_in *in)
     return true;
 }
 
+/* E1123 20:17:08.415 of glog, also behind a '[' that is left to the text */
+static bool
+loghead_glog(struct loghead_in *in)
+{
+    struct tm tm = {0};
+    const char *p = in->p + (in->p < in->end && *in->p == '[');
+    char text[24];
+    if (in->end - p < 14 || !strchr("IWEF", *p) || p[5] != ' ' || p[8] != ':')
+        return false;
+    snprintf(text, sizeof text, "%.13s", p + 1);
+    if (sscanf(text, "%2d%2d %2d:%2d:%2d", &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 5 || tm.tm_mon < 1 ||
+        tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+        return false;
+    tm.tm_mon--;
+    if (in->hint_ms && !in->h->time_ms)
+        in->h->time_ms = loghead_year(tm, in->hint_ms);
+    return false;                  /* the text keeps its head: patterns know it */
+}
+
 /* [  123.456789] of the kernel */
 static bool
 loghead_kernel(struct loghead_in *in)
@@ -232,7 +251,7 @@ loghead_parse(const char *line, size_t len, int64_t hint_ms, struct loghead *ret
     for (int i = 0; i < 6; i++) {
         loghead_space(&in);
         if (!loghead_rank(&in) && !loghead_iso(&in) && !loghead_3164(&in) && !loghead_kernel(&in) && !loghead_host(&in) &&
-            !loghead_nccl(&in))
+            !loghead_nccl(&in) && !loghead_glog(&in))
             break;
     }
     loghead_space(&in);

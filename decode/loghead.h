@@ -1,7 +1,7 @@
 /* loghead: what the head of a log line tells: time, host, rank, and where the text begins.
  *
  * Knows, in any sensible order at the head: RFC 3339 and "YYYY-MM-DD HH:MM:SS[,.]fff" times, "Nov 23 08:00:00" (RFC 3164, the
- * year is taken from a hint), "[  123.456789]" (kernel, since boot: no wall time), "host prog[pid]:" after a 3164 time, NCCL's
+ * year is taken from a hint), "E1123 08:00:00" (glog), "[  123.456789]" (kernel, since boot: no wall time), "host prog[pid]:" after a 3164 time, NCCL's
  * "host:pid:tid [gpu] NCCL", "[rank37]:" and "[Rank 37]" (PyTorch), "37: " (srun --label), "[1,37]<stderr>:" (Open MPI). Nothing is required.
  * Linear, allocates nothing, reads at most LOGHEAD_MAX bytes. */
 #ifndef DECODE_LOGHEAD_H
