@@ -98,12 +98,12 @@ static const enum metric_meaning health_signs[] = {
     METRIC_RACK_POWER, METRIC_PDU_POWER, METRIC_PDU_FEED, METRIC_CDU_FLOW, METRIC_CDU_SUPPLY};
 
 static int
-health_presence(struct health_map *m, struct store *s, const struct metric_table *metrics, struct err *err)
+health_presence(struct health_map *m, struct store *s, const struct metric_table *metrics, struct kpi_places *places, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof health_signs / sizeof *health_signs; i++) {
         struct kpi k;
-        rc = kpi_read(s, metrics, m->topo, health_signs[i], KPI_LAST, m->at_ms, &k, err);
+        rc = kpi_read_with(s, metrics, m->topo, places, health_signs[i], KPI_LAST, m->at_ms, &k, err);
         for (topo_id id = 0; !rc && id < k.count; id++)
             if (!isnan(k.at[id])) {
                 health_set(m, id, HEALTH_OK);
@@ -140,6 +140,13 @@ health_derive(struct health_map *m)
 int
 health_map_new(struct store *s, const struct metric_table *metrics, struct topo *t, int64_t at_ms, struct health_map **ret, struct err *err)
 {
+    return health_map_new_with(s, metrics, t, NULL, at_ms, ret, err);
+}
+
+int
+health_map_new_with(struct store *s, const struct metric_table *metrics, struct topo *t, struct kpi_places *places, int64_t at_ms,
+                    struct health_map **ret, struct err *err)
+{
     struct health_map *m = calloc(1, sizeof *m);
     if (!m)
         return err_set(err, ERR_NOMEM, "no memory");
@@ -156,7 +163,7 @@ health_map_new(struct store *s, const struct metric_table *metrics, struct topo 
     if (!rc && (rc = catalog_list(s, now ? &open : &past, health_incident, m, NULL, err)) > 0)
         rc = 0;
     if (!rc)
-        rc = health_presence(m, s, metrics, err);
+        rc = health_presence(m, s, metrics, places, err);
     if (rc) {
         health_map_free(m);
         return rc;

@@ -2,10 +2,19 @@
 #include "analyzer/kpi.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KPI_NAMES 16
+#define KPI_PLACES_MAX 16000000    /* series ids are dense: 64 MB at the most */
+
+struct kpi_places {
+    pthread_mutex_t mutex;
+    uint64_t revision;
+    uint32_t *at;                  /* series id -> topo_id + 2; 1: none; 0: not asked yet */
+    size_t cap;
+};
 
 struct kpi_in {
     const struct topo *t;
@@ -13,6 +22,7 @@ struct kpi_in {
     enum kpi_fold fold;
     unsigned *seen;                /* series folded into each entity, for averages */
     struct kpi *out;
+    struct kpi_places *places;     /* locked; NULL: none */
 };
 
 static double
@@ -47,13 +57,77 @@ kpi_rate(const struct series_row *r)
     return a && b->t_ms > a->t_ms ? sum * 1000 / (double)(b->t_ms - a->t_ms) : NAN;
 }
 
+struct kpi_places *
+kpi_places_new(void)
+{
+    struct kpi_places *p = calloc(1, sizeof *p);
+    if (p)
+        pthread_mutex_init(&p->mutex, NULL);
+    return p;
+}
+
+void
+kpi_places_free(struct kpi_places *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_destroy(&p->mutex);
+    free(p->at);
+    free(p);
+}
+
+/* Locks, and forgets what was of an older snapshot; NULL where it holds a newer one. */
+static struct kpi_places *
+kpi_places_take(struct kpi_places *p, const struct topo *t)
+{
+    if (!p)
+        return NULL;
+    pthread_mutex_lock(&p->mutex);
+    uint64_t revision = topo_revision(t);
+    if (p->revision > revision) {
+        pthread_mutex_unlock(&p->mutex);
+        return NULL;
+    }
+    if (p->revision < revision && p->cap)
+        memset(p->at, 0, p->cap * sizeof *p->at);
+    p->revision = revision;
+    return p;
+}
+
+static uint32_t *
+kpi_place(struct kpi_places *p, uint64_t id)
+{
+    if (!p || id >= KPI_PLACES_MAX)
+        return NULL;
+    if (id >= p->cap) {
+        size_t cap = (size_t)id + (size_t)id / 2 + 1024;
+        uint32_t *at = realloc(p->at, cap * sizeof *at);
+        if (!at)
+            return NULL;
+        memset(at + p->cap, 0, (cap - p->cap) * sizeof *at);
+        p->at = at;
+        p->cap = cap;
+    }
+    return &p->at[id];
+}
+
+static topo_id
+kpi_entity(struct kpi_in *in, const struct metric_row *row, const struct series_row *r)
+{
+    char entity[ENTITY_SIZE];
+    uint32_t *place = kpi_place(in->places, r->id);
+    if (place && *place)
+        return *place == 1 ? TOPO_NONE : (topo_id)(*place - 2);
+    topo_id id = topo_resolve(in->t, row, r->labels, entity) ? TOPO_NONE : topo_find(in->t, entity);
+    if (place)
+        *place = id == TOPO_NONE ? 1 : id + 2;
+    return id;
+}
+
 static void
 kpi_row(struct kpi_in *in, const struct metric_row *row, const struct series_row *r)
 {
-    char entity[ENTITY_SIZE];
-    if (!r->count || topo_resolve(in->t, row, r->labels, entity))
-        return;
-    topo_id id = topo_find(in->t, entity);
+    topo_id id = r->count ? kpi_entity(in, row, r) : TOPO_NONE;
     if (id == TOPO_NONE)
         return;
     double v = row->kind == METRIC_COUNTER ? kpi_rate(r) : r->samples[r->count - 1].v;
@@ -75,8 +149,13 @@ kpi_name(struct store *s, struct kpi_in *in, const char *name, int64_t at_ms, st
                                          : store_latest(s, &match, 1, at_ms, KPI_LOOKBACK_MS, NULL, &set, err);
     if (rc)
         return rc;
+    struct kpi_places *places = in->places;
+    in->places = kpi_places_take(places, in->t);
     for (size_t i = 0; i < set.count; i++)
         kpi_row(in, row, &set.rows[i]);
+    if (in->places)
+        pthread_mutex_unlock(&in->places->mutex);
+    in->places = places;
     series_set_done(&set);
     return 0;
 }
@@ -85,11 +164,18 @@ int
 kpi_read(struct store *s, const struct metric_table *m, const struct topo *t, enum metric_meaning meaning, enum kpi_fold fold,
          int64_t at_ms, struct kpi *ret, struct err *err)
 {
+    return kpi_read_with(s, m, t, NULL, meaning, fold, at_ms, ret, err);
+}
+
+int
+kpi_read_with(struct store *s, const struct metric_table *m, const struct topo *t, struct kpi_places *places, enum metric_meaning meaning,
+              enum kpi_fold fold, int64_t at_ms, struct kpi *ret, struct err *err)
+{
     const char *names[KPI_NAMES];
     size_t n = metric_names_of(m, meaning, names, KPI_NAMES), count = topo_count(t);
     struct kpi k = {.count = count, .at = malloc((count + 1) * sizeof *k.at), .t_ms = calloc(count + 1, sizeof *k.t_ms),
                     .unit = metric_meaning_row(meaning)->unit};
-    struct kpi_in in = {t, m, fold, calloc(count + 1, sizeof *in.seen), &k};
+    struct kpi_in in = {t, m, fold, calloc(count + 1, sizeof *in.seen), &k, places};
     int rc = k.at && k.t_ms && in.seen ? 0 : err_set(err, ERR_NOMEM, "no memory for %zu entities", count);
     for (size_t i = 0; !rc && i < count; i++)
         k.at[i] = NAN;

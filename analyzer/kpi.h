@@ -26,4 +26,13 @@ int kpi_read(struct store *s, const struct metric_table *m, const struct topo *t
              int64_t at_ms, struct kpi *ret, struct err *err);
 void kpi_done(struct kpi *k);
 
+/* Remembers which entity each series is of, for the newest snapshot it was used with: most of the cost of reading a column.
+ * Thread-safe; one for all who read the present again and again. */
+struct kpi_places;
+struct kpi_places *kpi_places_new(void);   /* NULL: no memory */
+void kpi_places_free(struct kpi_places *p);
+/* As kpi_read; places may be NULL. */
+int kpi_read_with(struct store *s, const struct metric_table *m, const struct topo *t, struct kpi_places *places, enum metric_meaning meaning,
+                  enum kpi_fold fold, int64_t at_ms, struct kpi *ret, struct err *err);
+
 #endif

@@ -16,6 +16,9 @@ const char *health_word(enum health h);   /* unknown ok minor major critical */
 /* Health of every entity of a snapshot at a time: open incidents' first hypotheses, active findings, presence of telemetry. */
 struct health_map;
 int health_map_new(struct store *s, const struct metric_table *metrics, struct topo *t, int64_t at_ms, struct health_map **ret, struct err *err);
+/* With what a reader of the present remembers of its series; places may be NULL. */
+int health_map_new_with(struct store *s, const struct metric_table *metrics, struct topo *t, struct kpi_places *places, int64_t at_ms,
+                        struct health_map **ret, struct err *err);
 void health_map_free(struct health_map *m);
 enum health health_of(const struct health_map *m, topo_id id);
 /* Ids of open incidents that concern the entity (first hypothesis' entity); count, NULL-terminated list owned by the map. */

@@ -27,6 +27,7 @@ struct view_cache {
     const struct metric_table *metrics;
     pthread_mutex_t mutex;
     struct view_slot slots[VIEW_SLOTS];
+    struct kpi_places *places;         /* of the present's series; views of the past do without */
     atomic_uint_fast64_t generation;   /* changes that a view of now must show at once */
 };
 
@@ -63,6 +64,7 @@ view_new(struct view_cache *c, int64_t at_ms, struct view **ret, struct err *err
     pthread_mutexattr_destroy(&recursive);
     p->store = c->store;
     p->metrics = c->metrics;
+    p->places = at_ms ? NULL : c->places;
     p->refs = 1;
     v->parts = p;
     v->now = !at_ms;
@@ -121,10 +123,12 @@ view_cache_new(struct store *s, const struct metric_table *metrics, struct view_
         return err_set(err, ERR_NOMEM, "no memory for the views");
     c->store = s;
     c->metrics = metrics;
+    c->places = kpi_places_new();
     pthread_mutex_init(&c->mutex, NULL);
     int rc = catalog_watch(s, view_changed, c);
     if (rc) {
         pthread_mutex_destroy(&c->mutex);
+        kpi_places_free(c->places);
         free(c);
         return err_set(err, rc, "the catalog takes no more watchers");
     }
@@ -140,6 +144,7 @@ view_cache_free(struct view_cache *c)
     catalog_unwatch(c->store, c);
     for (size_t i = 0; i < VIEW_SLOTS; i++)
         view_put(c->slots[i].view);
+    kpi_places_free(c->places);
     pthread_mutex_destroy(&c->mutex);
     free(c);
 }
@@ -193,7 +198,7 @@ view_health(struct view *v, struct err *err)
     struct view_parts *p = v->parts;
     pthread_mutex_lock(&p->mutex);
     if (!p->health)
-        health_map_new(p->store, p->metrics, v->topo, v->at_ms, &p->health, err);
+        health_map_new_with(p->store, p->metrics, v->topo, p->places, v->at_ms, &p->health, err);
     const struct health_map *h = p->health;
     pthread_mutex_unlock(&p->mutex);
     return h;
@@ -211,7 +216,7 @@ view_column(struct view *v, enum metric_meaning m, enum kpi_fold fold)
     if (!slot && p->column_count < VIEW_COLUMNS) {
         slot = &p->columns[p->column_count++];
         *slot = (struct view_column_slot){.meaning = m, .fold = fold};
-        slot->good = !kpi_read(p->store, p->metrics, v->topo, m, fold, v->at_ms, &slot->kpi, NULL);
+        slot->good = !kpi_read_with(p->store, p->metrics, v->topo, p->places, m, fold, v->at_ms, &slot->kpi, NULL);
     }
     const struct kpi *k = slot && slot->good ? &slot->kpi : NULL;
     pthread_mutex_unlock(&p->mutex);

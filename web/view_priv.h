@@ -15,6 +15,7 @@ struct view_mask_slot { char tenant[64]; uint8_t *seen; };
 struct view_parts {
     struct store *store;
     const struct metric_table *metrics;
+    struct kpi_places *places;     /* the cache's, which outlives its views; NULL in views of the past */
     unsigned refs;                 /* under the mutex */
     pthread_mutex_t mutex;         /* guards everything below until it is made; recursive, as parts need parts */
     struct arena *arena;
