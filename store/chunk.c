@@ -414,7 +414,7 @@ chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret)
     if (!b || len < CHUNK_HEADER || bytes_get_u32(b) != CHUNK_MAGIC || bytes_get_u32(b + 4) != crc32c(0, b + 8, len - 8) || b[8] != 1)
         return ERR_CORRUPT;
     uint32_t series = bytes_get_u32(b + 12), samples = bytes_get_u32(b + 16), size = bytes_get_u32(b + 20);
-    if (!series || series > CHUNK_SERIES_MAX || size > 3 * CHUNK_BYTES_MAX)
+    if (!series || series > CHUNK_SERIES_MAX || samples > CHUNK_SAMPLES_MAX || size > 3 * CHUNK_BYTES_MAX)
         return ERR_CORRUPT;
     struct chunk_reader *r = calloc(1, sizeof *r);
     if (!r)

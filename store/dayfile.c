@@ -125,12 +125,9 @@ days_scan_one(struct days *d, int64_t number, uint64_t *damaged, struct err *err
     rc = day_load(day, err);
     if (rc != ERR_CORRUPT)
         return rc;
-    char aside[4200];
-    snprintf(aside, sizeof aside, "%s.damaged", day->path);
-    if (rename(day->path, aside))
-        return err_set_errno(err, "cannot move damaged %s aside", day->path);
-    days_unlist(d, day);
-    day_free(day);
+    rc = days_set_aside(d, number, err);
+    if (rc)
+        return rc;
     ++*damaged;
     return 0;
 }
@@ -236,28 +233,62 @@ days_held_rows(struct days *d, int64_t number)
     return n;
 }
 
-int
-days_remove(struct days *d, int64_t number, struct err *err)
+/* Out of the list, and nobody reads it any more. NULL: there is none. */
+static struct day *
+days_take_out(struct days *d, int64_t number)
 {
     pthread_mutex_lock(&d->lock);
     struct day *day = days_find(d, number);
-    if (!day) {
-        pthread_mutex_unlock(&d->lock);
-        return ERR_NOTFOUND;
+    if (day) {
+        days_unlist(d, day);
+        day->dead = true;
+        while (day->refs)
+            pthread_cond_wait(&d->released, &d->lock);
     }
-    days_unlist(d, day);
-    day->dead = true;
-    while (day->refs)
-        pthread_cond_wait(&d->released, &d->lock);
     pthread_mutex_unlock(&d->lock);
-    static const char *const tails[] = {"", "-wal", "-shm"};
-    char path[3][4200];
-    for (int k = 0; k < 3; k++)
-        snprintf(path[k], sizeof path[k], "%s%s", day->path, tails[k]);
+    return day;
+}
+
+static void
+day_tails(const struct day *day, char wal[4200], char shm[4200])
+{
+    snprintf(wal, 4200, "%s-wal", day->path);
+    snprintf(shm, 4200, "%s-shm", day->path);
+}
+
+int
+days_remove(struct days *d, int64_t number, struct err *err)
+{
+    char path[4200], wal[4200], shm[4200];
+    struct day *day = days_take_out(d, number);
+    if (!day)
+        return ERR_NOTFOUND;
+    snprintf(path, sizeof path, "%s", day->path);
+    day_tails(day, wal, shm);
     day_free(day);
-    int rc = unlink(path[0]) ? err_set_errno(err, "cannot remove %s", path[0]) : 0;
-    unlink(path[1]);
-    unlink(path[2]);
+    int rc = unlink(path) ? err_set_errno(err, "cannot remove %s", path) : 0;
+    unlink(wal);
+    unlink(shm);
+    return rc;
+}
+
+int
+days_set_aside(struct days *d, int64_t number, struct err *err)
+{
+    char path[4200], wal[4200], shm[4200], aside[4300];
+    struct day *day = days_take_out(d, number);
+    if (!day)
+        return ERR_NOTFOUND;
+    snprintf(path, sizeof path, "%s", day->path);
+    day_tails(day, wal, shm);
+    day_free(day);
+    snprintf(aside, sizeof aside, "%s.damaged", path);
+    for (unsigned i = 2; access(aside, F_OK) == 0; i++)   /* never over an earlier one */
+        snprintf(aside, sizeof aside, "%s.damaged.%u", path, i);
+    int rc = rename(path, aside) ? err_set_errno(err, "cannot move damaged %s aside", path) : 0;
+    snprintf(path, sizeof path, "%.4190s-wal", aside);
+    rename(wal, path);
+    unlink(shm);
     return rc;
 }
 

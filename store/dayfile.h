@@ -69,6 +69,8 @@ int day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t he
 int days_checkpoint(struct days *d, struct err *err);
 /* Removes the file of that day, waiting for its readers. */
 int days_remove(struct days *d, int64_t day, struct err *err);
+/* Takes a damaged file out of use, waiting for its readers: it stays in the folder as NAME.damaged. */
+int days_set_aside(struct days *d, int64_t day, struct err *err);
 /* The numbers of all files, oldest first; malloc'ed. */
 int days_numbers(struct days *d, int64_t **ret, size_t *ret_count);
 

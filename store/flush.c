@@ -63,6 +63,28 @@ flush_day_add(struct flusher *f, int64_t day)
     return 0;
 }
 
+/* A day's file that SQLite cannot write any more is taken out of use, so that it does not hold up all that follows; what it
+ * held is a gap. The next fill begins a new one. */
+static void
+flush_set_aside(struct flusher *f, int64_t day)
+{
+    struct store_batch *b = store_batch_new(f->store);
+    struct gap gap = {.from_ms = day * DAY_MS, .to_ms = day * DAY_MS + DAY_MS - 1, .source = "store", .reason = "damaged-file"};
+    f->store->counters.damaged++;
+    if (b && !days_set_aside(f->store->days, day, NULL) && !store_batch_gap(b, &gap))
+        store_submit(f->store, b, NULL, NULL);
+    else
+        store_batch_free(b);
+}
+
+static int
+flush_failed(struct flusher *f, int64_t day, int rc)
+{
+    if (rc == ERR_CORRUPT)
+        flush_set_aside(f, day);
+    return rc;
+}
+
 /* --- rows --------------------------------------------------------------------------------------------- */
 
 static int
@@ -96,10 +118,11 @@ flush_rows(struct flusher *f, struct err *err)
         if (d.held >= number)
             continue;
         rc = day_writer_begin(s->days, d.day, &d.w, err);
-        if (rc)
-            break;
-        rc = rows_walk(s->rows, number, flush_row_write, &d);
-        rc = day_writer_end(d.w, rc, DAY_ROWS, number, err);
+        if (!rc) {
+            rc = rows_walk(s->rows, number, flush_row_write, &d);
+            rc = day_writer_end(d.w, rc, DAY_ROWS, number, err);
+        }
+        rc = flush_failed(f, d.day, rc);
     }
     if (!rc) {
         rows_drop(s->rows, number);
@@ -324,7 +347,7 @@ flush_samples(struct flusher *f, struct err *err)
     rc = flush_sample_days(f);
     for (size_t i = 0; !rc && i < f->day_count; i++)
         if (days_held_samples(f->store->days, f->days[i]) < f->sealed_number)
-            rc = flush_samples_day(f, f->days[i], err);
+            rc = flush_failed(f, f->days[i], flush_samples_day(f, f->days[i], err));
     if (rc) {
         f->store->counters.flush_failures++;
         return rc;

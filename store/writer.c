@@ -137,13 +137,14 @@ writer_register(struct writer *w, struct err *err)
 }
 
 static void
-writer_undo(struct writer *w, int rc)
+writer_undo(struct writer *w, size_t from, size_t end, int rc)
 {
     journal_rollback(w->store->journal);
-    for (size_t i = w->group_count; i-- > 0;) {
+    for (size_t i = end; i-- > from;) {
         struct writer_entry *e = &w->group[i];
         if (e->staged && e->batch->source)
             writer_mark_set(w, e->batch->source, e->batch->epoch, e->mark_before, NULL);
+        e->staged = false;
         e->batch->rc = rc;
         e->batch->result = (struct store_commit_result){0};
     }
@@ -151,16 +152,16 @@ writer_undo(struct writer *w, int rc)
     w->store->counters.failed++;
 }
 
-/* All batches of the group into one transaction. */
+/* Entries [from, end) into one transaction. 0; 1 when all of them were applied before; an error. */
 static int
-writer_commit(struct writer *w)
+writer_commit(struct writer *w, size_t from, size_t end)
 {
     struct journal *j = w->store->journal;
     uint64_t number = journal_next(j);
     size_t staged = 0;
     int rc = journal_begin(j, NULL);
     apply_begin(&w->apply);
-    for (size_t i = 0; !rc && i < w->group_count; i++) {
+    for (size_t i = from; !rc && i < end; i++) {
         struct writer_entry *e = &w->group[i];
         int one = writer_stage(w, e, number + staged, NULL);
         e->batch->rc = one;
@@ -174,7 +175,7 @@ writer_commit(struct writer *w)
         rc = staged ? journal_commit(j, NULL) : 0;
     if (rc || !staged) {
         if (rc)
-            writer_undo(w, rc);
+            writer_undo(w, from, end, rc);
         else
             journal_rollback(j);
         return rc ? rc : 1;
@@ -241,13 +242,36 @@ writer_apply(struct writer *w, struct writer_entry *e)
     w->applied = b->number;
 }
 
+/* Commits entries [from, end) and gives them to memory. */
+static int
+writer_turn(struct writer *w, size_t from, size_t end)
+{
+    int rc = writer_commit(w, from, end);
+    for (size_t i = from; rc == 0 && i < end; i++)
+        if (w->group[i].staged)
+            writer_apply(w, &w->group[i]);
+    return rc;
+}
+
+/* When one batch cannot be stored for a reason of its own, each is tried alone, so that it takes no other along. */
+static int
+writer_turns(struct writer *w)
+{
+    int rc = writer_turn(w, 0, w->group_count);
+    if (rc >= 0 || rc == ERR_FULL || rc == ERR_IO || w->group_count == 1)
+        return rc;
+    for (size_t i = 0; i < w->group_count; i++) {
+        w->group[i] = (struct writer_entry){.batch = w->group[i].batch};
+        if (writer_turn(w, i, i + 1) == 0)
+            rc = 0;
+    }
+    return rc;
+}
+
 static void
 writer_group(struct writer *w)
 {
-    int rc = writer_commit(w);
-    for (size_t i = 0; rc == 0 && i < w->group_count; i++)
-        if (w->group[i].staged)
-            writer_apply(w, &w->group[i]);
+    int rc = writer_turns(w);
     w->row0 = w->apply.row0;
     for (size_t i = 0; rc == 0 && i < w->feed_count; i++)
         if (w->feeds[i].committed)

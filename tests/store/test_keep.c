@@ -455,6 +455,38 @@ a_day_file_that_is_no_database_is_moved_aside(void **state)
 }
 
 static void
+a_day_file_that_breaks_while_open_is_replaced_and_becomes_a_gap(void **state)
+{
+    struct support *f = *state;
+    struct sample at[4];
+    char path[128];
+    struct stat st;
+    for (int i = 0; i < 50; i++)
+        put_event(f->s, SUPPORT_NOW + i, "node:n1", "c", SEVERITY_INFO, "hello");
+    support_put(f->s, "m", "a", SUPPORT_NOW, 1, NULL);
+    assert_int_equal(store_compact(f->s, NULL), 0);
+    support_close(f);
+    support_open(f);                               /* its connections know nothing of the pages yet */
+    snprintf(path, sizeof path, "%s/day-20260921.db", f->folder);
+    FILE *out = fopen(path, "r+");
+    for (long page = 1; page < 40 && fstat(fileno(out), &st) == 0 && page * 8192 < st.st_size; page++) {
+        fseek(out, page * 8192, SEEK_SET);
+        for (int i = 0; i < 64; i++)
+            fputc(0xee, out);
+    }
+    fclose(out);
+    support_put(f->s, "m", "a", SUPPORT_NOW + 1000, 2, NULL);
+    put_event(f->s, SUPPORT_NOW + 1000, "node:n1", "c", SEVERITY_INFO, "after");
+    for (int i = 0; i < 4; i++)                    /* rows, then samples; the flusher's own turn may come between */
+        store_flush(f->s, NULL);
+    assert_int_equal(store_flush(f->s, NULL), 0);
+    assert_true(gap_is_there(f->s, "damaged-file"));
+    assert_int_equal(support_get(f->s, "m", "a", SUPPORT_NOW + 1000, INT64_MAX, at, 4), 1);
+    struct event_query q = {.text = "after"};
+    assert_int_equal(support_events(f->s, &q), 1);
+}
+
+static void
 a_backup_of_a_running_store_is_a_store(void **state)
 {
     struct support *f = *state;
@@ -566,6 +598,7 @@ main(void)
         T(retention_by_size_drops_the_oldest_files),
         T(a_damaged_chunk_event_or_batch_is_found_and_the_rest_is_read),
         T(a_day_file_that_is_no_database_is_moved_aside),
+        T(a_day_file_that_breaks_while_open_is_replaced_and_becomes_a_gap),
         T(a_backup_of_a_running_store_is_a_store),
         T(a_full_disk_is_said_and_overcome),
         T(the_same_source_epoch_and_sequence_changes_nothing_even_after_a_restart),
