@@ -1,4 +1,5 @@
-/* job_diagnosis: asked for by people, some times a day; reads at most JOB_DIAGNOSIS_EVENTS events around the job's end. */
+/* job_diagnosis: asked for by people, some times a day; reads at most JOB_DIAGNOSIS_EVENTS events
+ * around the job's end. */
 #include "analyzer/job_diagnosis.h"
 
 #include "analyzer/diagnosis.h"
@@ -15,17 +16,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_DIAGNOSIS_EVENTS    20000
-#define JOB_DIAGNOSIS_BEFORE_MS (INT64_C(30) * 60000)  /* a cause is seldom older than this at the end of a job */
-#define JOB_DIAGNOSIS_AFTER_MS  (INT64_C(5) * 60000)   /* late reporters: syslog of a dying node, switch counters */
+#define JOB_DIAGNOSIS_EVENTS 20000
+#define JOB_DIAGNOSIS_BEFORE_MS                                                                    \
+    (INT64_C(30) * 60000) /* a cause is seldom older than this at the end of a job */
+#define JOB_DIAGNOSIS_AFTER_MS                                                                     \
+    (INT64_C(5) * 60000) /* late reporters: syslog of a dying node, switch counters */
 #define JOB_DIAGNOSIS_INCIDENTS 1000
 
-/* --- the incident that names it ---------------------------------------------------------------------------- */
+/* --- the incident that names it
+ * ---------------------------------------------------------------------------- */
 
 struct job_diagnosis_best {
     const char *job, *tenant;
     int64_t end_ms;
-    struct doc *doc;        /* the best so far */
+    struct doc *doc; /* the best so far */
     double confidence;
 };
 
@@ -46,12 +50,14 @@ job_diagnosis_incident_cb(void *ctx, const struct catalog_doc *d)
     struct job_diagnosis_best *b = ctx;
     struct doc *doc = NULL;
     int64_t resolved = 0;
-    if (!memmem(d->json, d->json_len, b->job, strlen(b->job)) || doc_parse_json(d->json, d->json_len, "incident", &doc, NULL))
+    if (!memmem(d->json, d->json_len, b->job, strlen(b->job)) ||
+        doc_parse_json(d->json, d->json_len, "incident", &doc, NULL))
         return 0;
     const struct doc_node *n = doc_root(doc);
     const char *end = doc_get_str(n, "resolved", "");
     double confidence = doc_get_real(n, "confidence", 0);
-    bool over = *end && !time_parse(end, &resolved) && resolved < b->end_ms - JOB_DIAGNOSIS_BEFORE_MS;
+    bool over =
+        *end && !time_parse(end, &resolved) && resolved < b->end_ms - JOB_DIAGNOSIS_BEFORE_MS;
     if (job_diagnosis_names(n, b->job) && !over && (!b->doc || confidence > b->confidence)) {
         doc_free(b->doc);
         b->doc = doc;
@@ -65,7 +71,8 @@ job_diagnosis_incident_cb(void *ctx, const struct catalog_doc *d)
 static void
 job_diagnosis_write_incident(const struct doc_node *n, const char *job, struct buf *out)
 {
-    static const char *const members[] = {"verdict", "confidence", "hypotheses", "victims", "window"};
+    static const char *const members[] = {"verdict", "confidence", "hypotheses", "victims",
+                                          "window"};
     struct jsonw w;
     jsonw_init(&w, out);
     jsonw_object(&w);
@@ -82,13 +89,14 @@ job_diagnosis_write_incident(const struct doc_node *n, const char *job, struct b
     jsonw_end_object(&w);
 }
 
-/* --- what the job stands on ------------------------------------------------------------------------------------- */
+/* --- what the job stands on
+ * ------------------------------------------------------------------------------------- */
 
-#define JOB_DIAGNOSIS_NEAR 8   /* relations from a node to the farthest thing that counts */
+#define JOB_DIAGNOSIS_NEAR 8 /* relations from a node to the farthest thing that counts */
 
 struct job_diagnosis_near {
     const struct topo *t;
-    uint8_t *depth;            /* of each entity, 0: not near */
+    uint8_t *depth; /* of each entity, 0: not near */
     topo_id *queue;
     size_t head, tail;
 };
@@ -97,8 +105,9 @@ struct job_diagnosis_near {
 static bool
 job_diagnosis_ends(enum entity_kind k)
 {
-    return k == ENTITY_CLUSTER || k == ENTITY_SWITCH || k == ENTITY_STORAGE || k == ENTITY_RACK || k == ENTITY_PDU ||
-           k == ENTITY_CDU || k == ENTITY_JOB || k == ENTITY_TENANT || k == ENTITY_SUPERPOD;
+    return k == ENTITY_CLUSTER || k == ENTITY_SWITCH || k == ENTITY_STORAGE || k == ENTITY_RACK ||
+           k == ENTITY_PDU || k == ENTITY_CDU || k == ENTITY_JOB || k == ENTITY_TENANT ||
+           k == ENTITY_SUPERPOD;
 }
 
 static void
@@ -132,7 +141,8 @@ job_diagnosis_near_init(struct job_diagnosis_near *n, const struct topo *t, cons
 {
     const struct topo_job *j = topo_job_find(t, job);
     size_t count = topo_count(t) + 1;
-    *n = (struct job_diagnosis_near){.t = t, .depth = calloc(count, 1), .queue = calloc(count, sizeof *n->queue)};
+    *n = (struct job_diagnosis_near){
+        .t = t, .depth = calloc(count, 1), .queue = calloc(count, sizeof *n->queue)};
     if (!n->depth || !n->queue)
         return ERR_NOMEM;
     for (size_t i = 0; j && i < j->node_count; i++)
@@ -151,7 +161,8 @@ job_diagnosis_is_near(const struct job_diagnosis_near *n, const char *entity, co
     return id != TOPO_NONE && n->depth[id];
 }
 
-/* --- reasoned from events ------------------------------------------------------------------------------------ */
+/* --- reasoned from events
+ * ------------------------------------------------------------------------------------ */
 
 struct job_diagnosis_events {
     const struct kb *kb;
@@ -186,8 +197,12 @@ job_diagnosis_event_cb(void *ctx, const struct event *ev, uint64_t id)
     struct symptom *s = n > 0 && (size_t)n < sizeof key ? map_get(e->index, key, (size_t)n) : NULL;
     if (!s) {
         s = &e->at[e->count];
-        *s = (struct symptom){.entity = job_diagnosis_text(e, ev->entity), .entry = entry, .last_ms = ev->time_ms,
-                              .source = job_diagnosis_text(e, ev->source), .node = job_diagnosis_text(e, ev->node), .job = job_diagnosis_text(e, ev->job)};
+        *s = (struct symptom){.entity = job_diagnosis_text(e, ev->entity),
+                              .entry = entry,
+                              .last_ms = ev->time_ms,
+                              .source = job_diagnosis_text(e, ev->source),
+                              .node = job_diagnosis_text(e, ev->node),
+                              .job = job_diagnosis_text(e, ev->job)};
         int rc = map_set(e->index, key, (size_t)n, s, NULL);
         if (rc)
             return rc;
@@ -200,9 +215,12 @@ job_diagnosis_event_cb(void *ctx, const struct event *ev, uint64_t id)
 }
 
 static int
-job_diagnosis_read(struct store *s, const struct job *j, int64_t end_ms, struct job_diagnosis_events *e, struct err *err)
+job_diagnosis_read(struct store *s, const struct job *j, int64_t end_ms,
+                   struct job_diagnosis_events *e, struct err *err)
 {
-    struct event_query q = {.from_ms = end_ms - JOB_DIAGNOSIS_BEFORE_MS, .to_ms = end_ms + JOB_DIAGNOSIS_AFTER_MS, .limit = JOB_DIAGNOSIS_EVENTS};
+    struct event_query q = {.from_ms = end_ms - JOB_DIAGNOSIS_BEFORE_MS,
+                            .to_ms = end_ms + JOB_DIAGNOSIS_AFTER_MS,
+                            .limit = JOB_DIAGNOSIS_EVENTS};
     if (j->start_ms && j->start_ms - 60000 > q.from_ms)
         q.from_ms = j->start_ms - 60000;
     e->arena = arena_new((size_t)128 << 20);
@@ -228,12 +246,13 @@ job_diagnosis_write(const struct diagnosis *d, const char *job, struct buf *out)
 }
 
 static int
-job_diagnosis_reason(struct store *s, const struct kb *kb, const struct job *j, int64_t end_ms, struct buf *out, struct err *err)
+job_diagnosis_reason(struct store *s, const struct kb *kb, const struct job *j, int64_t end_ms,
+                     struct buf *out, struct err *err)
 {
     struct job_diagnosis_events e = {.kb = kb, .job = j->id};
     struct diagnosis *d = NULL;
     char focus[ENTITY_SIZE];
-    struct topo *t = topo_at(s, end_ms - 1000, NULL);   /* while it still ran */
+    struct topo *t = topo_at(s, end_ms - 1000, NULL); /* while it still ran */
     if (!t)
         t = topo_get(s);
     struct world_topo wt = {.topo = t, .now_ms = end_ms};
@@ -259,7 +278,8 @@ job_diagnosis_reason(struct store *s, const struct kb *kb, const struct job *j, 
 }
 
 int
-job_diagnosis(struct store *s, const struct kb *kb, const char *job, const char *tenant, int64_t now_ms, struct buf *out, struct err *err)
+job_diagnosis(struct store *s, const struct kb *kb, const char *job, const char *tenant,
+              int64_t now_ms, struct buf *out, struct err *err)
 {
     struct job j;
     int rc = job_get(s, job, &j, err);
@@ -270,7 +290,10 @@ job_diagnosis(struct store *s, const struct kb *kb, const char *job, const char 
         return err_set(err, ERR_NOTFOUND, "there is no job %s", job);
     }
     struct job_diagnosis_best best = {.job = job, .end_ms = j.end_ms ? j.end_ms : now_ms};
-    struct catalog_query q = {.kind = "incident", .to_ms = best.end_ms + JOB_DIAGNOSIS_AFTER_MS, .from_ms = 1, .limit = JOB_DIAGNOSIS_INCIDENTS};
+    struct catalog_query q = {.kind = "incident",
+                              .to_ms = best.end_ms + JOB_DIAGNOSIS_AFTER_MS,
+                              .from_ms = 1,
+                              .limit = JOB_DIAGNOSIS_INCIDENTS};
     catalog_list(s, &q, job_diagnosis_incident_cb, &best, NULL, NULL);
     if (best.doc)
         job_diagnosis_write_incident(doc_root(best.doc), job, out);

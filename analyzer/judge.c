@@ -291,23 +291,6 @@ judge_job_cb(void *ctx, const char *entity)
         judge_job(ctx, id);
 }
 
-static const char *const judge_paths[] = {
-    "node>job", "gpu>node>job", "nic>node>job", "port>link>nic>node>job", "optic>nic>node>job", "optic>port>link>nic>node>job",
-    "link>nic>node>job", "switch>port>link>nic>node>job", "rack>node>job", "pdu>rack>node>job", "cdu>rack>node>job",
-    "storage>node>job", "rank>job", "nvswitch>node>job"};
-
-static void
-judge_jobs_of(struct judge_jobs *jobs, const struct world *w, const char *entity)
-{
-    enum entity_kind kinds[8];
-    judge_job_cb(jobs, entity);
-    for (size_t i = 0; i < sizeof judge_paths / sizeof *judge_paths; i++) {
-        int n = topo_path_parse(judge_paths[i], kinds, 8);
-        if (n > 1 && kinds[0] == entity_kind_of(entity))
-            w->walk(w->ctx, entity, kinds, (size_t)n, JUDGE_JOBS, judge_job_cb, jobs);
-    }
-}
-
 static void
 judge_jobs_all(struct judge_turn *u, const struct world *w, const struct reason_case *c, struct judge_jobs *jobs)
 {
@@ -317,7 +300,8 @@ judge_jobs_all(struct judge_turn *u, const struct world *w, const struct reason_
     for (size_t i = 0; i < c->symptom_count; i++)
         if (u->symptoms[c->symptoms[i]].job[0])
             judge_job(jobs, u->symptoms[c->symptoms[i]].job);
-    judge_jobs_of(jobs, w, judge_top(c)->entity);
+    judge_job_cb(jobs, judge_top(c)->entity);
+    reason_walk_jobs(w, judge_top(c)->entity, JUDGE_JOBS, judge_job_cb, jobs);
     for (size_t i = 0; i < c->diagnosis->victim_count; i++)
         judge_job_cb(jobs, c->diagnosis->victims[i]);
 }
@@ -454,6 +438,10 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     struct judge_jobs jobs = {0};
     struct judged *d = judge_match(u, c);
     const char *action = NULL, *text = NULL;
+    if (d && d->touched) {         /* a better case of this turn speaks for the incident; this one's symptoms join it */
+        judge_claim(u, d, c);
+        return 0;
+    }
     if (d ? d->resolved_ms && !judge_opens(u, c) : !judge_opens(u, c))
         return 0;
     judge_jobs_all(u, w, c, &jobs);
@@ -487,6 +475,29 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     d->severity = severity;
     d->content = content;
     return judge_write(u, d, c, &jobs, action, text);
+}
+
+/* A line says that something happened, seldom that it is over. When nothing that is measured is wrong any more, the part
+ * reports, and no further sign has come for the calm time, its signs are taken as over; should one come, the incident
+ * reopens. A sign that has a clearing line of its own is given thrice that time for it. */
+static void
+judge_calm(struct judge_turn *u, const struct presence *p)
+{
+    for (size_t i = 0; i < u->j->count; i++) {
+        struct judged *d = &u->j->at[i];
+        const char *entity = strchr(d->root, '\n');
+        bool held = d->resolved_ms || (p && entity && presence_last(p, entity + 1) && !presence_fresh(p, entity + 1, u->now_ms));
+        for (size_t k = 0; k < u->count && !held; k++) {
+            const struct symptom_row *r = u->rows[k];
+            if (r->s.end_ms || strcmp(r->incident, d->id))
+                continue;
+            bool told = r->s.entry->clear_pattern || r->s.entry->clear_event;
+            held = r->ongoing || u->now_ms - r->s.last_ms < (told ? 3 * JUDGE_CALM_MS : JUDGE_CALM_MS);
+        }
+        for (size_t k = 0; k < u->count && !held; k++)
+            if (!u->rows[k]->s.end_ms && !strcmp(u->rows[k]->incident, d->id))
+                u->rows[k]->s.end_ms = u->symptoms[k].end_ms = u->now_ms;
+    }
 }
 
 /* Incidents none of whose symptoms is still there end after the hold; long resolved ones are forgotten. */
@@ -558,8 +569,10 @@ judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct 
         rc = reason_cases(j->cfg->kb, &w, u.symptoms, u.count, &o, &cases);
     for (size_t i = 0; !rc && i < cases.count; i++)
         rc = judge_case(&u, &w, &cases.at[i]);
-    if (!rc)
+    if (!rc) {
+        judge_calm(&u, p);
         rc = judge_quiet(&u);
+    }
     reason_cases_done(&cases);
     free(u.symptoms);
     free(u.rows);

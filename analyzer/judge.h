@@ -8,6 +8,7 @@
 #include "store/topo.h"
 
 #define JUDGE_HOLD_MS 10000        /* all quiet this long before an incident resolves */
+#define JUDGE_CALM_MS 120000       /* what cannot say that it ended (a line, a trap) is over after this long without another sign */
 #define JUDGE_REOPEN_MS 600000     /* the same root within this time reopens the incident instead of paging anew */
 
 struct judge;

@@ -16,6 +16,8 @@
 #define REASON_STRENGTH_MIN 0.03   /* weaker explanations are coincidence */
 #define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
 #define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
+#define REASON_SILENT_JOB 3.0      /* a program's own error was not printed */
+#define REASON_SILENT_SEEN 5.0     /* a part whose telemetry is fresh shows nothing */
 #define REASON_PLACES 0.5          /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
 #define REASON_PLACES_MAX 8        /* alone each would need a rare fault of its own; beyond, they share what made them */
 
@@ -119,6 +121,7 @@ reason_candidate(struct reason *r, const struct kb_entry *e, const char *entity)
         return NULL;
     c->entry = e;
     c->own = reason_seen(r, e->id, entity, &c->own_index);
+    c->observable = !c->own && r->world->observable && r->world->observable(r->world->ctx, entity, e);
     r->candidates[r->candidate_count++] = c;
     return c;
 }
@@ -362,6 +365,21 @@ reason_by_entry(const void *a, const void *b, void *ctx)
     return x->strength > y->strength ? -1 : x->strength < y->strength;
 }
 
+/* What it costs that a cause did not show itself: much where it would have by now (its telemetry is fresh), and for a program,
+ * whose output is read anyway. */
+static double
+reason_silent(const struct reason *r, const struct candidate *c)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < c->explained_count; i++)
+        if (r->symptoms[c->explained[i].symptom].first_ms < first)
+            first = r->symptoms[c->explained[i].symptom].first_ms;
+    if (c->entry->scope == ENTITY_JOB || c->entry->scope == ENTITY_RANK)
+        return REASON_SILENT_JOB;
+    bool due = first != INT64_MAX && first + r->options.sampling_ms + 2 * r->options.blur_ms < r->options.now_ms;
+    return due && c->observable ? REASON_SILENT_SEEN : 0;
+}
+
 /* Score over the symptoms that are not taken yet. */
 void
 reason_score(const struct reason *r, struct candidate *c)
@@ -389,6 +407,8 @@ reason_score(const struct reason *r, struct candidate *c)
     c->seen_places = places;
     if (!c->own || r->taken[c->own_index]) {
         score -= places < 4 ? 5 : 3;      /* its own signal was not seen; many witnesses make up for some of it */
+        if (!c->own)
+            score -= reason_silent(r, c);
         if (places < 2)
             score -= 3;                   /* one witness does not convict somebody unseen */
     } else if (c->entry->role == KB_CASCADE)
@@ -498,8 +518,16 @@ reason_cases(const struct kb *kb, const struct world *w, const struct symptom *s
     if (!out.at)
         rc = ERR_NOMEM;
     struct candidate *best;
-    while (!rc && out.count < n && (best = reason_best(&r)))
+    const struct candidate **firsts = calloc(n + 1, sizeof *firsts);
+    if (!firsts)
+        rc = ERR_NOMEM;
+    while (!rc && out.count < n && (best = reason_best(&r))) {
+        firsts[out.count] = best;
         rc = reason_take(&r, best, &out.at[out.count++]);
+    }
+    if (!rc)
+        rc = reason_kin(&r, firsts, &out);
+    free(firsts);
     reason_done(&r);
     if (rc)
         reason_cases_done(&out);

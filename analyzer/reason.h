@@ -69,4 +69,7 @@ void reason_cases_done(struct reason_cases *c);
 int reason_one(const struct kb *kb, const struct world *w, const struct symptom *s, size_t n, const struct reason_options *o,
                struct diagnosis **ret);
 
+/* The jobs that an entity's failure can hurt: cb for each, as "job:ID", perhaps more than once. */
+void reason_walk_jobs(const struct world *w, const char *entity, size_t max, void (*cb)(void *ctx, const char *job), void *ctx);
+
 #endif

@@ -12,6 +12,7 @@ struct candidate {
     const char *entity;
     const struct symptom *own;     /* its own signal, where it was seen */
     size_t own_index;
+    bool observable;               /* not seen, though telemetry of its entity is fresh */
     struct explained *explained; size_t explained_count, explained_cap;
     double against;                /* log units, for what was due and not seen */
     const struct kb_cause *absent[DIAGNOSIS_MISSING]; size_t absent_count;
@@ -40,5 +41,8 @@ const struct symptom *reason_seen(const struct reason *r, const char *code, cons
 void reason_score(const struct reason *r, struct candidate *c);
 /* The answer with `best` first and its rivals behind, over the symptoms not taken. */
 int reason_answer(const struct reason *r, const struct candidate *best, struct diagnosis **ret);
+
+/* Joins cases that are one fault; `best` are their first candidates, in the same order. */
+int reason_kin(const struct reason *r, const struct candidate **best, struct reason_cases *cases);
 
 #endif

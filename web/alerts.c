@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- receivers ------------------------------------------------------------------------------------------------------- */
+/* --- receivers
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 struct alerts_pending {
     const char *receiver;
@@ -20,7 +22,7 @@ static int
 alerts_pending_cb(void *ctx, const struct catalog_doc *d)
 {
     struct alerts_pending *p = ctx;
-    const char *last = strrchr(d->id, ':');   /* INCIDENT:REVISION:RECEIVER */
+    const char *last = strrchr(d->id, ':'); /* INCIDENT:REVISION:RECEIVER */
     p->count += last && !strcmp(last + 1, p->receiver);
     return 0;
 }
@@ -66,10 +68,12 @@ alerts_test(void *ctx, const struct httpd_request *req, struct httpd_response *r
     char text[600];
     const char *name = httpd_param(req, "name");
     int64_t begin = clock_mono_us();
-    int rc = w->cfg.alert ? alert_test(w->cfg.alert, name, &err) : err_set(&err, ERR_NOTFOUND, "no receiver is named %s", name);
+    int rc = w->cfg.alert ? alert_test(w->cfg.alert, name, &err)
+                          : err_set(&err, ERR_NOTFOUND, "no receiver is named %s", name);
     if (rc == ERR_NOTFOUND)
         return httpd_reply_fail(resp, 404, "not_found", "%s", err.text);
-    snprintf(text, sizeof text, "%s%sin %lld ms", err.text, *err.text ? " " : "", (long long)((clock_mono_us() - begin) / 1000));
+    snprintf(text, sizeof text, "%s%sin %lld ms", err.text, *err.text ? " " : "",
+             (long long)((clock_mono_us() - begin) / 1000));
     jsonw_init(&j, &resp->body);
     jsonw_object(&j);
     jsonw_kbool(&j, "ok", rc == 0);
@@ -78,7 +82,9 @@ alerts_test(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- deliveries ------------------------------------------------------------------------------------------------------ */
+/* --- deliveries
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct alerts_page {
     struct jsonw *j;
@@ -89,7 +95,9 @@ struct alerts_page {
 static int
 alerts_delivery(void *ctx, const struct catalog_doc *d)
 {
-    static const char *const members[] = {"id", "incident", "title", "receiver", "revision", "attempts", "created", "delivered", "error"};
+    static const char *const members[] = {"id",       "incident",  "title",
+                                          "receiver", "revision",  "attempts",
+                                          "created",  "delivered", "error"};
     struct alerts_page *p = ctx;
     struct doc *doc = NULL;
     if (doc_parse_json(d->json, d->json_len, "delivery", &doc, NULL))
@@ -118,7 +126,10 @@ static int
 alerts_deliveries(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct web *w = ctx;
-    struct catalog_query q = {.kind = "outbox", .tenant = web_tenant(req), .key = httpd_query(req, "incident"), .state = httpd_query(req, "state"),
+    struct catalog_query q = {.kind = "outbox",
+                              .tenant = web_tenant(req),
+                              .key = httpd_query(req, "incident"),
+                              .state = httpd_query(req, "state"),
                               .cursor = httpd_query(req, "cursor")};
     struct err err = {0};
     struct jsonw j;
@@ -141,9 +152,12 @@ alerts_deliveries(void *ctx, const struct httpd_request *req, struct httpd_respo
     return 0;
 }
 
-/* --- silences ---------------------------------------------------------------------------------------------------------- */
+/* --- silences
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-static const char *const alerts_matchers[] = {"entity", "node", "rack", "cluster", "job", "tenant", "class", "cause", "severity", NULL};
+static const char *const alerts_matchers[] = {"entity", "node",  "rack",  "cluster",  "job",
+                                              "tenant", "class", "cause", "severity", NULL};
 
 static int64_t
 alerts_time(const struct doc_node *n, const char *key)
@@ -186,7 +200,8 @@ static int
 alerts_silence_list(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct web *w = ctx;
-    struct catalog_query q = {.kind = "silence", .tenant = web_tenant(req), .cursor = httpd_query(req, "cursor")};
+    struct catalog_query q = {
+        .kind = "silence", .tenant = web_tenant(req), .cursor = httpd_query(req, "cursor")};
     struct err err = {0};
     struct jsonw j;
     struct alerts_silences s = {&j, web_now(w)};
@@ -215,7 +230,10 @@ alerts_silence_matchers(const struct doc_node *list, struct jsonw *j, struct err
         while (alerts_matchers[i] && strcmp(alerts_matchers[i], name))
             i++;
         if (!alerts_matchers[i])
-            return err_set(err, ERR_RANGE, "matchers: '%s' is not known; entity, node, rack, cluster, job, tenant, class, cause, severity are", name);
+            return err_set(err, ERR_RANGE,
+                           "matchers: '%s' is not known; entity, node, rack, cluster, job, tenant, "
+                           "class, cause, severity are",
+                           name);
         jsonw_object(j);
         jsonw_kstr(j, "name", name);
         jsonw_kstr(j, "value", doc_get_str(n, "value", ""));
@@ -228,7 +246,8 @@ alerts_silence_matchers(const struct doc_node *list, struct jsonw *j, struct err
 }
 
 static int
-alerts_silence_span(const struct doc_node *n, int64_t now, int64_t *ret_start, int64_t *ret_end, struct err *err)
+alerts_silence_span(const struct doc_node *n, int64_t now, int64_t *ret_start, int64_t *ret_end,
+                    struct err *err)
 {
     const char *start = doc_get_str(n, "start", "");
     *ret_start = now;
@@ -240,10 +259,19 @@ alerts_silence_span(const struct doc_node *n, int64_t now, int64_t *ret_start, i
 }
 
 static int
-alerts_silence_put(struct web *w, const char *id, const char *tenant, int64_t start, const struct buf *json, struct err *err)
+alerts_silence_put(struct web *w, const char *id, const char *tenant, int64_t start,
+                   const struct buf *json, struct err *err)
 {
-    struct catalog_doc d = {.kind = "silence", .id = id, .tenant = tenant, .state = "", .key = "", .time_ms = start, .json = buf_str(json), .json_len = json->len};
-    return json->failed ? err_set(err, ERR_LIMIT, "the silence is too large") : catalog_put(w->cfg.store, &d, err);
+    struct catalog_doc d = {.kind = "silence",
+                            .id = id,
+                            .tenant = tenant,
+                            .state = "",
+                            .key = "",
+                            .time_ms = start,
+                            .json = buf_str(json),
+                            .json_len = json->len};
+    return json->failed ? err_set(err, ERR_LIMIT, "the silence is too large")
+                        : catalog_put(w->cfg.store, &d, err);
 }
 
 static int
@@ -340,12 +368,20 @@ alerts_silence_delete(void *ctx, const struct httpd_request *req, struct httpd_r
 }
 
 const struct route alerts_routes[] = {
-    {"GET", "/api/v1/alerts/receivers", ROLE_VIEWER, alerts_receivers, .help = "Whom incidents go to, and whether that works; secrets are never shown."},
-    {"POST", "/api/v1/alerts/receivers/{name}/test", ROLE_OPERATOR, alerts_test, .help = "Sends a test message now and says what came back."},
-    {"GET", "/api/v1/alerts/deliveries", ROLE_VIEWER, alerts_deliveries, .help = "What was sent, is waiting, or failed; newest first.",
-     .query = "incident=its id; receiver=its name; state=pending, delivered, failed, silenced; limit=1 to 1000; cursor=from a former answer"},
-    {"GET", "/api/v1/alerts/silences", ROLE_VIEWER, alerts_silence_list, .help = "Silences: pending, active and expired.", .query = "limit=1 to 1000; cursor=from a former answer"},
-    {"POST", "/api/v1/alerts/silences", ROLE_OPERATOR, alerts_silence_post, .help = "Silences what all matchers match, from start to end."},
-    {"DELETE", "/api/v1/alerts/silences/{id}", ROLE_OPERATOR, alerts_silence_delete, .help = "Ends a silence now."},
+    {"GET", "/api/v1/alerts/receivers", ROLE_VIEWER, alerts_receivers,
+     .help = "Whom incidents go to, and whether that works; secrets are never shown."},
+    {"POST", "/api/v1/alerts/receivers/{name}/test", ROLE_OPERATOR, alerts_test,
+     .help = "Sends a test message now and says what came back."},
+    {"GET", "/api/v1/alerts/deliveries", ROLE_VIEWER, alerts_deliveries,
+     .help = "What was sent, is waiting, or failed; newest first.",
+     .query = "incident=its id; receiver=its name; state=pending, delivered, failed, silenced; "
+              "limit=1 to 1000; cursor=from a former answer"},
+    {"GET", "/api/v1/alerts/silences", ROLE_VIEWER, alerts_silence_list,
+     .help = "Silences: pending, active and expired.",
+     .query = "limit=1 to 1000; cursor=from a former answer"},
+    {"POST", "/api/v1/alerts/silences", ROLE_OPERATOR, alerts_silence_post,
+     .help = "Silences what all matchers match, from start to end."},
+    {"DELETE", "/api/v1/alerts/silences/{id}", ROLE_OPERATOR, alerts_silence_delete,
+     .help = "Ends a silence now."},
 };
 const size_t alerts_route_count = sizeof alerts_routes / sizeof *alerts_routes;

@@ -1,8 +1,9 @@
 /* auth: who asks: bearer token, Basic with the token as password, or the session's cookie.
  *
- * Load: a request a second a browser, one a fifteen seconds a node; each costs one or two reads by primary key. Guessing
- * is bounded where it could succeed, at passwords: AUTH_TRIES failures a user and address in five minutes, one check at a
- * time, so that a flood takes neither memory nor all processors. Tokens have 256 bits: guessing them needs no bound. */
+ * Load: a request a second a browser, one a fifteen seconds a node; each costs one or two reads by
+ * primary key. Guessing is bounded where it could succeed, at passwords: AUTH_TRIES failures a user
+ * and address in five minutes, one check at a time, so that a flood takes neither memory nor all
+ * processors. Tokens have 256 bits: guessing them needs no bound. */
 #include "web/auth.h"
 
 #include "base/hash.h"
@@ -20,7 +21,7 @@
 #define AUTH_TRIES     10
 #define AUTH_WINDOW_MS 300000
 #define AUTH_SLOTS     1024
-#define AUTH_TOUCH_MS  600000   /* last_used is written at most this often */
+#define AUTH_TOUCH_MS  600000 /* last_used is written at most this often */
 
 struct auth_slot {
     uint64_t who;
@@ -34,9 +35,10 @@ struct auth {
     struct auth_slot slots[AUTH_SLOTS];
 };
 
-/* --- documents ---------------------------------------------------------------------------------------- */
+/* --- documents
+ * ---------------------------------------------------------------------------------------- */
 
-struct auth_doc {   /* a copy of a catalog document, parsed */
+struct auth_doc { /* a copy of a catalog document, parsed */
     struct doc *d;
     const struct doc_node *root;
     char state[32], key[96];
@@ -79,9 +81,11 @@ auth_doc_expired(const struct auth *a, const struct auth_doc *d)
     return t && t <= web_now(a->w);
 }
 
-/* Writes the document again with `member` set to now, unless that was done lately or somebody changed it meanwhile. */
+/* Writes the document again with `member` set to now, unless that was done lately or somebody
+ * changed it meanwhile. */
 static void
-auth_doc_touch(struct auth *a, const char *kind, const char *id, const struct auth_doc *d, const char *member)
+auth_doc_touch(struct auth *a, const char *kind, const char *id, const struct auth_doc *d,
+               const char *member)
 {
     int64_t now = web_now(a->w);
     struct buf out;
@@ -99,15 +103,22 @@ auth_doc_touch(struct auth *a, const char *kind, const char *id, const struct au
     jsonw_ktime(&w, member, now);
     jsonw_end_object(&w);
     struct catalog_change c = {CATALOG_PUT_IF,
-                               {.kind = kind, .id = id, .tenant = doc_get_str(d->root, "tenant", ""), .state = d->state,
-                                .key = d->key, .time_ms = auth_doc_time(d, "created"), .revision = d->revision,
-                                .json = buf_str(&out), .json_len = out.len}};
+                               {.kind = kind,
+                                .id = id,
+                                .tenant = doc_get_str(d->root, "tenant", ""),
+                                .state = d->state,
+                                .key = d->key,
+                                .time_ms = auth_doc_time(d, "created"),
+                                .revision = d->revision,
+                                .json = buf_str(&out),
+                                .json_len = out.len}};
     if (!out.failed)
         catalog_apply(a->w->cfg.store, &c, 1, NULL, NULL);
     buf_done(&out);
 }
 
-/* --- principals ----------------------------------------------------------------------------------------- */
+/* --- principals
+ * ----------------------------------------------------------------------------------------- */
 
 static int
 auth_token_principal(struct auth *a, const char *id, const char *hash, struct principal *ret)
@@ -122,8 +133,12 @@ auth_token_principal(struct auth *a, const char *id, const char *hash, struct pr
                  ? 0
                  : ERR_DENIED;
     if (!rc) {
-        *ret = (struct principal){.who.role = (enum role)role, .join = role == ROLE_AGENT && !*node};
-        str_copy(ret->who.name, sizeof ret->who.name, *node ? node : ret->join ? "" : doc_get_str(d.root, "name", id));
+        *ret =
+            (struct principal){.who.role = (enum role)role, .join = role == ROLE_AGENT && !*node};
+        str_copy(ret->who.name, sizeof ret->who.name,
+                 *node       ? node
+                 : ret->join ? ""
+                             : doc_get_str(d.root, "name", id));
         str_copy(ret->who.tenant, sizeof ret->who.tenant, doc_get_str(d.root, "tenant", ""));
         snprintf(ret->id, sizeof ret->id, "token:%s", id);
         auth_doc_touch(a, "token", id, &d, "last_used");
@@ -159,7 +174,8 @@ auth_principal(struct auth *a, const char *id, struct principal *ret)
     return str_prefix(id, "token:") ? auth_token_principal(a, id + 6, NULL, ret) : ERR_DENIED;
 }
 
-/* The id that a token's hash gives; the admin's and the agents' have ids of their own and are found by key. */
+/* The id that a token's hash gives; the admin's and the agents' have ids of their own and are found
+ * by key. */
 static int
 auth_key_take(void *ctx, const struct catalog_doc *d)
 {
@@ -190,7 +206,8 @@ auth_slot_of(struct auth *a, const char *peer, const char *user, int64_t now)
     return s;
 }
 
-/* Counts a failure before the password is looked at: checks that run side by side share the bound. */
+/* Counts a failure before the password is looked at: checks that run side by side share the bound.
+ */
 static bool
 auth_may_try(struct auth *a, const char *peer, const char *user)
 {
@@ -211,7 +228,8 @@ auth_tried_well(struct auth *a, const char *peer, const char *user)
 }
 
 int
-auth_by_password(struct auth *a, const char *peer, const char *user, const char *password, struct principal *ret)
+auth_by_password(struct auth *a, const char *peer, const char *user, const char *password,
+                 struct principal *ret)
 {
     struct auth_doc d = {0};
     if (!*user || strlen(password) > 1024)
@@ -248,11 +266,14 @@ auth_by_code(struct auth *a, const char *code, struct principal *ret)
     return rc ? ERR_DENIED : 0;
 }
 
-/* --- making ---------------------------------------------------------------------------------------------- */
+/* --- making
+ * ---------------------------------------------------------------------------------------------- */
 
-/* {"principal":..., "created":..., "expires":...} under the hash of a secret, kinds session and signin. */
+/* {"principal":..., "created":..., "expires":...} under the hash of a secret, kinds session and
+ * signin. */
 static int
-auth_ticket(struct auth *a, const char *kind, const char *principal, int64_t life_ms, const char *secret, struct err *err)
+auth_ticket(struct auth *a, const char *kind, const char *principal, int64_t life_ms,
+            const char *secret, struct err *err)
 {
     char hash[SECRET_HASH_SIZE];
     int64_t now = web_now(a->w);
@@ -266,9 +287,16 @@ auth_ticket(struct auth *a, const char *kind, const char *principal, int64_t lif
     jsonw_ktime(&w, "created", now);
     jsonw_ktime(&w, "expires", now + life_ms);
     jsonw_end_object(&w);
-    struct catalog_doc d = {.kind = kind, .id = hash, .tenant = "", .state = "active", .key = principal, .time_ms = now + life_ms,
-                            .json = buf_str(&out), .json_len = out.len};
-    int rc = out.failed ? err_set(err, ERR_NOMEM, "no memory") : catalog_put(a->w->cfg.store, &d, err);
+    struct catalog_doc d = {.kind = kind,
+                            .id = hash,
+                            .tenant = "",
+                            .state = "active",
+                            .key = principal,
+                            .time_ms = now + life_ms,
+                            .json = buf_str(&out),
+                            .json_len = out.len};
+    int rc =
+        out.failed ? err_set(err, ERR_NOMEM, "no memory") : catalog_put(a->w->cfg.store, &d, err);
     buf_done(&out);
     return rc;
 }
@@ -292,7 +320,8 @@ static void
 auth_ticket_sweep(struct auth *a, const char *kind)
 {
     struct auth_old *o = calloc(1, sizeof *o);
-    struct catalog_query q = {.kind = kind, .from_ms = 1, .to_ms = web_now(a->w), .limit = 64, .ascending = true};
+    struct catalog_query q = {
+        .kind = kind, .from_ms = 1, .to_ms = web_now(a->w), .limit = 64, .ascending = true};
     if (!o)
         return;
     if (catalog_list(a->w->cfg.store, &q, auth_old_take, o, NULL, NULL) > 0)
@@ -337,7 +366,8 @@ web_signin_code(struct web *w, const char *who, char out[80], struct err *err)
 }
 
 int
-auth_token_make(struct auth *a, const struct token_spec *spec, char ret_token[64], char ret_id[64], struct err *err)
+auth_token_make(struct auth *a, const struct token_spec *spec, char ret_token[64], char ret_id[64],
+                struct err *err)
 {
     char hash[SECRET_HASH_SIZE];
     struct buf out;
@@ -363,17 +393,24 @@ auth_token_make(struct auth *a, const struct token_spec *spec, char ret_token[64
     jsonw_ktime(&w, "expires", spec->expires_ms);
     jsonw_ktime(&w, "last_used", 0);
     jsonw_end_object(&w);
-    struct catalog_doc d = {.kind = "token", .id = ret_id, .tenant = spec->tenant ? spec->tenant : "", .state = "active", .key = hash,
-                            .time_ms = now, .json = buf_str(&out), .json_len = out.len};
+    struct catalog_doc d = {.kind = "token",
+                            .id = ret_id,
+                            .tenant = spec->tenant ? spec->tenant : "",
+                            .state = "active",
+                            .key = hash,
+                            .time_ms = now,
+                            .json = buf_str(&out),
+                            .json_len = out.len};
     rc = out.failed ? err_set(err, ERR_NOMEM, "no memory") : catalog_put(a->w->cfg.store, &d, err);
     buf_done(&out);
     return rc;
 }
 
-/* --- first start -------------------------------------------------------------------------------------------- */
+/* --- first start
+ * -------------------------------------------------------------------------------------------- */
 
-/* The admin's token lies in the state folder (0600). Made once; a file that is there already, from a folder that was
- * carried over, is taken. A token that an admin revoked stays revoked. */
+/* The admin's token lies in the state folder (0600). Made once; a file that is there already, from
+ * a folder that was carried over, is taken. A token that an admin revoked stays revoked. */
 static int
 auth_first_start(struct auth *a, struct err *err)
 {
@@ -396,7 +433,8 @@ auth_first_start(struct auth *a, struct err *err)
             snprintf(token, sizeof token, "%.*s", (int)n, buf_str(&text));
         buf_done(&text);
         if (!fits)
-            return err_set(err, ERR_SYNTAX, "%s holds no token: remove the file and start again", path);
+            return err_set(err, ERR_SYNTAX, "%s holds no token: remove the file and start again",
+                           path);
     }
     struct token_spec spec = {.id = "admin", .name = "admin", .role = ROLE_ADMIN};
     int rc = auth_token_make(a, &spec, token, id, err);
@@ -438,13 +476,15 @@ auth_free(struct auth *a)
     free(a);
 }
 
-/* --- each request --------------------------------------------------------------------------------------------- */
+/* --- each request
+ * --------------------------------------------------------------------------------------------- */
 
 /* The password of "Basic BASE64(user:password)" (RFC 7617), which is the token. */
 static bool
 auth_basic(const char *text, char *out, size_t size)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char plain[512];
     size_t n = 0;
     uint32_t bits = 0;
@@ -468,14 +508,16 @@ auth_basic(const char *text, char *out, size_t size)
 }
 
 static int
-auth_cookie(struct auth *a, const struct httpd_request *req, const char *cookie, struct principal *ret)
+auth_cookie(struct auth *a, const struct httpd_request *req, const char *cookie,
+            struct principal *ret)
 {
     char hash[SECRET_HASH_SIZE];
     struct auth_doc d;
     secret_hash(cookie, hash);
     if (auth_doc_get(a, "session", hash, &d))
         return ERR_DENIED;
-    int rc = auth_doc_expired(a, &d) ? ERR_DENIED : auth_principal(a, doc_get_str(d.root, "principal", ""), ret);
+    int rc = auth_doc_expired(a, &d) ? ERR_DENIED
+                                     : auth_principal(a, doc_get_str(d.root, "principal", ""), ret);
     doc_free(d.d);
     const char *with = httpd_header(req, "X-Requested-With");
     bool reads = !strcmp(req->method, "GET") || !strcmp(req->method, "HEAD");

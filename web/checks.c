@@ -1,4 +1,5 @@
-/* checks: profiles, what a run would do, runs, their reports. A run takes milliseconds to a second and answers at once. */
+/* checks: profiles, what a run would do, runs, their reports. A run takes milliseconds to a second
+ * and answers at once. */
 #include "analyzer/check.h"
 
 #include "base/hostlist.h"
@@ -11,16 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- profiles ---------------------------------------------------------------------------------------------------- */
+/* --- profiles
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct checks_profile {
     const char *name, *en, *zh, *about_en, *about_zh;
 };
 
 static const struct checks_profile checks_profiles[] = {
-    {"prejob", "Before a job", "作业前检查", "Exactly the nodes that a job will use: what would stop or slow it. For a scheduler's prolog.",
+    {"prejob", "Before a job", "作业前检查",
+     "Exactly the nodes that a job will use: what would stop or slow it. For a scheduler's prolog.",
      "只检查作业将使用的节点,找出会中断或拖慢作业的问题,供调度器 prolog 调用。"},
-    {"full", "Whole environment", "全面体检", "Hardware, software, configuration and performance of everything, with an outlier list.",
+    {"full", "Whole environment", "全面体检",
+     "Hardware, software, configuration and performance of everything, with an outlier list.",
      "全面检查硬件、软件、配置与性能,并列出离群项。"},
 };
 
@@ -84,17 +89,23 @@ checks_profile_list(void *ctx, const struct httpd_request *req, struct httpd_res
     return 0;
 }
 
-/* --- scope --------------------------------------------------------------------------------------------------------- */
+/* --- scope
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 /* A tenant checks its own jobs, nothing else. */
 static int
-checks_request(struct web *w, const struct httpd_request *req, const struct doc_node *n, struct check_request *ret, struct err *err)
+checks_request(struct web *w, const struct httpd_request *req, const struct doc_node *n,
+               struct check_request *ret, struct err *err)
 {
     const struct doc_node *scope = doc_get(n, "scope"), *text = doc_get(n, "profile_text");
     struct job job;
-    *ret = (struct check_request){.profile = doc_get_str(n, "profile", "full"), .job = doc_get_str(scope, "job", NULL),
-                                  .nodes = doc_get_str(scope, "nodes", NULL), .cluster = doc_get_str(scope, "cluster", NULL),
-                                  .tenant = req->who.tenant, .who = req->who.name};
+    *ret = (struct check_request){.profile = doc_get_str(n, "profile", "full"),
+                                  .job = doc_get_str(scope, "job", NULL),
+                                  .nodes = doc_get_str(scope, "nodes", NULL),
+                                  .cluster = doc_get_str(scope, "cluster", NULL),
+                                  .tenant = req->who.tenant,
+                                  .who = req->who.name};
     if (text && text->kind == DOC_STR) {
         ret->profile_text = text->str;
         ret->profile_len = text->len;
@@ -114,7 +125,7 @@ checks_request(struct web *w, const struct httpd_request *req, const struct doc_
 
 struct checks_scope {
     struct topo *t;
-    uint8_t *in;               /* of each entity */
+    uint8_t *in; /* of each entity */
     size_t counts[ENTITY_KINDS];
 };
 
@@ -133,8 +144,12 @@ static void
 checks_scope_node(struct checks_scope *s, topo_id node)
 {
     static const enum entity_kind paths[][5] = {
-        {ENTITY_NODE, ENTITY_GPU}, {ENTITY_NODE, ENTITY_NIC}, {ENTITY_NODE, ENTITY_NIC, ENTITY_OPTIC}, {ENTITY_NODE, ENTITY_NIC, ENTITY_LINK},
-        {ENTITY_NODE, ENTITY_NIC, ENTITY_LINK, ENTITY_PORT}, {ENTITY_NODE, ENTITY_NIC, ENTITY_LINK, ENTITY_PORT, ENTITY_OPTIC}};
+        {ENTITY_NODE, ENTITY_GPU},
+        {ENTITY_NODE, ENTITY_NIC},
+        {ENTITY_NODE, ENTITY_NIC, ENTITY_OPTIC},
+        {ENTITY_NODE, ENTITY_NIC, ENTITY_LINK},
+        {ENTITY_NODE, ENTITY_NIC, ENTITY_LINK, ENTITY_PORT},
+        {ENTITY_NODE, ENTITY_NIC, ENTITY_LINK, ENTITY_PORT, ENTITY_OPTIC}};
     checks_scope_take(s, node);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         size_t n = 0;
@@ -153,16 +168,19 @@ checks_scope_hosts(struct checks_scope *s, const char *hosts, struct err *err)
     if (rc)
         return rc;
     for (size_t i = 0; i < l.count; i++) {
-        topo_id id = entity_format(entity, ENTITY_NODE, l.names[i], NULL) ? TOPO_NONE : topo_find(s->t, entity);
+        topo_id id = entity_format(entity, ENTITY_NODE, l.names[i], NULL) ? TOPO_NONE
+                                                                          : topo_find(s->t, entity);
         if (id != TOPO_NONE)
             checks_scope_node(s, id);
     }
     hostlist_done(&l);
-    return s->counts[ENTITY_NODE] ? 0 : err_set(err, ERR_RANGE, "scope: none of these nodes is known");
+    return s->counts[ENTITY_NODE] ? 0
+                                  : err_set(err, ERR_RANGE, "scope: none of these nodes is known");
 }
 
 static int
-checks_scope_fill(struct web *w, struct checks_scope *s, const struct check_request *r, struct err *err)
+checks_scope_fill(struct web *w, struct checks_scope *s, const struct check_request *r,
+                  struct err *err)
 {
     struct job job;
     size_t n;
@@ -184,14 +202,16 @@ checks_scope_fill(struct web *w, struct checks_scope *s, const struct check_requ
 }
 
 static void
-checks_plan_write(struct jsonw *j, const struct checks_scope *s, const struct check_request *r, const struct doc_node *table)
+checks_plan_write(struct jsonw *j, const struct checks_scope *s, const struct check_request *r,
+                  const struct doc_node *table)
 {
     bool used[ENTITY_KINDS] = {0};
     size_t rows = 0, work = 0;
     for (const struct doc_node *n = table ? table->first : NULL; n; n = n->next)
         if (checks_in(n, r->profile)) {
             for (int k = 1; k < ENTITY_KINDS; k++)
-                if (!strcmp(entity_kind_row((enum entity_kind)k)->word, doc_get_str(n, "kind", ""))) {
+                if (!strcmp(entity_kind_row((enum entity_kind)k)->word,
+                            doc_get_str(n, "kind", ""))) {
                     used[k] = true;
                     work += s->counts[k];
                 }
@@ -206,9 +226,11 @@ checks_plan_write(struct jsonw *j, const struct checks_scope *s, const struct ch
             jsonw_kint(j, entity_kind_row((enum entity_kind)k)->word, (int64_t)s->counts[k]);
     jsonw_end_object(j);
     jsonw_kint(j, "checks", (int64_t)rows);
-    jsonw_kint(j, "duration_ms", (int64_t)(20 + work / 500)); /* about two microseconds an entity and check */
+    jsonw_kint(j, "duration_ms",
+               (int64_t)(20 + work / 500)); /* about two microseconds an entity and check */
     jsonw_kstr(j, "impact", "none");
-    jsonw_ktext(j, "impact_text", "Reads stored telemetry only; running jobs notice nothing.", "只读取已存数据,不影响运行中的作业。");
+    jsonw_ktext(j, "impact_text", "Reads stored telemetry only; running jobs notice nothing.",
+                "只读取已存数据,不影响运行中的作业。");
     jsonw_end_object(j);
 }
 
@@ -242,7 +264,9 @@ checks_plan(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- runs ------------------------------------------------------------------------------------------------------------ */
+/* --- runs
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 checks_run(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
@@ -267,11 +291,13 @@ struct checks_page {
     bool items;
 };
 
-/* Without items the row ends before "summary", the first of the long members, which the report writes last. */
+/* Without items the row ends before "summary", the first of the long members, which the report
+ * writes last. */
 static int
 checks_row(void *ctx, const struct catalog_doc *d)
 {
-    static const char tail[] = ",\"summary\":[", rest[] = ",\"summary\":[],\"previous\":null,\"items\":[]}";
+    static const char tail[] = ",\"summary\":[",
+                      rest[] = ",\"summary\":[],\"previous\":null,\"items\":[]}";
     struct checks_page *p = ctx;
     const char *cut = p->items ? NULL : memmem(d->json, d->json_len, tail, sizeof tail - 1);
     struct buf row;
@@ -293,7 +319,8 @@ checks_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
 {
     struct web *w = ctx;
     const char *items = httpd_query(req, "items");
-    struct catalog_query q = {.kind = "check", .tenant = web_tenant(req), .cursor = httpd_query(req, "cursor")};
+    struct catalog_query q = {
+        .kind = "check", .tenant = web_tenant(req), .cursor = httpd_query(req, "cursor")};
     struct err err = {0};
     struct jsonw j;
     struct checks_page p = {&j, !items || strcmp(items, "0")};
@@ -309,7 +336,9 @@ checks_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- one report -------------------------------------------------------------------------------------------------------- */
+/* --- one report
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 struct checks_report {
     const struct httpd_request *req;
@@ -372,9 +401,11 @@ static const struct {
 };
 
 static int
-checks_answer(const struct checks_report *r, const struct httpd_request *req, struct httpd_response *resp, struct err *err)
+checks_answer(const struct checks_report *r, const struct httpd_request *req,
+              struct httpd_response *resp, struct err *err)
 {
-    const char *format = httpd_query(req, "format"), *lang = httpd_query(req, "lang"), *problems = httpd_query(req, "problems");
+    const char *format = httpd_query(req, "format"), *lang = httpd_query(req, "lang"),
+               *problems = httpd_query(req, "problems");
     const char *download = httpd_query(req, "download");
     char name[320];
     size_t i = 0, n = sizeof checks_formats / sizeof *checks_formats;
@@ -384,7 +415,8 @@ checks_answer(const struct checks_report *r, const struct httpd_request *req, st
         return err_set(err, ERR_RANGE, "format: json, csv, html, junit, text or nagios are needed");
     resp->content_type = checks_formats[i].type;
     if (download && !strcmp(download, "1")) {
-        snprintf(name, sizeof name, "attachment; filename=\"check-%.200s.%s\"", httpd_param(req, "id"), checks_formats[i].ending);
+        snprintf(name, sizeof name, "attachment; filename=\"check-%.200s.%s\"",
+                 httpd_param(req, "id"), checks_formats[i].ending);
         httpd_reply_header(resp, "Content-Disposition", name);
     }
     if (i == 0 && problems && !strcmp(problems, "1"))
@@ -392,8 +424,10 @@ checks_answer(const struct checks_report *r, const struct httpd_request *req, st
     if (i == 0)
         return buf_append(&resp->body, r->json, r->len);
     if (!strcmp(checks_formats[i].format, "html"))
-        httpd_reply_header(resp, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox");
-    return check_render(r->json, r->len, format, lang && !strcmp(lang, "zh") ? "zh" : "en", &resp->body, err);
+        httpd_reply_header(resp, "Content-Security-Policy",
+                           "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox");
+    return check_render(r->json, r->len, format, lang && !strcmp(lang, "zh") ? "zh" : "en",
+                        &resp->body, err);
 }
 
 static int
@@ -413,11 +447,18 @@ checks_get(void *ctx, const struct httpd_request *req, struct httpd_response *re
 }
 
 const struct route checks_routes[] = {
-    {"GET", "/api/v1/checks/profiles", ROLE_VIEWER, checks_profile_list, .help = "The profiles and the checks each holds."},
-    {"POST", "/api/v1/checks/plan", ROLE_OPERATOR, checks_plan, .help = "Says what a check would look at; runs nothing.", .body_max = (size_t)4 << 20},
-    {"POST", "/api/v1/checks", ROLE_OPERATOR, checks_run, .help = "Runs a check of a job's nodes, of named nodes, or of the cluster, and answers its report.", .body_max = (size_t)4 << 20},
-    {"GET", "/api/v1/checks", ROLE_VIEWER, checks_list, .help = "Past runs, newest first.", .query = "items=0 leaves items and summary out; limit=1 to 1000; cursor=from a former answer"},
+    {"GET", "/api/v1/checks/profiles", ROLE_VIEWER, checks_profile_list,
+     .help = "The profiles and the checks each holds."},
+    {"POST", "/api/v1/checks/plan", ROLE_OPERATOR, checks_plan,
+     .help = "Says what a check would look at; runs nothing.", .body_max = (size_t)4 << 20},
+    {"POST", "/api/v1/checks", ROLE_OPERATOR, checks_run,
+     .help = "Runs a check of a job's nodes, of named nodes, or of the cluster, and answers its "
+             "report.",
+     .body_max = (size_t)4 << 20},
+    {"GET", "/api/v1/checks", ROLE_VIEWER, checks_list, .help = "Past runs, newest first.",
+     .query = "items=0 leaves items and summary out; limit=1 to 1000; cursor=from a former answer"},
     {"GET", "/api/v1/checks/{id}", ROLE_VIEWER, checks_get, .help = "The report of a run.",
-     .query = "problems=1 leaves out what passed; format=json, csv, html, junit, text, nagios; lang=en or zh; download=1 as a file"},
+     .query = "problems=1 leaves out what passed; format=json, csv, html, junit, text, nagios; "
+              "lang=en or zh; download=1 as a file"},
 };
 const size_t checks_route_count = sizeof checks_routes / sizeof *checks_routes;

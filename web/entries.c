@@ -16,7 +16,7 @@
 struct entries {
     struct web *w;
     pthread_rwlock_t lock;
-    struct kb *own;   /* NULL: the one of the start */
+    struct kb *own; /* NULL: the one of the start */
 };
 
 int
@@ -69,7 +69,9 @@ entries_reload(struct entries *e, struct err *err)
     return 0;
 }
 
-/* --- search ------------------------------------------------------------------------------------------------------ */
+/* --- search
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int
 entries_by_id(const void *a, const void *b)
@@ -162,8 +164,11 @@ entries_one(void *ctx, const struct httpd_request *req, struct httpd_response *r
 }
 
 const struct route entries_routes[] = {
-    {"GET", "/api/v1/kb", ROLE_VIEWER, entries_list, .help = "Searches the knowledge base in both languages; all entries by id without words.",
-     .query = "q=words, an id or a code; class=of the cause; origin=builtin or site; limit=1 to 1000; cursor=from a former answer"},
-    {"GET", "/api/v1/kb/{id}", ROLE_VIEWER, entries_one, .help = "One entry, by id or by a vendor's code."},
+    {"GET", "/api/v1/kb", ROLE_VIEWER, entries_list,
+     .help = "Searches the knowledge base in both languages; all entries by id without words.",
+     .query = "q=words, an id or a code; class=of the cause; origin=builtin or site; limit=1 to "
+              "1000; cursor=from a former answer"},
+    {"GET", "/api/v1/kb/{id}", ROLE_VIEWER, entries_one,
+     .help = "One entry, by id or by a vendor's code."},
 };
 const size_t entries_route_count = sizeof entries_routes / sizeof *entries_routes;

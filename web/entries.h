@@ -1,4 +1,5 @@
-/* entries: the knowledge base as the web sees it: that of the start, or with the site entries saved since. */
+/* entries: the knowledge base as the web sees it: that of the start, or with the site entries saved
+ * since. */
 #ifndef WEB_ENTRIES_H
 #define WEB_ENTRIES_H
 

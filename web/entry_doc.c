@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const entry_doc_roles[] = {[KB_ROOT] = "root", [KB_CASCADE] = "cascade", [KB_CONFIRMATION] = "confirmation"};
-static const char *const entry_doc_kinds[] = {[KB_SIGNAL_LOG] = "log", [KB_SIGNAL_METRIC] = "metric", [KB_SIGNAL_TRAP] = "trap",
-                                              [KB_SIGNAL_DELTA] = "delta", [KB_SIGNAL_CODE] = "code"};
+static const char *const entry_doc_roles[] = {
+    [KB_ROOT] = "root", [KB_CASCADE] = "cascade", [KB_CONFIRMATION] = "confirmation"};
+static const char *const entry_doc_kinds[] = {[KB_SIGNAL_LOG] = "log",
+                                              [KB_SIGNAL_METRIC] = "metric",
+                                              [KB_SIGNAL_TRAP] = "trap",
+                                              [KB_SIGNAL_DELTA] = "delta",
+                                              [KB_SIGNAL_CODE] = "code"};
 
 static void
 entry_doc_path(const struct kb_cause *c, struct buf *out)
@@ -19,7 +23,9 @@ entry_doc_path(const struct kb_cause *c, struct buf *out)
         buf_printf(out, "%s%s", i ? ">" : "", entity_kind_row(c->path[i])->word);
 }
 
-/* --- YAML ------------------------------------------------------------------------------------------------------ */
+/* --- YAML
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 void
 entry_doc_scalar(struct buf *out, const char *s)
@@ -80,7 +86,8 @@ entry_doc_yaml_signal(struct buf *out, const struct kb_signal *s)
         buf_printf(out, "        oid: %s\n", s->oid);
         break;
     case KB_SIGNAL_DELTA:
-        buf_printf(out, "        metric: %s\n        over: %s\n        above: %g\n", s->metric, duration_format(s->over_ms, text), s->above);
+        buf_printf(out, "        metric: %s\n        over: %s\n        above: %g\n", s->metric,
+                   duration_format(s->over_ms, text), s->above);
         break;
     case KB_SIGNAL_CODE:
         buf_puts(out, "        is: ");
@@ -100,8 +107,8 @@ entry_doc_yaml_causes(const struct kb_entry *e, struct buf *out)
         const struct kb_cause *c = &e->causes[i];
         buf_printf(out, "    - {symptom: %s, path: ", c->symptom);
         entry_doc_path(c, out);
-        buf_printf(out, ", probability: %g, delay: [%s, %s]}\n", c->probability, duration_format(c->delay_min_ms, from),
-                   duration_format(c->delay_max_ms, to));
+        buf_printf(out, ", probability: %g, delay: [%s, %s]}\n", c->probability,
+                   duration_format(c->delay_min_ms, from), duration_format(c->delay_max_ms, to));
     }
 }
 
@@ -155,8 +162,9 @@ entry_doc_yaml_sources(const struct kb_entry *e, struct buf *out)
 void
 entry_doc_yaml(const struct kb_entry *e, struct buf *out)
 {
-    buf_printf(out, "- id: %s\n  class: %s\n  scope: %s\n  role: %s\n  severity: %s\n  prior: %g\n", e->id, e->class_name,
-               entity_kind_row(e->scope)->word, entry_doc_roles[e->role], severity_word(e->severity), e->prior);
+    buf_printf(out, "- id: %s\n  class: %s\n  scope: %s\n  role: %s\n  severity: %s\n  prior: %g\n",
+               e->id, e->class_name, entity_kind_row(e->scope)->word, entry_doc_roles[e->role],
+               severity_word(e->severity), e->prior);
     entry_doc_text(out, "  ", "title", e->title.en, e->title.zh);
     entry_doc_text(out, "  ", "description", e->description.en, e->description.zh);
     if (e->action_count)
@@ -177,7 +185,9 @@ entry_doc_yaml(const struct kb_entry *e, struct buf *out)
     entry_doc_yaml_sources(e, out);
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------------------ */
+/* --- JSON
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void
 entry_doc_texts(struct jsonw *w, const char *key, const char *const *lines)
@@ -194,10 +204,13 @@ static void
 entry_doc_signal_text(const struct kb_signal *s, char *out, size_t size)
 {
     char over[TIME_TEXT_SIZE];
-    const char *text = s->kind == KB_SIGNAL_LOG ? s->pattern : s->kind == KB_SIGNAL_METRIC ? s->expr
-                     : s->kind == KB_SIGNAL_TRAP ? s->oid : s->code;
+    const char *text = s->kind == KB_SIGNAL_LOG      ? s->pattern
+                       : s->kind == KB_SIGNAL_METRIC ? s->expr
+                       : s->kind == KB_SIGNAL_TRAP   ? s->oid
+                                                     : s->code;
     if (s->kind == KB_SIGNAL_DELTA)
-        snprintf(out, size, "%s > %g over %s", s->metric, s->above, duration_format(s->over_ms, over));
+        snprintf(out, size, "%s > %g over %s", s->metric, s->above,
+                 duration_format(s->over_ms, over));
     else
         snprintf(out, size, "%s", text ? text : "");
 }
@@ -237,7 +250,8 @@ entry_doc_causes(struct jsonw *w, const struct kb *kb, const struct kb_entry *e)
         const struct kb_cause *c = &e->causes[i];
         buf_reset(&path);
         entry_doc_path(c, &path);
-        snprintf(delay, sizeof delay, "%s-%s", duration_format(c->delay_min_ms, from), duration_format(c->delay_max_ms, to));
+        snprintf(delay, sizeof delay, "%s-%s", duration_format(c->delay_min_ms, from),
+                 duration_format(c->delay_max_ms, to));
         jsonw_object(w);
         jsonw_kstr(w, "symptom", c->symptom);
         jsonw_kstr(w, "path", buf_str(&path));

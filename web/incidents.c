@@ -9,12 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INCIDENTS_LOOKED 20000 /* rows one request reads at most when a filter keeps few of them */
+#define INCIDENTS_LOOKED 20000 /* rows one request reads at most when a filter keeps few of them   \
+                                */
 
-/* --- filters ------------------------------------------------------------------------------------------------ */
+/* --- filters
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct incidents_filter {
-    const char *severity, *entity, *job, *class_name; /* NULL or "": any; severity and class are lists by comma */
+    const char *severity, *entity, *job,
+        *class_name; /* NULL or "": any; severity and class are lists by comma */
 };
 
 struct incidents_page {
@@ -51,7 +55,8 @@ static bool
 incidents_concerns(const struct doc_node *n, const char *entity)
 {
     const struct doc_node *hypotheses = doc_get(n, "hypotheses");
-    if (!strcmp(doc_get_str(n, "entity", ""), entity) || incidents_holds(doc_get(n, "victims"), entity))
+    if (!strcmp(doc_get_str(n, "entity", ""), entity) ||
+        incidents_holds(doc_get(n, "victims"), entity))
         return true;
     for (const struct doc_node *h = hypotheses ? hypotheses->first : NULL; h; h = h->next) {
         const struct doc_node *evidence = doc_get(h, "evidence");
@@ -68,7 +73,8 @@ static bool
 incidents_keep(const struct incidents_filter *f, const struct catalog_doc *d)
 {
     struct doc *doc = NULL;
-    bool any = (f->severity && *f->severity) || (f->entity && *f->entity) || (f->job && *f->job) || (f->class_name && *f->class_name);
+    bool any = (f->severity && *f->severity) || (f->entity && *f->entity) || (f->job && *f->job) ||
+               (f->class_name && *f->class_name);
     if (!any)
         return true;
     if (doc_parse_json(d->json, d->json_len, "incident", &doc, NULL))
@@ -106,9 +112,11 @@ incidents_states(const char *list, char *out, size_t size)
     return out;
 }
 
-/* Pages are read until `limit` rows were kept: each reads as many rows as are still wanted, so that none is lost. */
+/* Pages are read until `limit` rows were kept: each reads as many rows as are still wanted, so that
+ * none is lost. */
 static int
-incidents_pages(struct web *w, struct catalog_query *q, struct incidents_page *p, size_t limit, char next[256], struct err *err)
+incidents_pages(struct web *w, struct catalog_query *q, struct incidents_page *p, size_t limit,
+                char next[256], struct err *err)
 {
     char cursor[256];
     size_t looked = 0;
@@ -127,10 +135,15 @@ static int
 incidents_list(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct web *w = ctx;
-    struct incidents_filter f = {httpd_query(req, "severity"), httpd_query(req, "entity"), httpd_query(req, "job"), httpd_query(req, "class")};
+    struct incidents_filter f = {httpd_query(req, "severity"), httpd_query(req, "entity"),
+                                 httpd_query(req, "job"), httpd_query(req, "class")};
     char states[128], next[256] = "";
-    struct catalog_query q = {.kind = "incident", .tenant = web_tenant(req), .text = httpd_query(req, "q"),
-                              .state = incidents_states(httpd_query(req, "state"), states, sizeof states), .cursor = httpd_query(req, "cursor")};
+    struct catalog_query q = {
+        .kind = "incident",
+        .tenant = web_tenant(req),
+        .text = httpd_query(req, "q"),
+        .state = incidents_states(httpd_query(req, "state"), states, sizeof states),
+        .cursor = httpd_query(req, "cursor")};
     struct jsonw j;
     struct incidents_page p = {&j, &f, 0};
     struct err err = {0};
@@ -152,7 +165,9 @@ incidents_list(void *ctx, const struct httpd_request *req, struct httpd_response
     return 0;
 }
 
-/* --- one ------------------------------------------------------------------------------------------------------ */
+/* --- one
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct incidents_one {
     const struct httpd_request *req;
@@ -184,23 +199,29 @@ incidents_get(void *ctx, const struct httpd_request *req, struct httpd_response 
     return incidents_show(ctx, req, resp);
 }
 
-/* --- what people do ------------------------------------------------------------------------------------------- */
+/* --- what people do
+ * ------------------------------------------------------------------------------------------- */
 
 static int
-incidents_feedback(struct web *w, const struct httpd_request *req, const struct doc_node *n, struct err *err)
+incidents_feedback(struct web *w, const struct httpd_request *req, const struct doc_node *n,
+                   struct err *err)
 {
-    const struct doc_node *right = doc_get(n, "correct") ? doc_get(n, "correct") : doc_get(n, "right");
+    const struct doc_node *right =
+        doc_get(n, "correct") ? doc_get(n, "correct") : doc_get(n, "right");
     if (!right || right->kind != DOC_BOOL)
         return err_set(err, ERR_SYNTAX, "correct: true or false is needed");
-    return incident_feedback(w->cfg.store, httpd_param(req, "id"), req->who.name, doc_bool(right, false), doc_get_str(n, "cause", ""),
+    return incident_feedback(w->cfg.store, httpd_param(req, "id"), req->who.name,
+                             doc_bool(right, false), doc_get_str(n, "cause", ""),
                              doc_get_str(n, "entity", ""), doc_get_str(n, "text", ""), err);
 }
 
 /* The change that the path's last word names. */
 static int
-incidents_act(struct web *w, const struct httpd_request *req, const struct doc_node *n, struct err *err)
+incidents_act(struct web *w, const struct httpd_request *req, const struct doc_node *n,
+              struct err *err)
 {
-    const char *id = httpd_param(req, "id"), *who = req->who.name, *text = doc_get_str(n, "text", "");
+    const char *id = httpd_param(req, "id"), *who = req->who.name,
+               *text = doc_get_str(n, "text", "");
     if (str_suffix(req->path, "/acknowledge")) {
         int rc = incident_acknowledge(w->cfg.store, id, who, err);
         return rc || !*text ? rc : incident_comment(w->cfg.store, id, who, text, err);
@@ -232,13 +253,21 @@ incidents_post(void *ctx, const struct httpd_request *req, struct httpd_response
 }
 
 const struct route incidents_routes[] = {
-    {"GET", "/api/v1/incidents", ROLE_VIEWER, incidents_list, .help = "Incidents, newest first, in all states unless told otherwise.",
-     .query = "state=open, acknowledged, resolved, by comma; severity=info, warning, critical, by comma; entity=root, victim or in the evidence; job=its id; "
-              "class=of the first hypothesis, by comma; q=words; start=opened from; end=opened before; limit=1 to 1000; cursor=from a former answer"},
-    {"GET", "/api/v1/incidents/{id}", ROLE_VIEWER, incidents_get, .help = "One incident with its hypotheses, evidence and history."},
-    {"POST", "/api/v1/incidents/{id}/acknowledge", ROLE_OPERATOR, incidents_post, .help = "Says that somebody works on it; escalation stops."},
-    {"POST", "/api/v1/incidents/{id}/resolve", ROLE_OPERATOR, incidents_post, .help = "Ends it by hand."},
-    {"POST", "/api/v1/incidents/{id}/comment", ROLE_OPERATOR, incidents_post, .help = "Adds a comment to its history."},
-    {"POST", "/api/v1/incidents/{id}/feedback", ROLE_OPERATOR, incidents_post, .help = "Says whether the diagnosis was right, and what it really was."},
+    {"GET", "/api/v1/incidents", ROLE_VIEWER, incidents_list,
+     .help = "Incidents, newest first, in all states unless told otherwise.",
+     .query = "state=open, acknowledged, resolved, by comma; severity=info, warning, critical, by "
+              "comma; entity=root, victim or in the evidence; job=its id; "
+              "class=of the first hypothesis, by comma; q=words; start=opened from; end=opened "
+              "before; limit=1 to 1000; cursor=from a former answer"},
+    {"GET", "/api/v1/incidents/{id}", ROLE_VIEWER, incidents_get,
+     .help = "One incident with its hypotheses, evidence and history."},
+    {"POST", "/api/v1/incidents/{id}/acknowledge", ROLE_OPERATOR, incidents_post,
+     .help = "Says that somebody works on it; escalation stops."},
+    {"POST", "/api/v1/incidents/{id}/resolve", ROLE_OPERATOR, incidents_post,
+     .help = "Ends it by hand."},
+    {"POST", "/api/v1/incidents/{id}/comment", ROLE_OPERATOR, incidents_post,
+     .help = "Adds a comment to its history."},
+    {"POST", "/api/v1/incidents/{id}/feedback", ROLE_OPERATOR, incidents_post,
+     .help = "Says whether the diagnosis was right, and what it really was."},
 };
 const size_t incidents_route_count = sizeof incidents_routes / sizeof *incidents_routes;

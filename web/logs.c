@@ -1,4 +1,5 @@
-/* logs: lines and events, searched. Pages of at most a thousand; the cursor is the last id of the page. */
+/* logs: lines and events, searched. Pages of at most a thousand; the cursor is the last id of the
+ * page. */
 #include "kb/matcher.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -14,12 +15,14 @@
 #define LOGS_LOOKED    50000 /* rows one request reads at most when a filter keeps few of them */
 #define LOGS_INCIDENTS 500   /* incidents whose events are told apart in a list of events */
 
-/* --- the question --------------------------------------------------------------------------------------------------- */
+/* --- the question
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct logs_ask {
     struct event_query q;
     char node[ENTITY_SIZE], entity[ENTITY_SIZE];
-    const char *severities;     /* list by comma, NULL: any */
+    const char *severities; /* list by comma, NULL: any */
     size_t limit;
 };
 
@@ -48,8 +51,11 @@ logs_ask(struct web *w, const struct httpd_request *req, struct logs_ask *a, str
     const char *order = httpd_query(req, "order");
     int64_t now = web_now(w);
     *a = (struct logs_ask){.severities = httpd_query(req, "severity"),
-                           .q = {.job = httpd_query(req, "job"), .source = httpd_query(req, "source"), .tenant = web_tenant(req),
-                                 .text = httpd_query(req, "query"), .code = httpd_query(req, "code")}};
+                           .q = {.job = httpd_query(req, "job"),
+                                 .source = httpd_query(req, "source"),
+                                 .tenant = web_tenant(req),
+                                 .text = httpd_query(req, "query"),
+                                 .code = httpd_query(req, "code")}};
     a->q.ascending = order && !strcmp(order, "asc");
     int rc = web_limit(req, &a->limit, err);
     if (!rc)
@@ -69,15 +75,19 @@ logs_severity_kept(const char *list, const char *word, const char *alias)
     if (!list || !*list)
         return true;
     while ((at = str_field(&list, ",", &n)))
-        if ((strlen(word) == n && !strncmp(at, word, n)) || (strlen(alias) == n && !strncmp(at, alias, n)))
+        if ((strlen(word) == n && !strncmp(at, word, n)) ||
+            (strlen(alias) == n && !strncmp(at, alias, n)))
             return true;
     return false;
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------------------ */
+/* --- lines
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* What is kept of a line's severity, in syslog's words. */
-static const char *const logs_words[] = {[SEVERITY_INFO] = "info", [SEVERITY_WARNING] = "warning", [SEVERITY_CRITICAL] = "err"};
+static const char *const logs_words[] = {
+    [SEVERITY_INFO] = "info", [SEVERITY_WARNING] = "warning", [SEVERITY_CRITICAL] = "err"};
 
 struct logs_page {
     struct web *w;
@@ -97,7 +107,9 @@ logs_line_write(struct logs_page *p, const struct log_line *l, uint64_t id)
     size_t len = strlen(l->text);
     if (*l->node && topo_resolve_host(p->topo, l->node, entity))
         entity_format(entity, ENTITY_NODE, l->node, NULL);
-    size_t n = p->scratch ? kb_match_line(p->w->cfg.matcher, p->scratch, l->text, len, *l->source ? l->source : "any", &m, 1) : 0;
+    size_t n = p->scratch ? kb_match_line(p->w->cfg.matcher, p->scratch, l->text, len,
+                                          *l->source ? l->source : "any", &m, 1)
+                          : 0;
     snprintf(text, sizeof text, "l-%llu", (unsigned long long)id);
     jsonw_object(&p->j);
     jsonw_kstr(&p->j, "id", text);
@@ -170,7 +182,10 @@ logs_list(void *ctx, const struct httpd_request *req, struct httpd_response *res
         logs_host(node && *node ? node : entity ? entity : "", a.node, sizeof a.node);
     a.q.node = *a.node ? a.node : NULL;
     a.q.code = NULL;
-    struct logs_page p = {.w = w, .a = &a, .topo = topo_get(w->cfg.store), .scratch = w->cfg.matcher ? kb_scratch_new(w->cfg.matcher) : NULL};
+    struct logs_page p = {.w = w,
+                          .a = &a,
+                          .topo = topo_get(w->cfg.store),
+                          .scratch = w->cfg.matcher ? kb_scratch_new(w->cfg.matcher) : NULL};
     web_list_begin(&p.j, resp);
     rc = logs_pages(w, &a, &p, &err);
     kb_scratch_free(p.scratch);
@@ -178,17 +193,19 @@ logs_list(void *ctx, const struct httpd_request *req, struct httpd_response *res
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------- */
+/* --- events
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 struct logs_events {
     struct web *w;
     const struct logs_ask *a;
     const struct kb *kb;
-    struct map *incidents;      /* "e12" -> id of its incident, in arena */
-    struct map *ended;          /* "code\nentity" -> time of the end that came later, in arena */
+    struct map *incidents; /* "e12" -> id of its incident, in arena */
+    struct map *ended;     /* "code\nentity" -> time of the end that came later, in arena */
     struct arena *arena;
-    int64_t from_ms, to_ms;     /* of that incident */
-    const char *incident;       /* only events of this one, NULL: any */
+    int64_t from_ms, to_ms; /* of that incident */
+    const char *incident;   /* only events of this one, NULL: any */
     struct jsonw j;
     size_t kept;
     uint64_t last;
@@ -201,9 +218,11 @@ logs_event_incident_cb(void *ctx, const struct catalog_doc *d)
     struct doc *doc = NULL;
     if (doc_parse_json(d->json, d->json_len, "incident", &doc, NULL))
         return 0;
-    const struct doc_node *events = doc_get(doc_root(doc), "events"), *window = doc_get(doc_root(doc), "window");
+    const struct doc_node *events = doc_get(doc_root(doc), "events"),
+                          *window = doc_get(doc_root(doc), "window");
     int64_t from, to;
-    if (p->incident && !time_parse(doc_get_str(window, "start", ""), &from) && !time_parse(doc_get_str(window, "end", ""), &to)) {
+    if (p->incident && !time_parse(doc_get_str(window, "start", ""), &from) &&
+        !time_parse(doc_get_str(window, "end", ""), &to)) {
         p->from_ms = from;
         p->to_ms = to + 1;
     }
@@ -219,7 +238,8 @@ logs_event_incident_cb(void *ctx, const struct catalog_doc *d)
 static void
 logs_event_incidents(struct web *w, const struct httpd_request *req, struct logs_events *p)
 {
-    struct catalog_query q = {.kind = "incident", .tenant = web_tenant(req), .limit = LOGS_INCIDENTS};
+    struct catalog_query q = {
+        .kind = "incident", .tenant = web_tenant(req), .limit = LOGS_INCIDENTS};
     if (p->incident)
         catalog_get(w->cfg.store, "incident", p->incident, logs_event_incident_cb, p, NULL);
     else
@@ -249,9 +269,11 @@ logs_event_cleared(struct logs_events *p, const struct event *ev)
 }
 
 static void
-logs_event_write(struct logs_events *p, const struct event *ev, const char *id, const char *incident, int64_t cleared)
+logs_event_write(struct logs_events *p, const struct event *ev, const char *id,
+                 const char *incident, int64_t cleared)
 {
-    static const char *const phases[] = {[EVENT_INSTANT] = "instant", [EVENT_BEGIN] = "begin", [EVENT_END] = "end"};
+    static const char *const phases[] = {
+        [EVENT_INSTANT] = "instant", [EVENT_BEGIN] = "begin", [EVENT_END] = "end"};
     const struct kb_entry *e = kb_find(p->kb, ev->code);
     jsonw_object(&p->j);
     jsonw_kstr(&p->j, "id", id);
@@ -278,7 +300,8 @@ logs_event_row(void *ctx, const struct event *ev, uint64_t id)
     const char *incident = map_get(p->incidents, name, strlen(name));
     int64_t cleared = logs_event_cleared(p, ev);
     p->last = id;
-    if (logs_severity_kept(p->a->severities, severity_word(ev->severity), "") && (!p->incident || incident)) {
+    if (logs_severity_kept(p->a->severities, severity_word(ev->severity), "") &&
+        (!p->incident || incident)) {
         logs_event_write(p, ev, name, incident, cleared);
         p->kept++;
     }
@@ -317,8 +340,13 @@ logs_event_list(void *ctx, const struct httpd_request *req, struct httpd_respons
         return web_fail(resp, rc, &err);
     a.q.entity = httpd_query(req, "entity");
     a.q.node = httpd_query(req, "node");
-    struct logs_events p = {.w = w, .a = &a, .kb = entries_get(w->entries), .incidents = map_new(1000000), .ended = map_new(100000),
-                            .arena = arena_new((size_t)64 << 20), .incident = incident && *incident ? incident : NULL};
+    struct logs_events p = {.w = w,
+                            .a = &a,
+                            .kb = entries_get(w->entries),
+                            .incidents = map_new(1000000),
+                            .ended = map_new(100000),
+                            .arena = arena_new((size_t)64 << 20),
+                            .incident = incident && *incident ? incident : NULL};
     rc = p.incidents && p.ended && p.arena ? 0 : ERR_NOMEM;
     if (!rc) {
         logs_event_incidents(w, req, &p);
@@ -336,13 +364,19 @@ logs_event_list(void *ctx, const struct httpd_request *req, struct httpd_respons
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-#define LOGS_PAGE "start=from; end=before; order=desc or asc; limit=1 to 1000; cursor=from a former answer"
+#define LOGS_PAGE                                                                                  \
+    "start=from; end=before; order=desc or asc; limit=1 to 1000; cursor=from a former answer"
 
 const struct route logs_routes[] = {
-    {"GET", "/api/v1/logs", ROLE_VIEWER, logs_list, .help = "Searches log lines: words, \"phrases\", -not, prefix*.",
-     .query = "query=words; node=a host; entity=node, switch or a part of one, or a job; source=kernel, job, syslog, switch; job=its id; severity=syslog words by comma; " LOGS_PAGE},
-    {"GET", "/api/v1/events", ROLE_VIEWER, logs_event_list, .help = "Events, newest first, with the incident each belongs to.",
-     .query = "entity=exact, or a prefix ending in / or *; node=a host; job=its id; code=of the knowledge base; severity=info, warning, critical by comma; "
+    {"GET", "/api/v1/logs", ROLE_VIEWER, logs_list,
+     .help = "Searches log lines: words, \"phrases\", -not, prefix*.",
+     .query =
+         "query=words; node=a host; entity=node, switch or a part of one, or a job; source=kernel, "
+         "job, syslog, switch; job=its id; severity=syslog words by comma; " LOGS_PAGE},
+    {"GET", "/api/v1/events", ROLE_VIEWER, logs_event_list,
+     .help = "Events, newest first, with the incident each belongs to.",
+     .query = "entity=exact, or a prefix ending in / or *; node=a host; job=its id; code=of the "
+              "knowledge base; severity=info, warning, critical by comma; "
               "incident=its id; query=words; source=who saw it; " LOGS_PAGE},
 };
 const size_t logs_route_count = sizeof logs_routes / sizeof *logs_routes;

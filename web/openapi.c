@@ -1,5 +1,5 @@
-/* openapi: the API's description, OpenAPI 3.0.3, made from the tables of routes: a route without a row is not described,
- * because it does not exist. */
+/* openapi: the API's description, OpenAPI 3.0.3, made from the tables of routes: a route without a
+ * row is not described, because it does not exist. */
 #include "base/str.h"
 #include "web/resources.h"
 #include "web/web_priv.h"
@@ -29,7 +29,8 @@ openapi_by_path(const void *a, const void *b)
 }
 
 static void
-openapi_parameter(struct jsonw *j, const char *name, size_t name_len, const char *in, const char *what, size_t what_len)
+openapi_parameter(struct jsonw *j, const char *name, size_t name_len, const char *in,
+                  const char *what, size_t what_len)
 {
     jsonw_object(j);
     jsonw_key(j, "name");
@@ -63,7 +64,8 @@ openapi_parameters(struct jsonw *j, const struct route *r)
         const char *equals = memchr(row, '=', n);
         size_t name = equals ? (size_t)(equals - row) : n;
         if (name)
-            openapi_parameter(j, row, name, "query", equals ? equals + 1 : "", equals ? n - name - 1 : 0);
+            openapi_parameter(j, row, name, "query", equals ? equals + 1 : "",
+                              equals ? n - name - 1 : 0);
     }
     jsonw_end_array(j);
 }
@@ -75,7 +77,8 @@ openapi_response(struct jsonw *j, const char *status, const char *what, bool err
     jsonw_object(j);
     jsonw_kstr(j, "description", what);
     if (error) {
-        static const char content[] = "{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Error\"}}}";
+        static const char content[] =
+            "{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Error\"}}}";
         jsonw_key(j, "content");
         jsonw_raw(j, content, sizeof content - 1);
     }
@@ -110,7 +113,8 @@ openapi_operation(struct jsonw *j, const struct route *r)
     }
     jsonw_end_object(j);
     jsonw_key(j, "security");
-    const char *security = r->role == ROLE_NONE ? "[]" : "[{\"bearer\":[]},{\"basic\":[]},{\"cookie\":[]}]";
+    const char *security =
+        r->role == ROLE_NONE ? "[]" : "[{\"bearer\":[]},{\"basic\":[]},{\"cookie\":[]}]";
     jsonw_raw(j, security, strlen(security));
     jsonw_end_object(j);
 }
@@ -122,7 +126,8 @@ openapi_paths(struct jsonw *j, const struct route **rows, size_t n)
     jsonw_key(j, "paths");
     jsonw_object(j);
     for (size_t i = 0; i < n; i++) {
-        bool first = !i || strcmp(rows[i]->path, rows[i - 1]->path), last = i + 1 == n || strcmp(rows[i]->path, rows[i + 1]->path);
+        bool first = !i || strcmp(rows[i]->path, rows[i - 1]->path),
+             last = i + 1 == n || strcmp(rows[i]->path, rows[i + 1]->path);
         openapi_path(rows[i]->path, path, sizeof path);
         if (first) {
             jsonw_key(j, path);
@@ -139,9 +144,13 @@ static int
 openapi_get(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     static const char components[] =
-        "{\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},\"basic\":{\"type\":\"http\",\"scheme\":\"basic\","
-        "\"description\":\"the token as password\"},\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"myriascope_session\"}},"
-        "\"schemas\":{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":\"object\",\"properties\":{\"code\":{\"type\":\"string\"},"
+        "{\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"},\"basic\":{"
+        "\"type\":\"http\",\"scheme\":\"basic\","
+        "\"description\":\"the token as "
+        "password\"},\"cookie\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"myriascope_"
+        "session\"}},"
+        "\"schemas\":{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":"
+        "\"object\",\"properties\":{\"code\":{\"type\":\"string\"},"
         "\"message\":{\"type\":\"string\"}}}}}}}";
     struct web *w = ctx;
     struct jsonw j;
@@ -170,6 +179,7 @@ openapi_get(void *ctx, const struct httpd_request *req, struct httpd_response *r
 }
 
 const struct route openapi_routes[] = {
-    {"GET", "/api/v1/openapi.json", ROLE_VIEWER, openapi_get, .help = "This description, made from the tables of routes."},
+    {"GET", "/api/v1/openapi.json", ROLE_VIEWER, openapi_get,
+     .help = "This description, made from the tables of routes."},
 };
 const size_t openapi_route_count = sizeof openapi_routes / sizeof *openapi_routes;

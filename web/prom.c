@@ -1,6 +1,8 @@
-/* prom: the Prometheus HTTP API, version 1, as Prometheus 2.42 answers: queries. Grafana and Prometheus' own tools ask it.
+/* prom: the Prometheus HTTP API, version 1, as Prometheus 2.42 answers: queries. Grafana and
+ * Prometheus' own tools ask it.
  *
- * Load: a dashboard asks twenty queries at once. An evaluation is bounded by samples, series and time. */
+ * Load: a dashboard asks twenty queries at once. An evaluation is bounded by samples, series and
+ * time. */
 #include "web/prom.h"
 
 #include "base/str.h"
@@ -12,15 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROM_POINTS_MAX 11000   /* a series, as Prometheus: what no screen shows is not computed */
+#define PROM_POINTS_MAX 11000 /* a series, as Prometheus: what no screen shows is not computed */
 #define PROM_TIMEOUT_MS 120000
 
-/* --- envelope ------------------------------------------------------------------------------------------------------- */
+/* --- envelope
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *type;
     int status;
-} prom_statuses[] = {{"bad_data", 400}, {"execution", 422}, {"timeout", 503}, {"canceled", 503}, {"unavailable", 503}, {"not_found", 404}, {"internal", 500}};
+} prom_statuses[] = {{"bad_data", 400},    {"execution", 422}, {"timeout", 503}, {"canceled", 503},
+                     {"unavailable", 503}, {"not_found", 404}, {"internal", 500}};
 
 int
 prom_fail(struct httpd_response *resp, const char *type, const char *fmt, ...)
@@ -53,7 +58,8 @@ prom_fail_err(struct httpd_response *resp, int rc, const struct err *err)
         return prom_fail(resp, "timeout", "%s", text);
     if (rc == ERR_BUSY || rc == ERR_CLOSED || rc == ERR_NOMEM)
         return prom_fail(resp, "unavailable", "%s", text);
-    return prom_fail(resp, rc == ERR_IO || rc == ERR_CORRUPT ? "internal" : "execution", "%s", text);
+    return prom_fail(resp, rc == ERR_IO || rc == ERR_CORRUPT ? "internal" : "execution", "%s",
+                     text);
 }
 
 void
@@ -68,10 +74,13 @@ prom_end(struct httpd_response *resp)
     return buf_puts(&resp->body, "}");
 }
 
-/* --- parameters ----------------------------------------------------------------------------------------------------- */
+/* --- parameters
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 int
-prom_time(const struct httpd_request *req, struct httpd_response *resp, const char *name, int64_t dflt_ms, int64_t *ret_ms)
+prom_time(const struct httpd_request *req, struct httpd_response *resp, const char *name,
+          int64_t dflt_ms, int64_t *ret_ms)
 {
     const char *text = httpd_query(req, name);
     if (!text || !*text) {
@@ -80,7 +89,8 @@ prom_time(const struct httpd_request *req, struct httpd_response *resp, const ch
     }
     if (!time_parse(text, ret_ms))
         return 0;
-    prom_fail(resp, "bad_data", "invalid parameter \"%s\": cannot parse \"%s\" to a valid timestamp", name, text);
+    prom_fail(resp, "bad_data",
+              "invalid parameter \"%s\": cannot parse \"%s\" to a valid timestamp", name, text);
     return ERR_SYNTAX;
 }
 
@@ -115,14 +125,20 @@ prom_parse(const struct httpd_request *req, struct httpd_response *resp, const c
 static int
 prom_options(const struct httpd_request *req, struct httpd_response *resp, struct promql_options *o)
 {
-    const char *timeout = httpd_query(req, "timeout"), *lookback = httpd_query(req, "lookback_delta");
+    const char *timeout = httpd_query(req, "timeout"),
+               *lookback = httpd_query(req, "lookback_delta");
     *o = (struct promql_options){.tenant = web_tenant(req), .timeout_ms = PROM_TIMEOUT_MS};
     if (timeout && *timeout && (prom_duration(timeout, &o->timeout_ms) || o->timeout_ms <= 0)) {
-        prom_fail(resp, "bad_data", "invalid parameter \"timeout\": cannot parse \"%s\" to a valid duration", timeout);
+        prom_fail(resp, "bad_data",
+                  "invalid parameter \"timeout\": cannot parse \"%s\" to a valid duration",
+                  timeout);
         return ERR_SYNTAX;
     }
-    if (lookback && *lookback && (prom_duration(lookback, &o->lookback_ms) || o->lookback_ms <= 0)) {
-        prom_fail(resp, "bad_data", "invalid parameter \"lookback_delta\": cannot parse \"%s\" to a valid duration", lookback);
+    if (lookback && *lookback &&
+        (prom_duration(lookback, &o->lookback_ms) || o->lookback_ms <= 0)) {
+        prom_fail(resp, "bad_data",
+                  "invalid parameter \"lookback_delta\": cannot parse \"%s\" to a valid duration",
+                  lookback);
         return ERR_SYNTAX;
     }
     if (o->timeout_ms > PROM_TIMEOUT_MS)
@@ -130,7 +146,9 @@ prom_options(const struct httpd_request *req, struct httpd_response *resp, struc
     return 0;
 }
 
-/* --- queries -------------------------------------------------------------------------------------------------------- */
+/* --- queries
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int
 prom_answer(struct httpd_response *resp, const struct promql_result *r)
@@ -139,7 +157,8 @@ prom_answer(struct httpd_response *resp, const struct promql_result *r)
     prom_begin(resp);
     int rc = promql_result_json(r, &resp->body);
     if (rc)
-        return prom_fail(resp, "execution", "the answer is larger than an answer may be: ask for less");
+        return prom_fail(resp, "execution",
+                         "the answer is larger than an answer may be: ask for less");
     if (r->warning_count) {
         buf_puts(&resp->body, ",\"warnings\":");
         jsonw_init(&j, &resp->body);
@@ -187,18 +206,32 @@ prom_span(const struct httpd_request *req, struct httpd_response *resp, struct p
     for (int i = 0; i < 2; i++) {
         const char *text = httpd_query(req, names[i]);
         if (!text || !*text)
-            return prom_fail(resp, "bad_data", "invalid parameter \"%s\": cannot parse \"\" to a valid timestamp", names[i]), ERR_SYNTAX;
+            return prom_fail(resp, "bad_data",
+                             "invalid parameter \"%s\": cannot parse \"\" to a valid timestamp",
+                             names[i]),
+                   ERR_SYNTAX;
         if (prom_time(req, resp, names[i], 0, i ? &s->to : &s->from))
             return ERR_SYNTAX;
     }
     if (s->to < s->from)
-        return prom_fail(resp, "bad_data", "invalid parameter \"end\": end timestamp must not be before start time"), ERR_RANGE;
+        return prom_fail(resp, "bad_data",
+                         "invalid parameter \"end\": end timestamp must not be before start time"),
+               ERR_RANGE;
     if (prom_duration(step ? step : "", &s->step))
-        return prom_fail(resp, "bad_data", "invalid parameter \"step\": cannot parse \"%s\" to a valid duration", step ? step : ""), ERR_SYNTAX;
+        return prom_fail(resp, "bad_data",
+                         "invalid parameter \"step\": cannot parse \"%s\" to a valid duration",
+                         step ? step : ""),
+               ERR_SYNTAX;
     if (s->step <= 0)
-        return prom_fail(resp, "bad_data", "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer"), ERR_RANGE;
+        return prom_fail(resp, "bad_data",
+                         "invalid parameter \"step\": zero or negative query resolution step "
+                         "widths are not accepted. Try a positive integer"),
+               ERR_RANGE;
     if ((s->to - s->from) / s->step > PROM_POINTS_MAX)
-        return prom_fail(resp, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"), ERR_RANGE;
+        return prom_fail(resp, "bad_data",
+                         "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                         "decreasing the query resolution (?step=XX)"),
+               ERR_RANGE;
     return 0;
 }
 
@@ -218,7 +251,10 @@ prom_query_range(void *ctx, const struct httpd_request *req, struct httpd_respon
     int rc;
     if (promql_type(q) != PROMQL_SCALAR && promql_type(q) != PROMQL_VECTOR) {
         const char *type = promql_type(q) == PROMQL_STRING ? "string" : "range vector";
-        rc = prom_fail(resp, "bad_data", "invalid parameter \"query\": invalid expression type \"%s\" for range query, must be Scalar or instant Vector", type);
+        rc = prom_fail(resp, "bad_data",
+                       "invalid parameter \"query\": invalid expression type \"%s\" for range "
+                       "query, must be Scalar or instant Vector",
+                       type);
     } else if ((rc = promql_range(w->cfg.store, q, s.from, s.to, s.step, &o, &r, &err))) {
         rc = prom_fail_err(resp, rc, &err);
     } else {
@@ -256,18 +292,25 @@ prom_exemplars(void *ctx, const struct httpd_request *req, struct httpd_response
     return buf_puts(&resp->body, "{\"status\":\"success\",\"data\":[]}");
 }
 
-#define PROM "/prometheus/api/v1/"
+#define PROM       "/prometheus/api/v1/"
 #define PROM_QUERY "query=PromQL; time=RFC 3339 or Unix seconds, now without; timeout=duration"
 #define PROM_RANGE "query=PromQL; start=from; end=to; step=seconds or duration; timeout=duration"
 
 const struct route prom_routes[] = {
-    {"GET", PROM "query", ROLE_VIEWER, prom_query, .help = "Evaluates an expression at one time.", .query = PROM_QUERY},
-    {"POST", PROM "query", ROLE_VIEWER, prom_query, .help = "The same, parameters in a form.", .query = PROM_QUERY},
-    {"GET", PROM "query_range", ROLE_VIEWER, prom_query_range, .help = "Evaluates an expression over a range of time.", .query = PROM_RANGE},
-    {"POST", PROM "query_range", ROLE_VIEWER, prom_query_range, .help = "The same, parameters in a form.", .query = PROM_RANGE},
-    {"GET", PROM "format_query", ROLE_VIEWER, prom_format, .help = "Checks an expression and gives it back.", .query = "query=PromQL"},
-    {"POST", PROM "format_query", ROLE_VIEWER, prom_format, .help = "The same, parameters in a form.", .query = "query=PromQL"},
-    {"GET", PROM "query_exemplars", ROLE_VIEWER, prom_exemplars, .help = "No exemplars are kept: always empty."},
+    {"GET", PROM "query", ROLE_VIEWER, prom_query, .help = "Evaluates an expression at one time.",
+     .query = PROM_QUERY},
+    {"POST", PROM "query", ROLE_VIEWER, prom_query, .help = "The same, parameters in a form.",
+     .query = PROM_QUERY},
+    {"GET", PROM "query_range", ROLE_VIEWER, prom_query_range,
+     .help = "Evaluates an expression over a range of time.", .query = PROM_RANGE},
+    {"POST", PROM "query_range", ROLE_VIEWER, prom_query_range,
+     .help = "The same, parameters in a form.", .query = PROM_RANGE},
+    {"GET", PROM "format_query", ROLE_VIEWER, prom_format,
+     .help = "Checks an expression and gives it back.", .query = "query=PromQL"},
+    {"POST", PROM "format_query", ROLE_VIEWER, prom_format,
+     .help = "The same, parameters in a form.", .query = "query=PromQL"},
+    {"GET", PROM "query_exemplars", ROLE_VIEWER, prom_exemplars,
+     .help = "No exemplars are kept: always empty."},
     {"POST", PROM "query_exemplars", ROLE_VIEWER, prom_exemplars, .help = "The same."},
 };
 const size_t prom_route_count = sizeof prom_routes / sizeof *prom_routes;

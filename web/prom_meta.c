@@ -1,4 +1,5 @@
-/* prom_meta: the Prometheus API's questions about what there is: series, labels, metadata, rules, alerts, build. */
+/* prom_meta: the Prometheus API's questions about what there is: series, labels, metadata, rules,
+ * alerts, build. */
 #include "analyzer/rules.h"
 #include "base/map.h"
 #include "base/metric.h"
@@ -12,13 +13,15 @@
 
 #define PROM_META_MATCHES  32
 #define PROM_META_VALUES   2000000
-#define PROM_META_LOOKBACK (INT64_C(86400) * 1000)  /* of /series without a start */
+#define PROM_META_LOOKBACK (INT64_C(86400) * 1000) /* of /series without a start */
 
-/* --- what was asked --------------------------------------------------------------------------------------------------- */
+/* --- what was asked
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct prom_meta_ask {
     struct promql *queries[PROM_META_MATCHES];
-    struct matcher matchers[65];       /* of one query, with the tenant's besides */
+    struct matcher matchers[65]; /* of one query, with the tenant's besides */
     size_t count;
     int64_t from, to;
     const char *tenant;
@@ -33,7 +36,8 @@ prom_meta_done(struct prom_meta_ask *a)
 
 /* Negative after answering; done by the caller in every case. */
 static int
-prom_meta_ask(struct web *w, const struct httpd_request *req, struct httpd_response *resp, struct prom_meta_ask *a)
+prom_meta_ask(struct web *w, const struct httpd_request *req, struct httpd_response *resp,
+              struct prom_meta_ask *a)
 {
     const char *texts[PROM_META_MATCHES];
     const struct matcher *m;
@@ -71,7 +75,8 @@ prom_meta_matchers(struct prom_meta_ask *a, size_t i)
     return n;
 }
 
-/* --- words: the union over several match[] ------------------------------------------------------------------------------ */
+/* --- words: the union over several match[]
+ * ------------------------------------------------------------------------------ */
 
 struct prom_meta_words {
     struct arena *arena;
@@ -106,7 +111,8 @@ prom_meta_by_text(const void *a, const void *b)
 
 /* label NULL: names. */
 static int
-prom_meta_words(struct web *w, struct prom_meta_ask *a, const char *label, struct prom_meta_words *s)
+prom_meta_words(struct web *w, struct prom_meta_ask *a, const char *label,
+                struct prom_meta_words *s)
 {
     int rc = 0;
     *s = (struct prom_meta_words){.arena = arena_new((size_t)256 << 20)};
@@ -114,9 +120,11 @@ prom_meta_words(struct web *w, struct prom_meta_ask *a, const char *label, struc
         return ERR_NOMEM;
     for (size_t i = 0; !rc && i < (a->count ? a->count : 1); i++) {
         size_t n = prom_meta_matchers(a, i);
-        rc = label ? store_label_values(w->cfg.store, label, a->matchers, n, a->from, a->to, prom_meta_word, s)
-                   : store_label_names(w->cfg.store, a->matchers, n, a->from, a->to, prom_meta_word, s);
-        rc = rc > 0 ? 0 : rc;   /* a count */
+        rc = label ? store_label_values(w->cfg.store, label, a->matchers, n, a->from, a->to,
+                                        prom_meta_word, s)
+                   : store_label_names(w->cfg.store, a->matchers, n, a->from, a->to, prom_meta_word,
+                                       s);
+        rc = rc > 0 ? 0 : rc; /* a count */
     }
     if (!rc && a->count > 1 && s->count)
         qsort(s->at, s->count, sizeof *s->at, prom_meta_by_text);
@@ -124,7 +132,8 @@ prom_meta_words(struct web *w, struct prom_meta_ask *a, const char *label, struc
 }
 
 static int
-prom_meta_words_answer(struct web *w, const struct httpd_request *req, struct httpd_response *resp, const char *label)
+prom_meta_words_answer(struct web *w, const struct httpd_request *req, struct httpd_response *resp,
+                       const char *label)
 {
     struct prom_meta_ask a;
     struct prom_meta_words s = {0};
@@ -132,7 +141,8 @@ prom_meta_words_answer(struct web *w, const struct httpd_request *req, struct ht
     int64_t limit = 0;
     int rc = prom_meta_ask(w, req, resp, &a), asked = rc;
     if (!rc && httpd_query_int(req, "limit", 0, 0, INT64_MAX, &limit))
-        asked = rc = ERR_SYNTAX, prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
+        asked = rc = ERR_SYNTAX,
+        prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
     if (!rc)
         rc = prom_meta_words(w, &a, label, &s);
     if (!rc) {
@@ -163,7 +173,8 @@ static bool
 prom_meta_name_ok(const char *name)
 {
     static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    return *name && strchr(first, *name) && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")];
+    return *name && strchr(first, *name) &&
+           !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")];
 }
 
 static int
@@ -175,7 +186,9 @@ prom_meta_values(void *ctx, const struct httpd_request *req, struct httpd_respon
     return prom_meta_words_answer(ctx, req, resp, name);
 }
 
-/* --- series --------------------------------------------------------------------------------------------------------------- */
+/* --- series
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void
 prom_meta_series_write(struct jsonw *j, const struct series_row *r)
@@ -203,7 +216,8 @@ prom_meta_series(void *ctx, const struct httpd_request *req, struct httpd_respon
     size_t written = 0;
     int rc = prom_meta_ask(w, req, resp, &a), asked = rc;
     if (!rc && httpd_query_int(req, "limit", 0, 0, INT64_MAX, &limit))
-        asked = rc = ERR_SYNTAX, prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
+        asked = rc = ERR_SYNTAX,
+        prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
     if (!rc && !a.count)
         asked = rc = ERR_SYNTAX, prom_fail(resp, "bad_data", "no match[] parameter provided");
     int64_t to = a.to ? a.to : web_now(w), from = a.from ? a.from : to - PROM_META_LOOKBACK;
@@ -238,7 +252,9 @@ prom_meta_series(void *ctx, const struct httpd_request *req, struct httpd_respon
     return 0;
 }
 
-/* --- metadata --------------------------------------------------------------------------------------------------------------- */
+/* --- metadata
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 struct prom_meta_metadata {
     struct web *w;
@@ -259,7 +275,8 @@ prom_meta_metadata_row(void *ctx, const char *name)
     jsonw_array(m->j);
     jsonw_object(m->j);
     jsonw_kstr(m->j, "type", row->kind == METRIC_COUNTER ? "counter" : "gauge");
-    jsonw_kstr(m->j, "help", row->help && *row->help ? row->help : metric_meaning_row(row->meaning)->en);
+    jsonw_kstr(m->j, "help",
+               row->help && *row->help ? row->help : metric_meaning_row(row->meaning)->en);
     jsonw_kstr(m->j, "unit", "");
     jsonw_end_object(m->j);
     jsonw_end_array(m->j);
@@ -279,16 +296,20 @@ prom_meta_metadata(void *ctx, const struct httpd_request *req, struct httpd_resp
     prom_begin(resp);
     jsonw_init(&j, &resp->body);
     jsonw_object(&j);
-    int rc = store_label_values(w->cfg.store, "__name__", &of, tenant ? 1 : 0, 0, 0, prom_meta_metadata_row, &m);
+    int rc = store_label_values(w->cfg.store, "__name__", &of, tenant ? 1 : 0, 0, 0,
+                                prom_meta_metadata_row, &m);
     jsonw_end_object(&j);
     return rc < 0 ? prom_fail_err(resp, rc, &(struct err){0}) : prom_end(resp);
 }
 
-/* --- rules, alerts, build ----------------------------------------------------------------------------------------------------- */
+/* --- rules, alerts, build
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 /* Rules are the site's: a tenant sees none. */
 static int
-prom_meta_rules_or(struct web *w, const struct httpd_request *req, struct httpd_response *resp, void (*write)(struct rules *, struct buf *), const char *none)
+prom_meta_rules_or(struct web *w, const struct httpd_request *req, struct httpd_response *resp,
+                   void (*write)(struct rules *, struct buf *), const char *none)
 {
     struct rules *r = w->cfg.analyzer && !web_tenant(req) ? analyzer_rules(w->cfg.analyzer) : NULL;
     prom_begin(resp);
@@ -332,18 +353,25 @@ prom_meta_build(void *ctx, const struct httpd_request *req, struct httpd_respons
     return prom_end(resp);
 }
 
-#define PROM "/prometheus/api/v1/"
+#define PROM       "/prometheus/api/v1/"
 #define PROM_MATCH "match[]=a selector, several allowed; start=from; end=to; limit=at most so many"
 
 const struct route prom_meta_routes[] = {
-    {"GET", PROM "series", ROLE_VIEWER, prom_meta_series, .help = "Series that a selector takes.", .query = PROM_MATCH},
-    {"POST", PROM "series", ROLE_VIEWER, prom_meta_series, .help = "The same, parameters in a form.", .query = PROM_MATCH},
-    {"GET", PROM "labels", ROLE_VIEWER, prom_meta_labels, .help = "Label names.", .query = PROM_MATCH},
-    {"POST", PROM "labels", ROLE_VIEWER, prom_meta_labels, .help = "The same, parameters in a form.", .query = PROM_MATCH},
-    {"GET", PROM "label/{name}/values", ROLE_VIEWER, prom_meta_values, .help = "Values of one label.", .query = PROM_MATCH},
-    {"GET", PROM "metadata", ROLE_VIEWER, prom_meta_metadata, .help = "Type and help of metrics.", .query = "metric=its name; limit=at most so many"},
+    {"GET", PROM "series", ROLE_VIEWER, prom_meta_series, .help = "Series that a selector takes.",
+     .query = PROM_MATCH},
+    {"POST", PROM "series", ROLE_VIEWER, prom_meta_series,
+     .help = "The same, parameters in a form.", .query = PROM_MATCH},
+    {"GET", PROM "labels", ROLE_VIEWER, prom_meta_labels, .help = "Label names.",
+     .query = PROM_MATCH},
+    {"POST", PROM "labels", ROLE_VIEWER, prom_meta_labels,
+     .help = "The same, parameters in a form.", .query = PROM_MATCH},
+    {"GET", PROM "label/{name}/values", ROLE_VIEWER, prom_meta_values,
+     .help = "Values of one label.", .query = PROM_MATCH},
+    {"GET", PROM "metadata", ROLE_VIEWER, prom_meta_metadata, .help = "Type and help of metrics.",
+     .query = "metric=its name; limit=at most so many"},
     {"GET", PROM "rules", ROLE_VIEWER, prom_meta_rules, .help = "Rule groups with their state."},
-    {"GET", PROM "alerts", ROLE_VIEWER, prom_meta_alerts, .help = "Alerts of rules that are pending or firing."},
+    {"GET", PROM "alerts", ROLE_VIEWER, prom_meta_alerts,
+     .help = "Alerts of rules that are pending or firing."},
     {"GET", PROM "status/buildinfo", ROLE_VIEWER, prom_meta_build, .help = "Version of the API."},
 };
 const size_t prom_meta_route_count = sizeof prom_meta_routes / sizeof *prom_meta_routes;

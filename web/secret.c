@@ -70,8 +70,8 @@ secret_password_hash(const char *password, char out[SECRET_PASSWORD_SIZE], struc
     int rc = file_random(salt, sizeof salt);
     if (rc)
         return err_set(err, rc, "the system gives no random bytes");
-    rc = argon2id_hash_encoded(SECRET_PASSES, SECRET_KIB, 1, password, strlen(password), salt, sizeof salt, 32, out,
-                               SECRET_PASSWORD_SIZE);
+    rc = argon2id_hash_encoded(SECRET_PASSES, SECRET_KIB, 1, password, strlen(password), salt,
+                               sizeof salt, 32, out, SECRET_PASSWORD_SIZE);
     return rc ? err_set(err, ERR_NOMEM, "the password: %s", argon2_error_message(rc)) : 0;
 }
 

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#define SECRET_SIZE      64  /* text of a token, with its end */
-#define SECRET_HASH_SIZE 65  /* SHA-256 in hex, with its end */
+#define SECRET_SIZE          64 /* text of a token, with its end */
+#define SECRET_HASH_SIZE     65 /* SHA-256 in hex, with its end */
 #define SECRET_PASSWORD_SIZE 160
 
 /* 256 random bits as "PREFIX" and 43 characters of base64url (RFC 4648, section 5). */

@@ -29,14 +29,16 @@ session_get(void *ctx, const struct httpd_request *req, struct httpd_response *r
 }
 
 static int
-session_who(struct web *w, const struct httpd_request *req, const struct doc_node *n, struct principal *ret)
+session_who(struct web *w, const struct httpd_request *req, const struct doc_node *n,
+            struct principal *ret)
 {
     const char *code = doc_get_str(n, "code", ""), *token = doc_get_str(n, "token", "");
     if (*code)
         return auth_by_code(w->auth, code, ret);
     if (*token)
         return auth_by_token(w->auth, token, ret);
-    return auth_by_password(w->auth, req->peer, doc_get_str(n, "user", ""), doc_get_str(n, "password", ""), ret);
+    return auth_by_password(w->auth, req->peer, doc_get_str(n, "user", ""),
+                            doc_get_str(n, "password", ""), ret);
 }
 
 static int
@@ -44,17 +46,20 @@ session_refuse(struct httpd_response *resp, int rc)
 {
     if (rc == ERR_BUSY) {
         httpd_reply_header(resp, "Retry-After", "60");
-        return httpd_reply_fail(resp, 429, "busy", "too many attempts to sign in; try again in five minutes");
+        return httpd_reply_fail(resp, 429, "busy",
+                                "too many attempts to sign in; try again in five minutes");
     }
-    return httpd_reply_fail(resp, 401, "unauthorized", "this code, token or password is wrong, used up or expired");
+    return httpd_reply_fail(resp, 401, "unauthorized",
+                            "this code, token or password is wrong, used up or expired");
 }
 
 static void
 session_cookie(struct httpd_response *resp, const char *value, int64_t life_s, bool tls)
 {
     char text[256];
-    snprintf(text, sizeof text, AUTH_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", value, (long long)life_s,
-             tls ? "; Secure" : "");
+    snprintf(text, sizeof text,
+             AUTH_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", value,
+             (long long)life_s, tls ? "; Secure" : "");
     httpd_reply_header(resp, "Set-Cookie", text);
 }
 
@@ -123,9 +128,12 @@ session_code(void *ctx, const struct httpd_request *req, struct httpd_response *
 }
 
 const struct route session_routes[] = {
-    {"GET", "/api/v1/session", ROLE_VIEWER, session_get, .help = "Who is signed in, and under which build."},
-    {"POST", "/api/v1/session", ROLE_NONE, session_post, .help = "Signs in by one-time code, token, or user and password; sets the session's cookie."},
+    {"GET", "/api/v1/session", ROLE_VIEWER, session_get,
+     .help = "Who is signed in, and under which build."},
+    {"POST", "/api/v1/session", ROLE_NONE, session_post,
+     .help = "Signs in by one-time code, token, or user and password; sets the session's cookie."},
     {"DELETE", "/api/v1/session", ROLE_NONE, session_delete, .help = "Ends the session."},
-    {"POST", "/api/v1/session/code", ROLE_ADMIN, session_code, .help = "Makes a one-time sign-in code and its link, good for fifteen minutes."},
+    {"POST", "/api/v1/session/code", ROLE_ADMIN, session_code,
+     .help = "Makes a one-time sign-in code and its link, good for fifteen minutes."},
 };
 const size_t session_route_count = sizeof session_routes / sizeof *session_routes;

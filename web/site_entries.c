@@ -1,7 +1,8 @@
 /* site_entries: entries of the site: started from an incident, linted, saved, removed.
  *
- * A saved entry is a file of its own, ID.yaml, in the site's folder. It is checked together with all others before it is
- * put there: in a copy of the folder, so that a wrong one never lies where the next start would stumble over it. */
+ * A saved entry is a file of its own, ID.yaml, in the site's folder. It is checked together with
+ * all others before it is put there: in a copy of the folder, so that a wrong one never lies where
+ * the next start would stumble over it. */
 #include "base/entity.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -20,9 +21,11 @@
 
 #define SITE_ENTRIES_BODY ((size_t)256 << 10)
 #define SITE_ENTRIES_FILE ((size_t)4 << 20)
-#define SITE_ENTRIES_OURS "0-draft.yaml"   /* the text being checked, in the copy of the folder */
+#define SITE_ENTRIES_OURS "0-draft.yaml" /* the text being checked, in the copy of the folder */
 
-/* --- checking ---------------------------------------------------------------------------------------------------- */
+/* --- checking
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static bool
 site_entries_id_ok(const char *id)
@@ -58,7 +61,8 @@ site_entries_copy(const char *from, const char *to, const struct doc *draft, str
     while (!rc && d && (e = readdir(d))) {
         char path[4608];
         struct buf text;
-        if (e->d_name[0] == '.' || !str_suffix(e->d_name, ".yaml") || site_entries_replaces(draft, e->d_name))
+        if (e->d_name[0] == '.' || !str_suffix(e->d_name, ".yaml") ||
+            site_entries_replaces(draft, e->d_name))
             continue;
         snprintf(path, sizeof path, "%s/%s", from, e->d_name);
         rc = file_read(path, SITE_ENTRIES_FILE, &text, err);
@@ -91,7 +95,8 @@ site_entries_clean(const char *folder)
 
 /* Every problem of the draft as "file:line:col: sentence" lines. */
 static int
-site_entries_problems(struct web *w, const char *text, size_t len, const struct doc *draft, struct buf *problems, struct err *err)
+site_entries_problems(struct web *w, const char *text, size_t len, const struct doc *draft,
+                      struct buf *problems, struct err *err)
 {
     char folder[4096], path[4608];
     struct kb *kb = NULL;
@@ -104,8 +109,9 @@ site_entries_problems(struct web *w, const char *text, size_t len, const struct 
         rc = file_write_atomic(path, text, len, 0600, err);
     if (!rc)
         rc = kb_load_site(folder, &kb, problems, err);
-    if (rc == ERR_SYNTAX || rc == ERR_RANGE || rc == ERR_LIMIT || rc == ERR_EXISTS || rc == ERR_NOTFOUND || rc == ERR_UNSUPPORTED) {
-        char line[1024];   /* the draft's, said once in err as well */
+    if (rc == ERR_SYNTAX || rc == ERR_RANGE || rc == ERR_LIMIT || rc == ERR_EXISTS ||
+        rc == ERR_NOTFOUND || rc == ERR_UNSUPPORTED) {
+        char line[1024]; /* the draft's, said once in err as well */
         if (!problems->len)
             buf_printf(problems, "%s\n", err_format(err, line, sizeof line));
         rc = 0;
@@ -117,7 +123,8 @@ site_entries_problems(struct web *w, const char *text, size_t len, const struct 
     return rc;
 }
 
-/* "path:3:5: sentence" of our file as {line, column, severity, message}. Returns 1 when it is one. */
+/* "path:3:5: sentence" of our file as {line, column, severity, message}. Returns 1 when it is one.
+ */
 static size_t
 site_entries_problem(struct jsonw *j, const char *line, size_t len)
 {
@@ -159,7 +166,8 @@ site_entries_write_problems(struct jsonw *j, const struct buf *problems)
 
 /* A text that is no YAML has its one problem at once. */
 static int
-site_entries_check(struct web *w, const char *text, size_t len, struct doc **ret_draft, struct buf *problems, struct err *err)
+site_entries_check(struct web *w, const char *text, size_t len, struct doc **ret_draft,
+                   struct buf *problems, struct err *err)
 {
     char line[1024];
     *ret_draft = NULL;
@@ -190,7 +198,9 @@ site_entries_lint(void *ctx, const struct httpd_request *req, struct httpd_respo
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- saving ------------------------------------------------------------------------------------------------------ */
+/* --- saving
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int
 site_entries_refuse(struct httpd_response *resp, const struct buf *problems)
@@ -215,7 +225,8 @@ site_entries_path(struct web *w, const char *id, char *out, size_t size, struct 
 {
     char name[160];
     if (!w->cfg.kb_site_folder || !*w->cfg.kb_site_folder)
-        return err_set(err, ERR_STATE, "no folder for the site's entries is configured (kb: {site: DIR})");
+        return err_set(err, ERR_STATE,
+                       "no folder for the site's entries is configured (kb: {site: DIR})");
     if (!site_entries_id_ok(id))
         return err_set(err, ERR_RANGE, "an id is lower-case letters, digits, dots and dashes");
     snprintf(name, sizeof name, "%s.yaml", id);
@@ -224,7 +235,10 @@ site_entries_path(struct web *w, const char *id, char *out, size_t size, struct 
     const struct kb_entry *e = kb_find(kb, id);
     const char *slash = e && e->file ? strrchr(e->file, '/') : NULL;
     const char *file = slash ? slash + 1 : e && e->file ? e->file : "";
-    int rc = e && e->site && strcmp(file, name) ? err_set(err, ERR_STATE, "%s is kept in the site's file %s: edit it there", id, file) : 0;
+    int rc =
+        e && e->site && strcmp(file, name)
+            ? err_set(err, ERR_STATE, "%s is kept in the site's file %s: edit it there", id, file)
+            : 0;
     entries_put(w->entries);
     return rc;
 }
@@ -267,7 +281,8 @@ site_entries_put(void *ctx, const struct httpd_request *req, struct httpd_respon
     rc = site_entries_check(w, req->body, req->body_len, &draft, &problems, &err);
     const struct doc_node *root = doc_root(draft);
     if (!rc && root && (root->count != 1 || strcmp(doc_get_str(doc_at(root, 0), "id", ""), id)))
-        buf_printf(&problems, "%s:1:1: the text holds one entry, and its id is %s\n", SITE_ENTRIES_OURS, id);
+        buf_printf(&problems, "%s:1:1: the text holds one entry, and its id is %s\n",
+                   SITE_ENTRIES_OURS, id);
     bool bad = strstr(buf_str(&problems), SITE_ENTRIES_OURS) != NULL;
     doc_free(draft);
     if (!rc && bad)
@@ -292,7 +307,9 @@ site_entries_delete(void *ctx, const struct httpd_request *req, struct httpd_res
     if (!there)
         return httpd_reply_fail(resp, 404, "not_found", "there is no entry %s", id);
     if (!site)
-        return httpd_reply_fail(resp, 409, "state", "%s is built in and cannot be removed; an entry of the site may override it", id);
+        return httpd_reply_fail(
+            resp, 409, "state",
+            "%s is built in and cannot be removed; an entry of the site may override it", id);
     int rc = site_entries_path(w, id, path, sizeof path, &err);
     if (!rc && unlink(path))
         rc = err_set_errno(&err, "%s cannot be removed", path);
@@ -302,9 +319,12 @@ site_entries_delete(void *ctx, const struct httpd_request *req, struct httpd_res
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- draft ------------------------------------------------------------------------------------------------------- */
+/* --- draft
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-/* A line as a pattern: fixed text stays, runs of digits become [0-9]+, what PCRE2 takes specially is escaped. */
+/* A line as a pattern: fixed text stays, runs of digits become [0-9]+, what PCRE2 takes specially
+ * is escaped. */
 static void
 site_entries_pattern(const char *line, struct buf *out)
 {
@@ -323,7 +343,8 @@ site_entries_pattern(const char *line, struct buf *out)
 static void
 site_entries_draft_signals(const struct doc_node *hypothesis, struct buf *out)
 {
-    const struct doc_node *evidence = doc_get(hypothesis, "evidence"), *e = evidence ? evidence->first : NULL;
+    const struct doc_node *evidence = doc_get(hypothesis, "evidence"),
+                          *e = evidence ? evidence->first : NULL;
     struct buf pattern;
     const char *line = doc_get_str(e, "text", "");
     buf_init(&pattern, 4096);
@@ -339,13 +360,19 @@ site_entries_draft_signals(const struct doc_node *hypothesis, struct buf *out)
 static void
 site_entries_draft_text(const struct doc_node *incident, const char *id, struct buf *out)
 {
-    const struct doc_node *h = doc_at(doc_get(incident, "hypotheses"), 0), *summary = doc_get(h, "summary");
+    const struct doc_node *h = doc_at(doc_get(incident, "hypotheses"), 0),
+                          *summary = doc_get(h, "summary");
     const struct doc_node *actions = doc_get(h, "actions"), *title = doc_get(incident, "title");
     const char *entity = doc_get_str(h, "entity", "node:x");
-    buf_printf(out, "- id: %s\n  class: %s\n  scope: %s\n  role: root\n  severity: %s\n  prior: 1\n", id, doc_get_str(h, "class", "unknown"),
-               entity_kind_row(entity_kind_of(entity))->word, doc_get_str(incident, "severity", "warning"));
-    entry_doc_text(out, "  ", "title", doc_get_str(title, "en", "what broke"), doc_get_str(title, "zh", "故障名称"));
-    entry_doc_text(out, "  ", "description", doc_get_str(summary, "en", "what it is and how it shows"), doc_get_str(summary, "zh", "故障说明与表现"));
+    buf_printf(out,
+               "- id: %s\n  class: %s\n  scope: %s\n  role: root\n  severity: %s\n  prior: 1\n", id,
+               doc_get_str(h, "class", "unknown"), entity_kind_row(entity_kind_of(entity))->word,
+               doc_get_str(incident, "severity", "warning"));
+    entry_doc_text(out, "  ", "title", doc_get_str(title, "en", "what broke"),
+                   doc_get_str(title, "zh", "故障名称"));
+    entry_doc_text(out, "  ", "description",
+                   doc_get_str(summary, "en", "what it is and how it shows"),
+                   doc_get_str(summary, "zh", "故障说明与表现"));
     buf_puts(out, "  actions:\n");
     for (const struct doc_node *a = actions ? actions->first : NULL; a; a = a->next) {
         buf_puts(out, "    - en: ");
@@ -378,7 +405,8 @@ site_entries_draft(void *ctx, const struct httpd_request *req, struct httpd_resp
     int rc = web_body(req, &body, &err);
     const char *incident = doc_get_str(doc_root(body), "incident", "");
     if (!rc)
-        rc = catalog_get(w->cfg.store, "incident", incident, site_entries_tenant, (void *)(uintptr_t)req, &err);
+        rc = catalog_get(w->cfg.store, "incident", incident, site_entries_tenant,
+                         (void *)(uintptr_t)req, &err);
     char *json = rc ? NULL : catalog_get_json(w->cfg.store, "incident", incident, &err);
     if (!rc)
         rc = json ? doc_parse_json(json, strlen(json), "incident", &doc, &err) : ERR_NOTFOUND;
@@ -401,9 +429,14 @@ site_entries_draft(void *ctx, const struct httpd_request *req, struct httpd_resp
 }
 
 const struct route site_entries_routes[] = {
-    {"POST", "/api/v1/kb/draft", ROLE_OPERATOR, site_entries_draft, .help = "Starts an entry of the site from an incident; stores nothing."},
-    {"POST", "/api/v1/kb/lint", ROLE_VIEWER, site_entries_lint, .help = "Checks an entry (YAML) together with all others.", .body_max = SITE_ENTRIES_BODY},
-    {"PUT", "/api/v1/kb/{id}", ROLE_OPERATOR, site_entries_put, .help = "Saves an entry of the site (YAML); with problems 422 and nothing saved.", .body_max = SITE_ENTRIES_BODY},
-    {"DELETE", "/api/v1/kb/{id}", ROLE_OPERATOR, site_entries_delete, .help = "Removes an entry of the site."},
+    {"POST", "/api/v1/kb/draft", ROLE_OPERATOR, site_entries_draft,
+     .help = "Starts an entry of the site from an incident; stores nothing."},
+    {"POST", "/api/v1/kb/lint", ROLE_VIEWER, site_entries_lint,
+     .help = "Checks an entry (YAML) together with all others.", .body_max = SITE_ENTRIES_BODY},
+    {"PUT", "/api/v1/kb/{id}", ROLE_OPERATOR, site_entries_put,
+     .help = "Saves an entry of the site (YAML); with problems 422 and nothing saved.",
+     .body_max = SITE_ENTRIES_BODY},
+    {"DELETE", "/api/v1/kb/{id}", ROLE_OPERATOR, site_entries_delete,
+     .help = "Removes an entry of the site."},
 };
 const size_t site_entries_route_count = sizeof site_entries_routes / sizeof *site_entries_routes;

@@ -1,9 +1,10 @@
 /* stream: GET /api/v1/stream, the live view.
  *
- * What happens is said ten times a second at the most. An event within that budget goes out at once; beyond it, it waits
- * in a queue with one place an object (the latest wins), which a thread empties as the budget comes back. Should more than
- * STREAM_WAITING objects change in a burst, the queue is dropped and "reset" says so: ask for everything again.
- * Load: some events a second, thousands in the first second of a storm; tens of browsers. */
+ * What happens is said ten times a second at the most. An event within that budget goes out at
+ * once; beyond it, it waits in a queue with one place an object (the latest wins), which a thread
+ * empties as the budget comes back. Should more than STREAM_WAITING objects change in a burst, the
+ * queue is dropped and "reset" says so: ask for everything again. Load: some events a second,
+ * thousands in the first second of a storm; tens of browsers. */
 #include "web/stream.h"
 
 #include "base/str.h"
@@ -17,10 +18,10 @@
 #include <string.h>
 #include <time.h>
 
-#define STREAM_RATE    10   /* events a second */
-#define STREAM_WAITING 1000 /* objects that may wait */
+#define STREAM_RATE      10   /* events a second */
+#define STREAM_WAITING   1000 /* objects that may wait */
 #define STREAM_EVENT_MAX ((size_t)64 << 10)
-#define STREAM_LOOK_S  5    /* between looks at the topology's revision */
+#define STREAM_LOOK_S    5 /* between looks at the topology's revision */
 
 struct stream_event {
     struct stream_event *next;
@@ -61,8 +62,8 @@ stream_drop_all(struct stream *s)
     s->waiting = 0;
 }
 
-/* What a browser is told of each kind of event: enough to know what to ask again, nothing long. A kind that is not here is
- * sent as it is. */
+/* What a browser is told of each kind of event: enough to know what to ask again, nothing long. A
+ * kind that is not here is sent as it is. */
 static const struct {
     const char *event;
     const char *members[9];
@@ -140,7 +141,8 @@ static struct stream_event *
 stream_find(struct stream *s, const struct stream_event *like)
 {
     for (struct stream_event *e = s->first; e; e = e->next)
-        if (*like->key && !strcmp(e->key, like->key) && !strcmp(e->event, like->event) && !strcmp(e->tenant, like->tenant))
+        if (*like->key && !strcmp(e->key, like->key) && !strcmp(e->event, like->event) &&
+            !strcmp(e->tenant, like->tenant))
             return e;
     return NULL;
 }
@@ -210,8 +212,8 @@ stream_nap(struct stream *s, int64_t us)
     pthread_cond_timedwait(&s->wake, &s->lock, &until);
 }
 
-/* Lock held. Says that the topology changed, at most once in STREAM_LOOK_S: a cluster that is being discovered changes
- * it all the time. */
+/* Lock held. Says that the topology changed, at most once in STREAM_LOOK_S: a cluster that is being
+ * discovered changes it all the time. */
 static void
 stream_look(struct stream *s)
 {
@@ -295,9 +297,11 @@ web_publish(void *ctx, const char *event, const char *json, const char *tenant)
     stream_take(w->stream, event, json, tenant);
 }
 
-/* --- the route --------------------------------------------------------------------------------------- */
+/* --- the route
+ * --------------------------------------------------------------------------------------- */
 
-/* "hello" comes first. A client that comes again after a break may have missed something: it is told to ask anew. */
+/* "hello" comes first. A client that comes again after a break may have missed something: it is
+ * told to ask anew. */
 static int
 stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
@@ -306,7 +310,8 @@ stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *r
     struct topo *t = topo_get(w->cfg.store);
     resp->stream = true;
     resp->content_type = "text/event-stream";
-    buf_puts(&resp->body, "id: 1\nevent: hello\ndata: ");   /* the id makes a browser that comes again say so */
+    buf_puts(&resp->body,
+             "id: 1\nevent: hello\ndata: "); /* the id makes a browser that comes again say so */
     jsonw_init(&j, &resp->body);
     jsonw_object(&j);
     jsonw_kstr(&j, "build", w->cfg.build_id);
@@ -321,6 +326,7 @@ stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *r
 }
 
 const struct route stream_routes[] = {
-    {"GET", "/api/v1/stream", ROLE_VIEWER, stream_open, .help = "Live events: incident, job, device, alert, topology."},
+    {"GET", "/api/v1/stream", ROLE_VIEWER, stream_open,
+     .help = "Live events: incident, job, device, alert, topology."},
 };
 const size_t stream_route_count = sizeof stream_routes / sizeof *stream_routes;

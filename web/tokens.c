@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- list ------------------------------------------------------------------------------------------------ */
+/* --- list
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int
 tokens_row(void *ctx, const struct catalog_doc *d)
 {
-    static const char *const members[] = {"id", "name", "role", "tenant", "node", "created", "expires", "last_used"};
+    static const char *const members[] = {"id",   "name",    "role",    "tenant",
+                                          "node", "created", "expires", "last_used"};
     struct jsonw *j = ctx;
     struct doc *doc = NULL;
     if (doc_parse_json(d->json, d->json_len, "token", &doc, NULL))
@@ -36,7 +39,10 @@ static int
 tokens_list(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct web *w = ctx;
-    struct catalog_query q = {.kind = "token", .tenant = web_tenant(req), .state = "active", .cursor = httpd_query(req, "cursor")};
+    struct catalog_query q = {.kind = "token",
+                              .tenant = web_tenant(req),
+                              .state = "active",
+                              .cursor = httpd_query(req, "cursor")};
     char next[256];
     struct err err;
     struct jsonw j;
@@ -51,7 +57,9 @@ tokens_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- make ------------------------------------------------------------------------------------------------ */
+/* --- make
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int
 tokens_expiry(struct web *w, const struct doc_node *n, int64_t *ret_ms, struct err *err)
@@ -64,7 +72,8 @@ tokens_expiry(struct web *w, const struct doc_node *n, int64_t *ret_ms, struct e
     if (n->kind == DOC_INT || n->kind == DOC_REAL)
         ms = (int64_t)(doc_real(n, 0) * 1000);
     else if (!text || (time_parse(text, &ms) && duration_parse(text, &ms)))
-        return err_set(err, ERR_SYNTAX, "expires: a time (RFC 3339) or a duration such as 30d is needed");
+        return err_set(err, ERR_SYNTAX,
+                       "expires: a time (RFC 3339) or a duration such as 30d is needed");
     else if (time_parse(text, &ms))
         ms += web_now(w);
     if (ms <= web_now(w))
@@ -74,7 +83,8 @@ tokens_expiry(struct web *w, const struct doc_node *n, int64_t *ret_ms, struct e
 }
 
 static int
-tokens_spec(struct web *w, const struct httpd_request *req, const struct doc *d, struct token_spec *s, struct err *err)
+tokens_spec(struct web *w, const struct httpd_request *req, const struct doc *d,
+            struct token_spec *s, struct err *err)
 {
     static const char *const known[] = {"name", "role", "tenant", "expires", NULL};
     const struct doc_node *n = doc_root(d);
@@ -95,7 +105,8 @@ tokens_spec(struct web *w, const struct httpd_request *req, const struct doc *d,
 }
 
 static void
-tokens_answer(struct jsonw *j, const char *id, const struct token_spec *s, const char *token, int64_t now_ms)
+tokens_answer(struct jsonw *j, const char *id, const struct token_spec *s, const char *token,
+              int64_t now_ms)
 {
     jsonw_object(j);
     jsonw_kstr(j, "id", id);
@@ -134,8 +145,8 @@ tokens_post(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* A node comes with a join token and leaves with one of its own name; joining again replaces it. An agent that is bound
- * already may renew its own. */
+/* A node comes with a join token and leaves with one of its own name; joining again replaces it. An
+ * agent that is bound already may renew its own. */
 static int
 tokens_join(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
@@ -145,11 +156,14 @@ tokens_join(void *ctx, const struct httpd_request *req, struct httpd_response *r
     struct err err;
     struct jsonw j;
     if (entity_format(entity, ENTITY_NODE, node, NULL) || strlen(node) > 55 || strchr(node, '/'))
-        return httpd_reply_fail(resp, 400, "range", "%.64s is no name of a node (at most 55 bytes)", node);
+        return httpd_reply_fail(resp, 400, "range", "%.64s is no name of a node (at most 55 bytes)",
+                                node);
     snprintf(id, sizeof id, "agent-%s", node);
     if (req->who.role == ROLE_AGENT && *req->who.name && strcmp(req->who.name, node))
-        return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s", req->who.name);
-    struct token_spec s = {.id = id, .name = node, .node = node, .tenant = req->who.tenant, .role = ROLE_AGENT};
+        return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s",
+                                req->who.name);
+    struct token_spec s = {
+        .id = id, .name = node, .node = node, .tenant = req->who.tenant, .role = ROLE_AGENT};
     int rc = auth_token_make(w->auth, &s, token, made, &err);
     if (rc)
         return web_fail(resp, rc, &err);
@@ -160,7 +174,9 @@ tokens_join(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- revoke ----------------------------------------------------------------------------------------------- */
+/* --- revoke
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static int
 tokens_tenant(void *ctx, const struct catalog_doc *d)
@@ -180,7 +196,13 @@ tokens_delete(void *ctx, const struct httpd_request *req, struct httpd_response 
     if (!rc && strcmp(id, "admin")) {
         rc = catalog_delete(w->cfg.store, "token", id, &err);
     } else if (!rc) {
-        struct catalog_doc d = {.kind = "token", .id = id, .tenant = "", .state = "revoked", .key = "", .json = "{}", .json_len = 2};
+        struct catalog_doc d = {.kind = "token",
+                                .id = id,
+                                .tenant = "",
+                                .state = "revoked",
+                                .key = "",
+                                .json = "{}",
+                                .json_len = 2};
         rc = catalog_put(w->cfg.store, &d, &err);
     }
     if (rc == ERR_NOTFOUND)
@@ -190,9 +212,14 @@ tokens_delete(void *ctx, const struct httpd_request *req, struct httpd_response 
 }
 
 const struct route tokens_routes[] = {
-    {"GET", "/api/v1/tokens", ROLE_ADMIN, tokens_list, .help = "API tokens, without their secrets.", .query = "limit=1 to 1000; cursor=from a former answer"},
-    {"POST", "/api/v1/tokens", ROLE_ADMIN, tokens_post, .help = "Makes a token; the answer shows it this once. Role agent makes one that nodes join with."},
-    {"DELETE", "/api/v1/tokens/{id}", ROLE_ADMIN, tokens_delete, .help = "Revokes a token, and the sessions opened with it."},
-    {"POST", "/api/v1/agents/{node}/join", ROLE_AGENT, tokens_join, .help = "Gives a node that comes with a join token a token bound to its name."},
+    {"GET", "/api/v1/tokens", ROLE_ADMIN, tokens_list, .help = "API tokens, without their secrets.",
+     .query = "limit=1 to 1000; cursor=from a former answer"},
+    {"POST", "/api/v1/tokens", ROLE_ADMIN, tokens_post,
+     .help = "Makes a token; the answer shows it this once. Role agent makes one that nodes join "
+             "with."},
+    {"DELETE", "/api/v1/tokens/{id}", ROLE_ADMIN, tokens_delete,
+     .help = "Revokes a token, and the sessions opened with it."},
+    {"POST", "/api/v1/agents/{node}/join", ROLE_AGENT, tokens_join,
+     .help = "Gives a node that comes with a join token a token bound to its name."},
 };
 const size_t tokens_route_count = sizeof tokens_routes / sizeof *tokens_routes;

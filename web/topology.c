@@ -10,7 +10,8 @@ topology_get(void *ctx, const struct httpd_request *req, struct httpd_response *
     struct web *w = ctx;
     struct err err = {0};
     if (*req->who.tenant)
-        return httpd_reply_fail(resp, 403, "denied", "the topology of all tenants is not yours to read");
+        return httpd_reply_fail(resp, 403, "denied",
+                                "the topology of all tenants is not yours to read");
     int rc = topo_get_document(w->cfg.store, httpd_query(req, "cluster"), &resp->body, &err);
     if (rc)
         return web_fail(resp, rc, &err);
@@ -21,6 +22,8 @@ topology_get(void *ctx, const struct httpd_request *req, struct httpd_response *
 }
 
 const struct route topology_routes[] = {
-    {"GET", "/api/v1/topology", ROLE_VIEWER, topology_get, .help = "The topology document in force, as it was written.", .query = "cluster=its name; the first without"},
+    {"GET", "/api/v1/topology", ROLE_VIEWER, topology_get,
+     .help = "The topology document in force, as it was written.",
+     .query = "cluster=its name; the first without"},
 };
 const size_t topology_route_count = sizeof topology_routes / sizeof *topology_routes;

@@ -1,15 +1,19 @@
-/* ui: the browser application's files, served from the program itself, plain or packed as the browser takes them.
+/* ui: the browser application's files, served from the program itself, plain or packed as the
+ * browser takes them.
  *
- * They hold no data and need no sign-in. Every path that is no file and no API is the application's: index.html. */
+ * They hold no data and need no sign-in. Every path that is no file and no API is the
+ * application's: index.html. */
 #include "base/str.h"
 #include "web/ui_files.h"
 #include "web/web_priv.h"
 
 #include <string.h>
 
-static const char ui_policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+static const char ui_policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+                                "'self' data:; connect-src 'self'; font-src 'self'; "
                                 "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-static const char *const ui_not_ours[] = {"/api/", "/prometheus/", "/loki/", "/v1/", "/metrics", "/healthz", "/readyz"};
+static const char *const ui_not_ours[] = {"/api/",    "/prometheus/", "/loki/", "/v1/",
+                                          "/metrics", "/healthz",     "/readyz"};
 
 static const struct ui_file *
 ui_find(const char *name)
@@ -23,7 +27,8 @@ ui_find(const char *name)
 static int
 ui_send(const struct ui_file *f, const struct httpd_request *req, struct httpd_response *resp)
 {
-    const char *accept = httpd_header(req, "Accept-Encoding"), *have = httpd_header(req, "If-None-Match");
+    const char *accept = httpd_header(req, "Accept-Encoding"),
+               *have = httpd_header(req, "If-None-Match");
     bool packed = f->packed_len && accept && strstr(accept, "gzip");
     httpd_reply_header(resp, "Content-Security-Policy", ui_policy);
     httpd_reply_header(resp, "X-Content-Type-Options", "nosniff");
@@ -54,5 +59,7 @@ web_fallback(void *ctx, const struct httpd_request *req, struct httpd_response *
         return httpd_reply_fail(resp, 404, "not_found", "there is no %s", path);
     if (!f)
         f = ui_find("index.html");
-    return f ? ui_send(f, req, resp) : httpd_reply_fail(resp, 404, "not_found", "this server was built without its browser application");
+    return f ? ui_send(f, req, resp)
+             : httpd_reply_fail(resp, 404, "not_found",
+                                "this server was built without its browser application");
 }

@@ -1,5 +1,5 @@
-/* ui-embed DIST BIN INC: run by make. Puts every file of DIST and DIST/assets into BIN, plain and packed, and a table of
- * them as C into INC. */
+/* ui-embed DIST BIN INC: run by make. Puts every file of DIST and DIST/assets into BIN, plain and
+ * packed, and a table of them as C into INC. */
 #include "base/buf.h"
 #include "base/compress.h"
 #include "base/err.h"
@@ -16,9 +16,16 @@
 static const struct {
     const char *ending, *type;
 } ui_embed_types[] = {
-    {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-    {".svg", "image/svg+xml"}, {".png", "image/png"}, {".ico", "image/x-icon"}, {".json", "application/json"},
-    {".map", "application/json"}, {".txt", "text/plain; charset=utf-8"}, {".woff2", "font/woff2"},
+    {".html", "text/html; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".png", "image/png"},
+    {".ico", "image/x-icon"},
+    {".json", "application/json"},
+    {".map", "application/json"},
+    {".txt", "text/plain; charset=utf-8"},
+    {".woff2", "font/woff2"},
     {".webmanifest", "application/manifest+json"},
 };
 
@@ -45,7 +52,8 @@ ui_embed_file(struct ui_embed *e, const char *name, struct err *err)
     struct buf text, packed;
     const char *type = ui_embed_type(name);
     if (!type)
-        return err_set(err, ERR_UNSUPPORTED, "%s/%s: no content type is known for its ending", e->dist, name);
+        return err_set(err, ERR_UNSUPPORTED, "%s/%s: no content type is known for its ending",
+                       e->dist, name);
     snprintf(path, sizeof path, "%s/%s", e->dist, name);
     int rc = file_read(path, UI_EMBED_MAX, &text, err);
     if (rc < 0)
@@ -58,8 +66,9 @@ ui_embed_file(struct ui_embed *e, const char *name, struct err *err)
     buf_append(&e->bytes, buf_str(&text), text.len);
     if (smaller)
         buf_append(&e->bytes, buf_str(&packed), packed.len);
-    buf_printf(&e->rows, "    {\"%s\", \"%s\", \"\\\"%016llx\\\"\", %zu, %zu, %zu, %zu},\n", name, type, (unsigned long long)hash, at, text.len,
-               smaller ? packed_at : 0, smaller ? packed.len : 0);
+    buf_printf(&e->rows, "    {\"%s\", \"%s\", \"\\\"%016llx\\\"\", %zu, %zu, %zu, %zu},\n", name,
+               type, (unsigned long long)hash, at, text.len, smaller ? packed_at : 0,
+               smaller ? packed.len : 0);
     e->hash = hash_64(name, strlen(name), e->hash ^ hash);
     e->count++;
     buf_done(&packed);
@@ -93,9 +102,13 @@ ui_embed_write(struct ui_embed *e, const char *bin, const char *inc, struct err 
 {
     struct buf text;
     buf_init(&text, UI_EMBED_MAX);
-    buf_printf(&text, "/* made by ui-embed */\nconst struct ui_file ui_files[] = {\n%s};\nconst size_t ui_file_count = %zu;\nconst char ui_files_hash[] = \"%06llx\";\n",
+    buf_printf(&text,
+               "/* made by ui-embed */\nconst struct ui_file ui_files[] = {\n%s};\nconst size_t "
+               "ui_file_count = %zu;\nconst char ui_files_hash[] = \"%06llx\";\n",
                buf_str(&e->rows), e->count, (unsigned long long)(e->hash & 0xffffff));
-    int rc = text.failed || e->bytes.failed ? err_set(err, ERR_LIMIT, "%s is larger than 64 MiB", e->dist) : 0;
+    int rc = text.failed || e->bytes.failed
+                 ? err_set(err, ERR_LIMIT, "%s is larger than 64 MiB", e->dist)
+                 : 0;
     if (!rc)
         rc = file_write_atomic(bin, buf_str(&e->bytes), e->bytes.len, 0644, err);
     if (!rc)

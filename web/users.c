@@ -1,4 +1,5 @@
-/* users: people with a password: listed, made, changed, removed. One admin at least always remains. */
+/* users: people with a password: listed, made, changed, removed. One admin at least always remains.
+ */
 #include "web/resources.h"
 #include "web/secret.h"
 #include "web/web_priv.h"
@@ -34,8 +35,11 @@ users_take(void *ctx, const struct catalog_doc *d)
         return rc;
     const struct doc_node *n = doc_root(doc);
     int role = role_find(doc_get_str(n, "role", "viewer"));
-    *u = (struct users_user){.role = role < 0 ? ROLE_VIEWER : (enum role)role, .disabled = doc_get_bool(n, "disabled", false), .found = true,
-                             .created_ms = users_time(n, "created"), .last_seen_ms = users_time(n, "last_seen")};
+    *u = (struct users_user){.role = role < 0 ? ROLE_VIEWER : (enum role)role,
+                             .disabled = doc_get_bool(n, "disabled", false),
+                             .found = true,
+                             .created_ms = users_time(n, "created"),
+                             .last_seen_ms = users_time(n, "last_seen")};
     str_copy(u->name, sizeof u->name, d->id);
     str_copy(u->tenant, sizeof u->tenant, doc_get_str(n, "tenant", ""));
     str_copy(u->password, sizeof u->password, doc_get_str(n, "password", ""));
@@ -71,7 +75,11 @@ static int
 users_list(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct web *w = ctx;
-    struct catalog_query q = {.kind = "user", .tenant = web_tenant(req), .cursor = httpd_query(req, "cursor"), .by_id = true, .ascending = true};
+    struct catalog_query q = {.kind = "user",
+                              .tenant = web_tenant(req),
+                              .cursor = httpd_query(req, "cursor"),
+                              .by_id = true,
+                              .ascending = true};
     char next[256];
     struct err err;
     struct jsonw j;
@@ -86,7 +94,9 @@ users_list(void *ctx, const struct httpd_request *req, struct httpd_response *re
     return 0;
 }
 
-/* --- change ------------------------------------------------------------------------------------------------ */
+/* --- change
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct users_admins {
     const char *but;
@@ -103,7 +113,8 @@ users_admin_count(void *ctx, const struct catalog_doc *d)
     return 0;
 }
 
-/* Is `name` the last who may do everything? The token of the first start, while it is in force, is one more. */
+/* Is `name` the last who may do everything? The token of the first start, while it is in force, is
+ * one more. */
 static bool
 users_is_last_admin(struct web *w, const char *name)
 {
@@ -126,7 +137,8 @@ users_name_ok(const char *name)
 }
 
 static int
-users_edit(const struct httpd_request *req, const struct doc *d, struct users_user *u, struct err *err)
+users_edit(const struct httpd_request *req, const struct doc *d, struct users_user *u,
+           struct err *err)
 {
     static const char *const known[] = {"name", "role", "tenant", "disabled", "password", NULL};
     const struct doc_node *n = doc_root(d);
@@ -138,7 +150,8 @@ users_edit(const struct httpd_request *req, const struct doc *d, struct users_us
         return err_set(err, ERR_RANGE, "role: viewer, operator or admin is needed");
     u->role = (enum role)role;
     u->disabled = doc_get_bool(n, "disabled", u->disabled);
-    if (doc_get(n, "tenant") && str_copy(u->tenant, sizeof u->tenant, doc_get_str(n, "tenant", "")) >= sizeof u->tenant)
+    if (doc_get(n, "tenant") &&
+        str_copy(u->tenant, sizeof u->tenant, doc_get_str(n, "tenant", "")) >= sizeof u->tenant)
         return err_set(err, ERR_RANGE, "tenant: at most 63 bytes");
     if (*req->who.tenant)
         str_copy(u->tenant, sizeof u->tenant, req->who.tenant);
@@ -147,7 +160,8 @@ users_edit(const struct httpd_request *req, const struct doc *d, struct users_us
         return err_set(err, ERR_RANGE, "password: 8 to 1024 bytes are needed");
     if (password)
         return secret_password_hash(password, u->password, err);
-    return u->found || *u->password ? 0 : err_set(err, ERR_SYNTAX, "password: a new user needs one");
+    return u->found || *u->password ? 0
+                                    : err_set(err, ERR_SYNTAX, "password: a new user needs one");
 }
 
 static int
@@ -158,8 +172,14 @@ users_store(struct web *w, const struct users_user *u, struct err *err)
     buf_init(&out, 8192);
     jsonw_init(&j, &out);
     users_write(&j, u, true);
-    struct catalog_doc d = {.kind = "user", .id = u->name, .tenant = u->tenant, .state = u->disabled ? "disabled" : "active", .key = "",
-                            .time_ms = u->created_ms, .json = buf_str(&out), .json_len = out.len};
+    struct catalog_doc d = {.kind = "user",
+                            .id = u->name,
+                            .tenant = u->tenant,
+                            .state = u->disabled ? "disabled" : "active",
+                            .key = "",
+                            .time_ms = u->created_ms,
+                            .json = buf_str(&out),
+                            .json_len = out.len};
     int rc = out.failed ? err_set(err, ERR_NOMEM, "no memory") : catalog_put(w->cfg.store, &d, err);
     buf_done(&out);
     return rc;
@@ -189,7 +209,8 @@ users_put(void *ctx, const struct httpd_request *req, struct httpd_response *res
     struct jsonw j;
     const char *name = httpd_param(req, "name");
     if (!users_name_ok(name))
-        return httpd_reply_fail(resp, 400, "range", "a user's name is 1 to 63 letters, digits and . _ - @");
+        return httpd_reply_fail(resp, 400, "range",
+                                "a user's name is 1 to 63 letters, digits and . _ - @");
     int rc = users_get(w, req, name, &u);
     if (rc)
         return httpd_reply_fail(resp, 409, "exists", "the name %s is taken", name);
@@ -228,8 +249,11 @@ users_delete(void *ctx, const struct httpd_request *req, struct httpd_response *
 }
 
 const struct route users_routes[] = {
-    {"GET", "/api/v1/users", ROLE_ADMIN, users_list, .help = "Users, by name.", .query = "limit=1 to 1000; cursor=from a former answer"},
-    {"PUT", "/api/v1/users/{name}", ROLE_ADMIN, users_put, .help = "Makes or changes a user: role, tenant, disabled, password."},
-    {"DELETE", "/api/v1/users/{name}", ROLE_ADMIN, users_delete, .help = "Removes a user; the last admin stays."},
+    {"GET", "/api/v1/users", ROLE_ADMIN, users_list, .help = "Users, by name.",
+     .query = "limit=1 to 1000; cursor=from a former answer"},
+    {"PUT", "/api/v1/users/{name}", ROLE_ADMIN, users_put,
+     .help = "Makes or changes a user: role, tenant, disabled, password."},
+    {"DELETE", "/api/v1/users/{name}", ROLE_ADMIN, users_delete,
+     .help = "Removes a user; the last admin stays."},
 };
 const size_t users_route_count = sizeof users_routes / sizeof *users_routes;

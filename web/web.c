@@ -1,6 +1,8 @@
-/* web: the floor put together: state, the tables of routes, helpers of answering that every resource needs.
+/* web: the floor put together: state, the tables of routes, helpers of answering that every
+ * resource needs.
  *
- * Handlers run on several threads at once: struct web is constant after web_attach, its parts lock for themselves. */
+ * Handlers run on several threads at once: struct web is constant after web_attach, its parts lock
+ * for themselves. */
 #include "web/web_priv.h"
 
 #include "analyzer/incident_doc.h"
@@ -28,7 +30,8 @@ web_new(const struct web_config *cfg, struct web **ret, struct err *err)
     if (!w)
         return err_set(err, ERR_NOMEM, "no memory for the web interface");
     w->cfg = *cfg;
-    snprintf(w->build, sizeof w->build, "%s-%s", cfg->build_id ? cfg->build_id : "0", ui_files_hash);
+    snprintf(w->build, sizeof w->build, "%s-%s", cfg->build_id ? cfg->build_id : "0",
+             ui_files_hash);
     w->cfg.build_id = w->build;
     w->clock = store_clock(cfg->store);
     pthread_mutex_init(&w->speed.mutex, NULL);
@@ -72,7 +75,8 @@ web_attach(struct web *w, struct httpd *server)
     return 0;
 }
 
-/* --- helpers ------------------------------------------------------------------------------------- */
+/* --- helpers -------------------------------------------------------------------------------------
+ */
 
 int64_t
 web_now(const struct web *w)
@@ -101,7 +105,8 @@ web_limit(const struct httpd_request *req, size_t *ret_limit, struct err *err)
 }
 
 int
-web_time(const struct httpd_request *req, const char *name, int64_t dflt_ms, int64_t *ret_ms, struct err *err)
+web_time(const struct httpd_request *req, const char *name, int64_t dflt_ms, int64_t *ret_ms,
+         struct err *err)
 {
     int rc = httpd_query_time(req, name, dflt_ms, ret_ms);
     return rc ? err_set(err, rc, "%s: RFC 3339 or Unix seconds are needed", name) : 0;

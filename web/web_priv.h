@@ -14,28 +14,30 @@ struct auth;
 struct stream;
 struct view_cache;
 
-struct web_speed {                 /* what comes in a second; overview.c's */
+struct web_speed { /* what comes in a second; overview.c's */
     pthread_mutex_t mutex;
-    int64_t t_ms;                  /* of the last reading, monotonic */
+    int64_t t_ms; /* of the last reading, monotonic */
     uint64_t samples, events;
     double samples_per_second, events_per_second;
 };
 
 struct web {
-    char build[64];                /* "0.1.0-3f2a9c": version and browser application; cfg.build_id points here */
-    struct web_config cfg;         /* texts are the caller's and outlive us */
-    const struct clock *clock;     /* the store's */
-    struct httpd *httpd;           /* NULL until attached */
-    struct auth *auth;             /* who may what: auth.h */
-    struct entries *entries;       /* the knowledge base: entries.h */
-    struct stream *stream;         /* live events: stream.h */
-    struct view_cache *views;      /* what many answers need at one instant: view.h */
+    char build[64]; /* "0.1.0-3f2a9c": version and browser application; cfg.build_id points here */
+    struct web_config cfg;     /* texts are the caller's and outlive us */
+    const struct clock *clock; /* the store's */
+    struct httpd *httpd;       /* NULL until attached */
+    struct auth *auth;         /* who may what: auth.h */
+    struct entries *entries;   /* the knowledge base: entries.h */
+    struct stream *stream;     /* live events: stream.h */
+    struct view_cache *views;  /* what many answers need at one instant: view.h */
     struct web_speed speed;
 };
 
-/* Lists: limit 1 to 1000 (default 100), cursor. 0, or the error to answer (ERR_RANGE, ERR_SYNTAX). */
+/* Lists: limit 1 to 1000 (default 100), cursor. 0, or the error to answer (ERR_RANGE, ERR_SYNTAX).
+ */
 int web_limit(const struct httpd_request *req, size_t *ret_limit, struct err *err);
-/* A time of the query ("at", "start", ...): dflt_ms when it is not given. Errors name the parameter. */
+/* A time of the query ("at", "start", ...): dflt_ms when it is not given. Errors name the
+ * parameter. */
 int web_time(const struct httpd_request *req, const char *name, int64_t dflt_ms, int64_t *ret_ms,
              struct err *err);
 /* The body as a JSON object. ERR_SYNTAX. Free with doc_free. */

@@ -35,6 +35,7 @@ listening() { port=$(sed -n 's/.*listens on port \([0-9]*\).*/\1/p' "$daemon_log
 
 # Starts the server and waits until it is ready. A restart takes the port it had.
 server_start() {
+    : >"$daemon_log" # here and not by the child, which may come to it after we have looked
     "$bin/myriascoped" --config "$conf" >"$daemon_log" 2>&1 </dev/null &
     daemon=$!
     pids="$pids $daemon"

@@ -8,8 +8,10 @@ setup(void **state)
 {
     (void)state;
     web_test_open(&t);
-    web_test_series(&t, 61, 0, 600000, "DCGM_FI_DEV_GPU_TEMP", "Hostname", "node1", "gpu", "0", NULL);
-    web_test_series(&t, 63, 0, 600000, "DCGM_FI_DEV_GPU_TEMP", "Hostname", "node1", "gpu", "1", NULL);
+    web_test_series(&t, 61, 0, 600000, "DCGM_FI_DEV_GPU_TEMP", "Hostname", "node1", "gpu", "0",
+                    NULL);
+    web_test_series(&t, 63, 0, 600000, "DCGM_FI_DEV_GPU_TEMP", "Hostname", "node1", "gpu", "1",
+                    NULL);
     web_test_series(&t, 1, 0, 600000, "up", "job", "node", "instance", "a:1", "tenant", "t1", NULL);
     return 0;
 }
@@ -51,7 +53,8 @@ instant_queries_answer_scalars_strings_and_vectors(void **state)
     assert_string_equal(doc_str(doc_at(doc_get(d, "result"), 1), ""), "2");
     d = data("query?query=max(DCGM_FI_DEV_GPU_TEMP)", NULL);
     assert_string_equal(doc_get_str(d, "resultType", ""), "vector");
-    assert_string_equal(doc_str(doc_at(doc_get(doc_at(doc_get(d, "result"), 0), "value"), 1), ""), "63");
+    assert_string_equal(doc_str(doc_at(doc_get(doc_at(doc_get(d, "result"), 0), "value"), 1), ""),
+                        "63");
     d = data("query?query=DCGM_FI_DEV_GPU_TEMP", NULL);
     assert_int_equal(doc_get(d, "result")->count, 2);
     d = data("query?query=absent_metric", NULL);
@@ -62,7 +65,8 @@ static void
 forms_are_taken_as_queries_are(void **state)
 {
     (void)state;
-    const struct doc_node *n = web_test_call(&t, "POST", "/prometheus/api/v1/query", NULL, "application/x-www-form-urlencoded", "query=2*3", 200);
+    const struct doc_node *n = web_test_call(&t, "POST", "/prometheus/api/v1/query", NULL,
+                                             "application/x-www-form-urlencoded", "query=2*3", 200);
     assert_string_equal(doc_str(doc_at(doc_get(doc_get(n, "data"), "result"), 1), ""), "6");
 }
 
@@ -71,7 +75,8 @@ range_queries_answer_a_matrix(void **state)
 {
     char path[256];
     (void)state;
-    snprintf(path, sizeof path, "query_range?query=up&start=%lld&end=%lld&step=15", (long long)(t.now / 1000 - 300), (long long)(t.now / 1000));
+    snprintf(path, sizeof path, "query_range?query=up&start=%lld&end=%lld&step=15",
+             (long long)(t.now / 1000 - 300), (long long)(t.now / 1000));
     const struct doc_node *d = data(path, NULL), *row = doc_at(doc_get(d, "result"), 0);
     assert_string_equal(doc_get_str(d, "resultType", ""), "matrix");
     assert_string_equal(doc_get_str(doc_get(row, "metric"), "job", ""), "node");
@@ -90,9 +95,11 @@ mistakes_are_told_as_prometheus_tells_them(void **state)
         {"query?query=up&time=x", "bad_data", "invalid parameter \"time\"", 400},
         {"query?query=up&timeout=x", "bad_data", "invalid parameter \"timeout\"", 400},
         {"query_range?query=up&end=2&step=1", "bad_data", "invalid parameter \"start\"", 400},
-        {"query_range?query=up&start=3&end=2&step=1", "bad_data", "end timestamp must not be before start time", 400},
+        {"query_range?query=up&start=3&end=2&step=1", "bad_data",
+         "end timestamp must not be before start time", 400},
         {"query_range?query=up&start=1&end=2&step=0", "bad_data", "zero or negative", 400},
-        {"query_range?query=up&start=1&end=2&step=abc", "bad_data", "invalid parameter \"step\"", 400},
+        {"query_range?query=up&start=1&end=2&step=abc", "bad_data", "invalid parameter \"step\"",
+         400},
         {"query_range?query=up&start=0&end=100000&step=1", "bad_data", "11,000 points", 400},
         {"query_range?query=up[5m]&start=1&end=2&step=1", "bad_data", "range vector", 400},
         {"series", "bad_data", "no match[] parameter provided", 400},
@@ -139,7 +146,8 @@ static void
 a_tenant_sees_its_own_series(void **state)
 {
     (void)state;
-    assert_int_equal(doc_get(data("query?query=DCGM_FI_DEV_GPU_TEMP", "X-Tenant: t1"), "result")->count, 0);
+    assert_int_equal(
+        doc_get(data("query?query=DCGM_FI_DEV_GPU_TEMP", "X-Tenant: t1"), "result")->count, 0);
     assert_int_equal(doc_get(data("query?query=up", "X-Tenant: t1"), "result")->count, 1);
     assert_int_equal(doc_get(data("query?query=up", "X-Tenant: t2"), "result")->count, 0);
     assert_false(has(data("label/__name__/values", "X-Tenant: t1"), "DCGM_FI_DEV_GPU_TEMP"));
@@ -154,7 +162,8 @@ metadata_rules_and_build_are_told(void **state)
     (void)state;
     const struct doc_node *d = data("metadata?metric=DCGM_FI_DEV_GPU_TEMP", NULL);
     assert_int_equal(d->count, 1);
-    assert_string_equal(doc_get_str(doc_at(doc_get(d, "DCGM_FI_DEV_GPU_TEMP"), 0), "type", ""), "gauge");
+    assert_string_equal(doc_get_str(doc_at(doc_get(d, "DCGM_FI_DEV_GPU_TEMP"), 0), "type", ""),
+                        "gauge");
     assert_non_null(doc_get(data("rules", NULL), "groups"));
     assert_non_null(doc_get(data("alerts", NULL), "alerts"));
     assert_string_equal(doc_get_str(data("status/buildinfo", NULL), "version", ""), "2.42.0");
@@ -166,9 +175,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(instant_queries_answer_scalars_strings_and_vectors), cmocka_unit_test(forms_are_taken_as_queries_are),
-        cmocka_unit_test(range_queries_answer_a_matrix), cmocka_unit_test(mistakes_are_told_as_prometheus_tells_them),
-        cmocka_unit_test(names_values_and_series_are_listed), cmocka_unit_test(a_tenant_sees_its_own_series),
+        cmocka_unit_test(instant_queries_answer_scalars_strings_and_vectors),
+        cmocka_unit_test(forms_are_taken_as_queries_are),
+        cmocka_unit_test(range_queries_answer_a_matrix),
+        cmocka_unit_test(mistakes_are_told_as_prometheus_tells_them),
+        cmocka_unit_test(names_values_and_series_are_listed),
+        cmocka_unit_test(a_tenant_sees_its_own_series),
         cmocka_unit_test(metadata_rules_and_build_are_told)};
     return cmocka_run_group_tests_name("prometheus", tests, setup, teardown);
 }
