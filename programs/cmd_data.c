@@ -20,50 +20,54 @@ data_time(const char *text, char out[TIME_TEXT_SIZE])
     return text;
 }
 
-static const char *
-data_print_logs(const struct doc *d, bool reversed, char last[TIME_TEXT_SIZE], const char *skip)
+struct data_tail { char time[TIME_TEXT_SIZE], id[64]; };   /* the newest line shown */
+
+static void
+data_print_logs(const struct doc *d, bool reversed, struct data_tail *last)
 {
     const struct doc_node *items = doc_get(doc_root(d), "items");
-    static char seen[64];
+    char skip[sizeof last->id];
+    str_copy(skip, sizeof skip, last->id);
     for (size_t i = 0; items && i < items->count; i++) {
         const struct doc_node *n = doc_at(items, reversed ? items->count - 1 - i : i);
         const char *id = doc_get_str(n, "id", "");
-        if (skip && !strcmp(skip, id))
+        if (*skip && !strcmp(skip, id))
             continue;
         printf("%s %s %s: %s\n", doc_get_str(n, "time", ""), doc_get_str(n, "entity", "-"), doc_get_str(n, "source", ""), doc_get_str(n, "text", ""));
-        str_copy(last, TIME_TEXT_SIZE, doc_get_str(n, "time", ""));
-        str_copy(seen, sizeof seen, id);
+        str_copy(last->time, sizeof last->time, doc_get_str(n, "time", ""));
+        str_copy(last->id, sizeof last->id, id);
     }
     fflush(stdout);
-    return seen;
 }
 
 int
 cmd_logs(struct cmd_args *a)
 {
-    char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE], last[TIME_TEXT_SIZE] = "";
-    const char *start = data_time(a->since, since), *skip = NULL;
+    char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+    struct data_tail last = {"", ""};
+    const char *start = data_time(a->since, since);
     if (a->count > 1)
         return cmd_usage(a, "give the query as one word: myriascope logs 'words \"a phrase\"'");
     for (;;) {
         struct doc *d = NULL;
         struct buf raw;
         struct err err;
-        char *path = client_path("/api/v1/logs", "query", a->count ? a->words[0] : NULL, "start", *last ? last : start, "end", data_time(a->until, until),
-                                 "job", a->job, "node", a->nodes, "limit", a->limit ? a->limit : "100", "order", *last ? "asc" : "desc", NULL);
+        char *path = client_path("/api/v1/logs", "query", a->count ? a->words[0] : NULL, "start", *last.time ? last.time : start, "end", data_time(a->until, until),
+                                 "job", a->job, "node", a->nodes, "limit", a->limit ? a->limit : "100", "order", *last.time ? "asc" : "desc", NULL);
         int rc = client_call(a, "GET", path, NULL, 0, &d, &raw, &err);
         free(path);
         if (rc)
             return cmd_fail(a, &err);
         if (cmd_json(a))
             printf("%s\n", buf_str(&raw));
-        skip = data_print_logs(cmd_json(a) ? NULL : d, !*last, last, skip);
+        else
+            data_print_logs(d, !*last.time, &last);
         buf_done(&raw);
         doc_free(d);
         if (!a->follow || cmd_json(a))
             return CMD_DONE;
-        if (!*last)
-            time_format(clock_now_ms(NULL), last);
+        if (!*last.time)
+            time_format(clock_now_ms(NULL), last.time);
         sleep(2);
     }
 }
