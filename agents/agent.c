@@ -125,7 +125,8 @@ agent_once_main(void *ctx)
 }
 
 int
-agent_once(const char *root, const char *node, int ms, struct buf *out, struct err *err)
+agent_once(const char *root, const char *node, const char *helper, int ms, struct buf *out,
+           struct err *err)
 {
     /* On the heap, and left there with its thread if a probe hangs: the program ends right after.
      */
@@ -137,7 +138,7 @@ agent_once(const char *root, const char *node, int ms, struct buf *out, struct e
     if (!o)
         return err_set(err, ERR_NOMEM, "no memory");
     agent_name(root, node, name);
-    int rc = collect_new(root, name, NULL, NULL, &o->collect, err);
+    int rc = collect_new(root, name, NULL, NULL, helper, &o->collect, err);
     if (rc) {
         free(o);
         return rc;
@@ -340,7 +341,8 @@ agent_outbox(struct agent *a, struct err *err)
 }
 
 int
-agent_new(const struct agent_conf *conf, const struct log *log, struct agent **ret, struct err *err)
+agent_new(const struct agent_conf *conf, const char *helper, const struct log *log,
+          struct agent **ret, struct err *err)
 {
     struct agent *a = calloc(1, sizeof *a);
     pthread_condattr_t mono;
@@ -356,7 +358,8 @@ agent_new(const struct agent_conf *conf, const struct log *log, struct agent **r
     pthread_condattr_destroy(&mono);
     const char *root = conf->root ? conf->root : "";
     agent_name(root, conf->node, a->node);
-    int rc = collect_new(root, a->node, &conf->probes.disable, conf->probes.nvml, &a->collect, err);
+    int rc = collect_new(root, a->node, &conf->probes.disable, conf->probes.nvml, helper,
+                         &a->collect, err);
     if (!rc)
         rc = agent_outbox(a, err);
     if (!rc && conf->listen)

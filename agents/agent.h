@@ -44,13 +44,15 @@ int agent_conf_load(const char *path, struct agent_conf *ret, struct err *err);
 void agent_conf_done(struct agent_conf *c);
 int agent_conf_describe(struct buf *out);
 
+/* helper: program that takes agents/gpu_child.h's option, NULL: GPUs are left out. */
 /* One collection as exposition text: every probe once, those that do not end within ms left out. */
-int agent_once(const char *root, const char *node, int ms, struct buf *out, struct err *err);
+int agent_once(const char *root, const char *node, const char *helper, int ms, struct buf *out,
+               struct err *err);
 
 struct agent;
 /* conf and log are kept by reference. */
-int agent_new(const struct agent_conf *conf, const struct log *log, struct agent **ret,
-              struct err *err);
+int agent_new(const struct agent_conf *conf, const char *helper, const struct log *log,
+              struct agent **ret, struct err *err);
 int agent_start(struct agent *a, struct err *err);
 unsigned agent_port(const struct agent *a); /* of the /metrics listener; 0: none */
 void agent_free(struct agent *a);

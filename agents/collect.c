@@ -40,7 +40,7 @@ collect_disabled(const struct conf_strs *disable, const char *key)
 
 int
 collect_new(const char *root, const char *node, const struct conf_strs *disable, const char *nvml,
-            struct collect **ret, struct err *err)
+            const char *helper, struct collect **ret, struct err *err)
 {
     struct collect *c = calloc(1, sizeof *c);
     const struct probe_row *rows = NULL;
@@ -65,6 +65,7 @@ collect_new(const char *root, const char *node, const struct conf_strs *disable,
     }
     if (nvml)
         c->probe.nvml = nvml;
+    c->probe.helper = helper;
     *ret = c;
     return 0;
 }

@@ -104,6 +104,16 @@ inventory_format(struct probe *p, struct buf *out)
     inventory_machine(p, &w);
     inventory_nics(p, &w);
     inventory_disks(p, &w);
+    jsonw_key(&w, "gpus");
+    if (p->gpus)
+        jsonw_raw(&w, p->gpus, strlen(p->gpus));
+    else
+        jsonw_raw(&w, "[]", 2);
+    jsonw_key(&w, "problems");
+    jsonw_array(&w);
+    if (p->gpu_problem)
+        jsonw_str(&w, p->gpu_problem);
+    jsonw_end_array(&w);
     jsonw_end_object(&w);
     return out->failed ? ERR_LIMIT : 0;
 }

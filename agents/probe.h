@@ -17,14 +17,17 @@
 struct jsonw;
 
 struct probe {
-    int root;         /* descriptor of the root folder */
-    bool live;        /* the root is this machine's own: ioctl, netlink, statvfs are meaningful */
-    const char *node; /* name of this node */
-    struct snap *out; /* where series go */
-    struct buf text;  /* probe_read's */
-    char word[512];   /* probe_word's */
-    void **state;     /* the probe's own, kept between runs; NULL at first */
-    const char *nvml; /* file name of the GPU library */
+    int root;           /* descriptor of the root folder */
+    bool live;          /* the root is this machine's own: ioctl, netlink, statvfs are meaningful */
+    const char *node;   /* name of this node */
+    struct snap *out;   /* where series go */
+    struct buf text;    /* probe_read's */
+    char word[512];     /* probe_word's */
+    void **state;       /* the probe's own, kept between runs; NULL at first */
+    const char *nvml;   /* file name of the GPU library */
+    const char *helper; /* program that calls it (agents/gpu_child.h); NULL: it is not called */
+    const char *gpus;   /* JSON array, what the GPU probe found; NULL: nothing */
+    const char *gpu_problem; /* short word, NULL: none */
     int64_t now_ms;
 };
 

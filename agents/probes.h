@@ -25,5 +25,7 @@ int probe_hw_mce(struct probe *p);
 int probe_pci(struct probe *p);
 int probe_rdma(struct probe *p);
 int probe_time(struct probe *p);
+int probe_gpu(struct probe *p);
+void probe_gpu_done(void *state);
 
 #endif

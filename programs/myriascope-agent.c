@@ -1,5 +1,6 @@
 /* myriascope-agent: the node agent. Runs until told to stop, or collects once and prints. */
 #include "agents/agent.h"
+#include "agents/gpu_child.h"
 #include "base/buf.h"
 #include "base/log.h"
 
@@ -30,6 +31,9 @@ enum { AGENT_OK = 0, AGENT_FAILED = 2, AGENT_USAGE = 3 };
 
 /* --once ends within 5 s; what has not answered by then is left out. */
 #define AGENT_ONCE_MS 4000
+
+/* Started again as the helper that calls the GPU's library. */
+#define AGENT_SELF "/proc/self/exe"
 
 struct agent_args {
     const char *config, *root, *node;
@@ -113,7 +117,7 @@ agent_print_once(const struct agent_args *a)
     struct buf out;
     struct err err;
     buf_init(&out, (size_t)64 << 20);
-    if (agent_once(a->root ? a->root : "", a->node, AGENT_ONCE_MS, &out, &err))
+    if (agent_once(a->root ? a->root : "", a->node, AGENT_SELF, AGENT_ONCE_MS, &out, &err))
         return agent_fail(&err);
     bool good = fwrite(buf_str(&out), 1, out.len, stdout) == out.len && !fflush(stdout);
     _exit(good ? AGENT_OK : AGENT_FAILED);
@@ -141,7 +145,7 @@ agent_run(const struct agent_conf *conf, const struct log *log)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    if (agent_new(conf, log, &a, &err))
+    if (agent_new(conf, AGENT_SELF, log, &a, &err))
         return agent_fail(&err);
     if (agent_start(a, &err)) {
         agent_free(a);
@@ -181,6 +185,8 @@ main(int argc, char **argv)
     struct agent_args a = {0};
     struct agent_conf conf;
     struct err err;
+    if (argc == 4 && !strcmp(argv[1], GPU_CHILD_OPTION))
+        return gpu_child_run(argv[2], argv[3]);
     int stop = agent_parse(argc, argv, &a);
     if (stop)
         return stop - 1;

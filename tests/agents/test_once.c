@@ -23,7 +23,7 @@ recorded_machine_gives_the_series_we_expect(void **state)
     once_path(root, "root-gpu");
     once_path(want, "root-gpu.prom");
     buf_init(&out, (size_t)16 << 20);
-    assert_int_equal(agent_once(root, NULL, 4000, &out, &err), 0);
+    assert_int_equal(agent_once(root, NULL, NULL, 4000, &out, &err), 0);
     FILE *f = fopen(want, "r");
     assert_non_null(f);
     size_t lines = 0;
@@ -54,7 +54,7 @@ no_link_leads_out_of_the_root(void **state)
     snprintf(path, sizeof path, "%s/proc/loadavg", dir);
     assert_int_equal(symlink(secret, path), 0);
     buf_init(&out, (size_t)16 << 20);
-    assert_int_equal(agent_once(dir, "n1", 4000, &out, &err), 0);
+    assert_int_equal(agent_once(dir, "n1", NULL, 4000, &out, &err), 0);
     assert_null(strstr(buf_str(&out), "66.5"));
     assert_null(strstr(buf_str(&out), "node_load1"));
     buf_done(&out);
@@ -87,7 +87,7 @@ this_machine_gives_well_formed_text(void **state)
     struct exposition_counts counts;
     (void)state;
     buf_init(&out, (size_t)64 << 20);
-    assert_int_equal(agent_once("", NULL, 4000, &out, &err), 0);
+    assert_int_equal(agent_once("", NULL, NULL, 4000, &out, &err), 0);
     assert_int_equal(exposition_read(out.data, out.len, 1, &sink, &counts, &err), 0);
     assert_int_equal(counts.refused, 0);
     assert_true(counts.samples > 50);

@@ -1,0 +1,94 @@
+/* nvml: the part of NVIDIA's management library that the agent calls, as function types and
+ * numbers of its documented interface (NVML API Reference Guide). The library is found at run time;
+ * nothing of it is needed to build. A function that an older library lacks stays NULL. */
+#ifndef AGENTS_NVML_H
+#define AGENTS_NVML_H
+
+#include <stdint.h>
+
+typedef void *nvml_device;
+
+enum {
+    NVML_OK = 0,
+    NVML_NOT_SUPPORTED = 3,
+    NVML_GPU_IS_LOST = 15,
+    NVML_EVENT_XID = 0x8,
+    NVML_FIELD_MEMORY_TEMP = 82,
+    NVML_FIELD_NVLINK_TX_KIB = 138, /* NVLink data sent, KiB, all links with scope UINT_MAX */
+    NVML_FIELD_NVLINK_RX_KIB = 139,
+    NVML_NVLINK_CRC_FLIT = 2,
+    NVML_NVLINKS_MAX = 18,
+};
+
+struct nvml_memory {
+    unsigned long long total, free, used;
+};
+struct nvml_utilization {
+    unsigned gpu, memory;
+};
+struct nvml_violation {
+    unsigned long long reference_time, violation_time; /* us, ns */
+};
+struct nvml_pci {
+    char bus_id_legacy[16];
+    unsigned domain, bus, device, device_id, subsystem_id;
+    char bus_id[32];
+};
+struct nvml_field {
+    unsigned field, scope;
+    long long timestamp, latency_us;
+    int value_type; /* 0 double, 1 unsigned, 2 unsigned long, 3 unsigned long long, 4 long long */
+    int result;
+    union {
+        double d;
+        unsigned ui;
+        unsigned long ul;
+        unsigned long long ull;
+        long long sll;
+    } value;
+};
+struct nvml_event {
+    nvml_device device;
+    unsigned long long type, data;
+    unsigned gpu_instance, compute_instance;
+};
+
+/* Name of the symbol, then its parameters. X(symbol, member, parameters) */
+#define NVML_FUNCTIONS(X)                                                                          \
+    X("nvmlInit_v2", init, (void))                                                                 \
+    X("nvmlSystemGetDriverVersion", driver, (char *, unsigned))                                    \
+    X("nvmlDeviceGetCount_v2", count, (unsigned *))                                                \
+    X("nvmlDeviceGetHandleByIndex_v2", handle, (unsigned, nvml_device *))                          \
+    X("nvmlDeviceGetName", name, (nvml_device, char *, unsigned))                                  \
+    X("nvmlDeviceGetUUID", uuid, (nvml_device, char *, unsigned))                                  \
+    X("nvmlDeviceGetSerial", serial, (nvml_device, char *, unsigned))                              \
+    X("nvmlDeviceGetPciInfo_v3", pci, (nvml_device, struct nvml_pci *))                            \
+    X("nvmlDeviceGetTemperature", temperature, (nvml_device, int, unsigned *))                     \
+    X("nvmlDeviceGetPowerUsage", power, (nvml_device, unsigned *))                                 \
+    X("nvmlDeviceGetTotalEnergyConsumption", energy, (nvml_device, unsigned long long *))          \
+    X("nvmlDeviceGetUtilizationRates", utilization, (nvml_device, struct nvml_utilization *))      \
+    X("nvmlDeviceGetMemoryInfo", memory, (nvml_device, struct nvml_memory *))                      \
+    X("nvmlDeviceGetClockInfo", clock, (nvml_device, int, unsigned *))                             \
+    X("nvmlDeviceGetCurrentClocksThrottleReasons", throttle, (nvml_device, unsigned long long *))  \
+    X("nvmlDeviceGetTotalEccErrors", ecc, (nvml_device, int, int, unsigned long long *))           \
+    X("nvmlDeviceGetRemappedRows", remapped,                                                       \
+      (nvml_device, unsigned *, unsigned *, unsigned *, unsigned *))                               \
+    X("nvmlDeviceGetPcieReplayCounter", replay, (nvml_device, unsigned *))                         \
+    X("nvmlDeviceGetCurrPcieLinkGeneration", link_gen, (nvml_device, unsigned *))                  \
+    X("nvmlDeviceGetCurrPcieLinkWidth", link_width, (nvml_device, unsigned *))                     \
+    X("nvmlDeviceGetNvLinkState", nvlink_state, (nvml_device, unsigned, unsigned *))               \
+    X("nvmlDeviceGetNvLinkErrorCounter", nvlink_errors,                                            \
+      (nvml_device, unsigned, int, unsigned long long *))                                          \
+    X("nvmlDeviceGetViolationStatus", violation, (nvml_device, int, struct nvml_violation *))      \
+    X("nvmlDeviceGetFieldValues", fields, (nvml_device, int, struct nvml_field *))                 \
+    X("nvmlEventSetCreate", event_set, (void **))                                                  \
+    X("nvmlDeviceRegisterEvents", event_register, (nvml_device, unsigned long long, void *))       \
+    X("nvmlEventSetWait_v2", event_wait, (void *, struct nvml_event *, unsigned))
+
+struct nvml {
+#define NVML_MEMBER(symbol, member, parameters) int(*member) parameters;
+    NVML_FUNCTIONS(NVML_MEMBER)
+#undef NVML_MEMBER
+};
+
+#endif

@@ -1,0 +1,168 @@
+/* fake_nvml: a stand-in for NVIDIA's management library, for tests: two GPUs. FAKE_NVML tells it
+ * what to be: "" well, "none" without a GPU, "lost" with GPU 1 fallen off the bus, "hang" never to
+ * answer a question, "hang-init" not even the first, "crash" to die at a question, "xid" to report
+ * XID 79 once. */
+#include "agents/nvml.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static int
+fake_is(const char *what)
+{
+    const char *is = getenv("FAKE_NVML");
+    return is && !strcmp(is, what);
+}
+
+static long
+fake_index(nvml_device d)
+{
+    return (long)(intptr_t)d - 1;
+}
+
+static int
+fake_lost(nvml_device d)
+{
+    return fake_is("lost") && fake_index(d) == 1 ? NVML_GPU_IS_LOST : NVML_OK;
+}
+
+/* clang-format off */
+EXPORT int nvmlInit_v2(void);
+EXPORT int nvmlSystemGetDriverVersion(char *out, unsigned size);
+EXPORT int nvmlDeviceGetCount_v2(unsigned *ret);
+EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned i, nvml_device *ret);
+EXPORT int nvmlDeviceGetName(nvml_device d, char *out, unsigned size);
+EXPORT int nvmlDeviceGetUUID(nvml_device d, char *out, unsigned size);
+EXPORT int nvmlDeviceGetPciInfo_v3(nvml_device d, struct nvml_pci *ret);
+EXPORT int nvmlDeviceGetTemperature(nvml_device d, int sensor, unsigned *ret);
+EXPORT int nvmlDeviceGetPowerUsage(nvml_device d, unsigned *ret);
+EXPORT int nvmlDeviceGetUtilizationRates(nvml_device d, struct nvml_utilization *ret);
+EXPORT int nvmlDeviceGetMemoryInfo(nvml_device d, struct nvml_memory *ret);
+EXPORT int nvmlDeviceGetTotalEccErrors(nvml_device d, int kind, int age, unsigned long long *ret);
+EXPORT int nvmlEventSetCreate(void **ret);
+EXPORT int nvmlDeviceRegisterEvents(nvml_device d, unsigned long long types, void *set);
+EXPORT int nvmlEventSetWait_v2(void *set, struct nvml_event *ret, unsigned ms);
+/* clang-format on */
+
+int
+nvmlInit_v2(void)
+{
+    while (fake_is("hang-init"))
+        pause();
+    return NVML_OK;
+}
+
+int
+nvmlSystemGetDriverVersion(char *out, unsigned size)
+{
+    snprintf(out, size, "550.1");
+    return NVML_OK;
+}
+
+int
+nvmlDeviceGetCount_v2(unsigned *ret)
+{
+    *ret = fake_is("none") ? 0 : 2;
+    return NVML_OK;
+}
+
+int
+nvmlDeviceGetHandleByIndex_v2(unsigned i, nvml_device *ret)
+{
+    *ret = (nvml_device)(intptr_t)(i + 1);
+    return NVML_OK;
+}
+
+int
+nvmlDeviceGetName(nvml_device d, char *out, unsigned size)
+{
+    snprintf(out, size, "Example GPU");
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetUUID(nvml_device d, char *out, unsigned size)
+{
+    snprintf(out, size, "GPU-%ld", fake_index(d));
+    return NVML_OK;
+}
+
+int
+nvmlDeviceGetPciInfo_v3(nvml_device d, struct nvml_pci *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    snprintf(ret->bus_id, sizeof ret->bus_id, "00000000:%02lX:00.0", 0x1b + fake_index(d));
+    return NVML_OK;
+}
+
+int
+nvmlDeviceGetTemperature(nvml_device d, int sensor, unsigned *ret)
+{
+    (void)sensor;
+    while (fake_is("hang"))
+        pause();
+    if (fake_is("crash"))
+        abort();
+    *ret = 40 + (unsigned)fake_index(d);
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetPowerUsage(nvml_device d, unsigned *ret)
+{
+    *ret = 123456;
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetUtilizationRates(nvml_device d, struct nvml_utilization *ret)
+{
+    *ret = (struct nvml_utilization){97, 12};
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetMemoryInfo(nvml_device d, struct nvml_memory *ret)
+{
+    *ret = (struct nvml_memory){80ull << 30, 16ull << 30, 64ull << 30};
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetTotalEccErrors(nvml_device d, int kind, int age, unsigned long long *ret)
+{
+    *ret = (unsigned)(kind * 10 + age);
+    return fake_lost(d);
+}
+
+int
+nvmlEventSetCreate(void **ret)
+{
+    *ret = (void *)1;
+    return NVML_OK;
+}
+
+int
+nvmlDeviceRegisterEvents(nvml_device d, unsigned long long types, void *set)
+{
+    (void)d;
+    (void)types;
+    (void)set;
+    return NVML_OK;
+}
+
+int
+nvmlEventSetWait_v2(void *set, struct nvml_event *ret, unsigned ms)
+{
+    static int told;
+    (void)set;
+    (void)ms;
+    if (told++ || !fake_is("xid"))
+        return 10; /* timeout */
+    *ret = (struct nvml_event){.device = (nvml_device)2, .type = NVML_EVENT_XID, .data = 79};
+    return NVML_OK;
+}
