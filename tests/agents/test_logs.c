@@ -176,7 +176,7 @@ a_storm_of_one_event_is_thinned_and_told(void **state)
 static void
 the_job_is_told_by_the_name_of_its_file(void **state)
 {
-    static const char *const cases[][2] = {{"/home/u/slurm-4711.out", "4711"},
+    static const char *const cases[][2] = {{"/logs/u/slurm-4711.out", "4711"},
                                            {"/logs/job_12_rank3.log", "12"},
                                            {"/logs/job-99/out", ""},
                                            {"/var/log/syslog", ""}};
