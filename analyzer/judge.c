@@ -266,6 +266,7 @@ struct judge_jobs {
     const char *at[JUDGE_JOBS];
     size_t count;
     const char *tenant;
+    bool mixed;                    /* jobs of several tenants: nobody's alone */
     struct arena *arena;
 };
 
@@ -277,8 +278,10 @@ judge_job(struct judge_jobs *jobs, const char *id)
             return;
     if (jobs->count < JUDGE_JOBS) {
         const struct topo_job *j = topo_job_find(jobs->topo, id);
-        if (j && j->tenant && *j->tenant)
-            jobs->tenant = !jobs->count || !strcmp(jobs->tenant, j->tenant) ? j->tenant : "";
+        if (j && j->tenant && *j->tenant) {
+            jobs->mixed |= *jobs->tenant && strcmp(jobs->tenant, j->tenant);
+            jobs->tenant = jobs->mixed ? "" : j->tenant;
+        }
         jobs->at[jobs->count++] = id;
     }
 }
@@ -362,13 +365,15 @@ judge_write(struct judge_turn *u, struct judged *d, const struct reason_case *c,
     struct buf out;
     int rc = catalog_get(u->j->cfg->store, "incident", d->id, judge_before_cb, &b, NULL);
     int state = rc || b.state < 0 || b.state == INCIDENT_RESOLVED ? INCIDENT_OPEN : b.state;
+    /* A job that has ended since runs nowhere any more: its tenant still sees what ended it. */
+    const char *tenant = *jobs->tenant || jobs->mixed ? jobs->tenant : doc_get_str(doc_root(b.doc), "tenant", "");
     struct incident_facts f = {
         .id = d->id, .state = (enum incident_state)state, .severity = d->severity, .opened_ms = d->opened_ms,
         .updated_ms = u->now_ms, .jobs = jobs->at, .job_count = jobs->count, .events = events,
-        .event_count = judge_events(u, c, events, 256), .tenant = jobs->tenant, .action = action, .action_text = text};
+        .event_count = judge_events(u, c, events, 256), .tenant = tenant, .action = action, .action_text = text};
     buf_init(&out, JUDGE_DOC_MAX);
     rc = incident_doc_write(&f, c->diagnosis, doc_root(b.doc), &out);
-    struct catalog_doc doc = {.kind = "incident", .id = d->id, .tenant = jobs->tenant, .state = incident_state_word(f.state),
+    struct catalog_doc doc = {.kind = "incident", .id = d->id, .tenant = tenant, .state = incident_state_word(f.state),
                               .key = judge_top(c)->entity, .time_ms = d->opened_ms, .revision = b.revision,
                               .json = buf_str(&out), .json_len = out.len};
     if (!rc)

@@ -28,7 +28,7 @@ static void
 module_sff8636_lane_flags(struct module *m, const uint8_t *at, const char *const names[4])
 {
     for (unsigned lane = 0; lane < 4; lane++) {
-        unsigned bits = at[lane / 2] >> (lane % 2 ? 0 : 4) & 15u;
+        unsigned bits = (unsigned)at[lane / 2] >> (lane % 2 ? 0 : 4) & 15u;
         for (unsigned k = 0; k < 4; k++)
             module_flag_add(m, bits >> (3 - k) & 1, names[k], lane + 1);
     }
