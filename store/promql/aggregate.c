@@ -1,21 +1,22 @@
-/* aggregate: sum by (...), topk, quantile, count_values ...: groups first, then each group step by step. */
-#include "store/promql/ast.h"
-
-#include "base/str.h"
+/* aggregate: sum by (...), topk, quantile, count_values ... Groups first, by the labels that count, without copying any; then
+ * whole rows are folded into the group's row, so that memory is read in order. What needs a group's values side by side (topk,
+ * quantile) gathers them step by step. Arithmetic as Prometheus': running means, Welford's variance. */
+#include "store/promql/eval.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct groups {
-    struct gather g;                    /* one series a group: the output */
-    size_t *of;                         /* group of each input series */
-    size_t *members, *starts;           /* input series by group */
+struct fold {
+    struct eval *e;
+    const struct ast *n;
+    struct pick pick;
+    struct groups g;
+    struct series *out;                 /* a group's result */
+    double *counts, *means;             /* steps a group, where needed */
 };
 
 static int
-compare_double(const void *a, const void *b)
+aggregate_compare(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     if (isnan(x) || isnan(y))
@@ -32,236 +33,402 @@ quantile_of(double q, double *v, size_t n)
         return -INFINITY;
     if (q > 1)
         return INFINITY;
-    qsort(v, n, sizeof *v, compare_double);
-    double rank = q * (double)(n - 1);
-    size_t lo = (size_t)floor(rank), hi = lo + 1 < n ? lo + 1 : n - 1;
-    double w = rank - floor(rank);
-    return v[lo] * (1 - w) + v[hi] * w;
+    qsort(v, n, sizeof *v, aggregate_compare);
+    double rank = q * (double)(n - 1), low = fmax(0, floor(rank)), high = fmin((double)(n - 1), low + 1), w = rank - floor(rank);
+    return v[(size_t)low] * (1 - w) + v[(size_t)high] * w;
 }
 
-/* Sum with Neumaier's correction, as Prometheus sums. */
-static double
-kahan_sum(const double *v, size_t n)
+/* --- folding rows -------------------------------------------------------------------------------------------------------- */
+
+static void
+fold_sum(const struct eval *e, double *out, const double *v)
 {
-    double sum = 0, c = 0;
-    for (size_t i = 0; i < n; i++) {
-        double t = sum + v[i];
-        c += fabs(sum) >= fabs(v[i]) ? (sum - t) + v[i] : (v[i] - t) + sum;
-        sum = t;
-    }
-    return isinf(sum) ? sum : sum + c;
+    for (size_t i = 0; i < e->steps; i++)
+        if (!absent(v[i]))
+            out[i] = absent(out[i]) ? v[i] : out[i] + v[i];
 }
 
-static double
-plain_sum(const double *v, size_t n)
+static void
+fold_extreme(const struct eval *e, double *out, const double *v, bool max)
 {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += v[i];
-    return sum;
+    for (size_t i = 0; i < e->steps; i++)
+        if (!absent(v[i]) && (absent(out[i]) || (max ? out[i] < v[i] : out[i] > v[i]) || isnan(out[i])))
+            out[i] = v[i];
 }
 
-static double
-variance(const double *v, size_t n)
+static void
+fold_count(const struct eval *e, double *out, const double *v, bool group)
 {
-    double mean = 0, m2 = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = v[i] - mean;
-        mean += d / (double)(i + 1);
-        m2 += d * (v[i] - mean);
-    }
-    return m2 / (double)n;
+    for (size_t i = 0; i < e->steps; i++)
+        if (!absent(v[i]))
+            out[i] = absent(out[i]) || group ? 1 : out[i] + 1;
 }
 
-static double
-average(const double *v, size_t n)
+static void
+fold_average(const struct eval *e, double *out, const double *v, double *count)
 {
-    double sum = plain_sum(v, n);
-    if (isfinite(sum))
-        return sum / (double)n;
-    double mean = 0;                    /* the sum overflowed: running mean */
-    for (size_t i = 0; i < n; i++)
-        mean += v[i] / (double)n;
-    return mean;
-}
-
-static double
-extreme(const double *v, size_t n, bool max)
-{
-    double m = v[0];
-    for (size_t i = 1; i < n; i++)
-        if ((max ? v[i] > m : v[i] < m) || isnan(m))
-            m = v[i];
-    return m;
-}
-
-static double
-aggregate_value(enum ast_aggregate a, double *v, size_t n, double param)
-{
-    switch (a) {
-    case AGG_SUM: return plain_sum(v, n);
-    case AGG_AVG: return average(v, n);
-    case AGG_MIN: return extreme(v, n, false);
-    case AGG_MAX: return extreme(v, n, true);
-    case AGG_GROUP: return 1;
-    case AGG_COUNT: return (double)n;
-    case AGG_STDVAR: return variance(v, n);
-    case AGG_STDDEV: return sqrt(variance(v, n));
-    case AGG_QUANTILE: return quantile_of(param, v, n);
-    default: return kahan_sum(v, n);
+    for (size_t i = 0; i < e->steps; i++) {
+        if (absent(v[i]))
+            continue;
+        double n = ++count[i], mean = out[i];
+        if (n == 1)
+            out[i] = v[i];
+        else if (!(isinf(mean) && ((isinf(v[i]) && (mean > 0) == (v[i] > 0)) || (!isinf(v[i]) && !isnan(v[i])))))
+            out[i] = mean + (v[i] / n - mean / n);
     }
 }
 
-static int
-groups_make(struct eval *e, const struct ast *n, const struct value *in, struct groups *out)
+static void
+fold_variance(const struct eval *e, double *out, const double *v, double *count, double *mean)
 {
-    int rc = gather_init(&out->g, e);
-    out->of = arena_alloc(e->arena, (in->count + 1) * sizeof *out->of);
-    out->members = arena_alloc(e->arena, (in->count + 1) * sizeof *out->members);
-    for (size_t k = 0; !rc && k < in->count; k++) {
-        const struct labels *l = n->without ? labels_without(e, in->series[k].labels, &n->names, true) : labels_with(e, in->series[k].labels, &n->names);
-        struct series *s = l && out->of && out->members ? gather_series(&out->g, l) : NULL;
-        if (!s)
-            return ERR_LIMIT;
-        out->of[k] = (size_t)(s - out->g.series);
-    }
-    out->starts = arena_alloc(e->arena, (out->g.count + 2) * sizeof *out->starts);
-    if (rc || !out->starts)
-        return rc ? rc : ERR_LIMIT;
-    for (size_t k = 0; k < in->count; k++)
-        out->starts[out->of[k] + 1]++;
-    for (size_t g = 0; g < out->g.count; g++)
-        out->starts[g + 1] += out->starts[g];
-    size_t *at = arena_alloc(e->arena, (out->g.count + 1) * sizeof *at);
-    if (!at)
-        return ERR_LIMIT;
-    memcpy(at, out->starts, out->g.count * sizeof *at);
-    for (size_t k = 0; k < in->count; k++)
-        out->members[at[out->of[k]]++] = k;
-    return 0;
-}
-
-/* --- topk, bottomk ------------------------------------------------------------------------------------- */
-
-struct ranked { double v; size_t series; };
-
-static int
-ranked_down(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (isnan(x->v) || isnan(y->v))
-        return isnan(x->v) ? (isnan(y->v) ? 0 : 1) : -1;
-    return x->v > y->v ? -1 : x->v < y->v;
-}
-
-static int
-ranked_up(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (isnan(x->v) || isnan(y->v))
-        return isnan(x->v) ? (isnan(y->v) ? 0 : 1) : -1;
-    return x->v < y->v ? -1 : x->v > y->v;
-}
-
-static int
-aggregate_topk(struct eval *e, const struct ast *n, struct value *in, const struct groups *g, const double *k, struct value *ret)
-{
-    struct ranked *r = calloc(in->count + 1, sizeof *r);
-    double **out = calloc(in->count + 1, sizeof *out);
-    size_t *order = arena_alloc(e->arena, (in->count + 1) * sizeof *order), order_count = 0;
-    int rc = r && out && order ? 0 : eval_fail(e, ERR_NOMEM, "no memory for the query");
-    for (size_t i = 0; !rc && i < in->count; i++)
-        if (!(out[i] = eval_row(e)))
-            rc = ERR_LIMIT;
-    for (size_t group = 0; !rc && group < g->g.count; group++)
-        for (size_t i = 0; i < e->steps; i++) {
-            size_t m = 0;
-            double want = k[i];
-            for (size_t p = g->starts[group]; p < g->starts[group + 1]; p++)
-                if (!absent(in->series[g->members[p]].v[i]))
-                    r[m++] = (struct ranked){in->series[g->members[p]].v[i], g->members[p]};
-            qsort(r, m, sizeof *r, n->aggregate == AGG_TOPK ? ranked_down : ranked_up);
-            for (size_t p = 0; p < m && (double)p + 1 <= want; p++) {
-                out[r[p].series][i] = r[p].v;
-                if (e->steps == 1)
-                    order[order_count++] = r[p].series;
-            }
+    for (size_t i = 0; i < e->steps; i++) {
+        if (absent(v[i]))
+            continue;
+        if (++count[i] == 1) {
+            mean[i] = v[i];
+            out[i] = 0;
+            continue;
         }
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = arena_alloc(e->arena, (in->count + 1) * sizeof *ret->series), .sorted = e->steps == 1};
-    for (size_t i = 0; !rc && ret->series && i < (e->steps == 1 ? order_count : in->count); i++) {
-        size_t s = e->steps == 1 ? order[i] : i;
-        ret->series[ret->count++] = (struct series){in->series[s].labels, out[s]};
+        double delta = v[i] - mean[i];
+        mean[i] += delta / count[i];
+        out[i] += delta * (v[i] - mean[i]);
     }
-    free(r);
-    free(out);
+}
+
+static void
+fold_row(struct fold *f, size_t group, const double *v)
+{
+    struct eval *e = f->e;
+    double *out = f->out[group].v, *count = f->counts + group * e->steps;
+    switch (f->n->aggregate) {
+    case AGG_SUM:
+        fold_sum(e, out, v);
+        break;
+    case AGG_MIN:
+    case AGG_MAX:
+        fold_extreme(e, out, v, f->n->aggregate == AGG_MAX);
+        break;
+    case AGG_AVG:
+        fold_average(e, out, v, count);
+        break;
+    case AGG_STDDEV:
+    case AGG_STDVAR:
+        fold_variance(e, out, v, count, f->means + group * e->steps);
+        break;
+    default:
+        fold_count(e, out, v, f->n->aggregate == AGG_GROUP);
+    }
+}
+
+static void
+fold_end(struct fold *f)
+{
+    size_t steps = f->e->steps;
+    for (size_t k = 0; k < f->g.count; k++)
+        for (size_t i = 0; i < steps; i++) {
+            double *v = &f->out[k].v[i];
+            if (absent(*v))
+                continue;
+            *v /= f->counts[k * steps + i];
+            if (f->n->aggregate == AGG_STDDEV)
+                *v = sqrt(*v);
+        }
+}
+
+/* --- groups ---------------------------------------------------------------------------------------------------------------- */
+
+/* The group of each input series. */
+static int
+aggregate_group(struct fold *f, const struct value *in, uint32_t **ret_of)
+{
+    struct eval *e = f->e;
+    pick_init(&f->pick, f->n->without ? PICK_WITHOUT : PICK_WITH, &f->n->names, f->n->without);
+    int rc = groups_init(&f->g, e, &f->pick, in->count);
+    uint32_t *of = rc ? NULL : eval_alloc(e, in->count, sizeof *of);
+    for (size_t k = 0; of && k < in->count; k++)
+        of[k] = (uint32_t)groups_take(&f->g, &in->series[k]);
+    if (of)
+        *ret_of = of;
+    return of ? 0 : ERR_LIMIT;
+}
+
+static int
+aggregate_outputs(struct fold *f)
+{
+    struct eval *e = f->e;
+    bool counts = f->n->aggregate == AGG_AVG || f->n->aggregate == AGG_STDDEV || f->n->aggregate == AGG_STDVAR;
+    f->out = eval_alloc(e, f->g.count, sizeof *f->out);
+    for (size_t k = 0; f->out && k < f->g.count; k++) {
+        f->out[k].labels = pick_labels(e, &f->pick, f->g.at[k].first, 0);
+        f->out[k].v = eval_row(e, true);
+        if (!f->out[k].labels || !f->out[k].v)
+            return ERR_LIMIT;
+    }
+    if (f->out && counts) {
+        f->counts = eval_alloc(e, f->g.count * e->steps, sizeof(double));
+        f->means = eval_alloc(e, f->g.count * e->steps, sizeof(double));
+        if (!f->counts || !f->means)
+            return ERR_LIMIT;
+    }
+    return f->out ? 0 : ERR_LIMIT;
+}
+
+static int
+aggregate_fold(struct fold *f, const struct value *in, const uint32_t *of)
+{
+    int rc = aggregate_outputs(f);
+    for (size_t k = 0; !rc && k < in->count; k++)
+        fold_row(f, of[k], in->series[k].v);
+    if (!rc && (f->n->aggregate == AGG_STDDEV || f->n->aggregate == AGG_STDVAR))
+        fold_end(f);
     return rc;
 }
 
-/* --- count_values ---------------------------------------------------------------------------------------- */
+/* Input series by group: those of group g are members[starts[g]] .. members[starts[g + 1] - 1]. */
+static int
+aggregate_members(struct fold *f, size_t count, const uint32_t *of, uint32_t **ret_members, uint32_t **ret_starts)
+{
+    uint32_t *members = eval_alloc(f->e, count, sizeof *members), *starts = eval_alloc(f->e, f->g.count + 2, sizeof *starts);
+    if (!members || !starts)
+        return ERR_LIMIT;
+    for (size_t k = 0; k < count; k++)
+        starts[of[k] + 2]++;
+    for (size_t g = 2; g < f->g.count + 2; g++)
+        starts[g] += starts[g - 1];
+    for (size_t k = 0; k < count; k++)
+        members[starts[of[k] + 1]++] = (uint32_t)k;
+    *ret_members = members;
+    *ret_starts = starts;
+    return 0;
+}
 
+static int
+aggregate_quantile(struct fold *f, const struct value *in, const uint32_t *of, const double *param)
+{
+    struct eval *e = f->e;
+    uint32_t *members, *starts;
+    int rc = aggregate_outputs(f);
+    double *v = eval_alloc(e, in->count, sizeof *v);
+    if (rc || !v || aggregate_members(f, in->count, of, &members, &starts))
+        return ERR_LIMIT;
+    for (size_t g = 0; g < f->g.count; g++)
+        for (size_t i = 0; i < e->steps; i++) {
+            size_t m = 0;
+            for (size_t p = starts[g]; p < starts[g + 1]; p++)
+                if (!absent(in->series[members[p]].v[i]))
+                    v[m++] = in->series[members[p]].v[i];
+            if (m)
+                f->out[g].v[i] = quantile_of(param[i], v, m);
+        }
+    return eval_tick(e, 0);
+}
+
+/* --- topk, bottomk ------------------------------------------------------------------------------------------------------- */
+
+struct ranked { double v; const struct series *s; };
+
+/* NaN last; equal values in order of labels, so that the answer does not depend on how series are kept. */
+static int
+aggregate_rank(const struct ranked *x, const struct ranked *y, bool top)
+{
+    if (isnan(x->v) != isnan(y->v))
+        return isnan(x->v) ? 1 : -1;
+    if (x->v != y->v && !isnan(x->v))
+        return (top ? x->v > y->v : x->v < y->v) ? -1 : 1;
+    return labels_compare(x->s->labels, y->s->labels);
+}
+
+static void
+aggregate_sift(struct ranked *heap, size_t n, size_t i, bool top)
+{
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {   /* the worst stands first */
+        if (child + 1 < n && aggregate_rank(&heap[child + 1], &heap[child], top) > 0)
+            child++;
+        if (aggregate_rank(&heap[child], &heap[i], top) <= 0)
+            return;
+        struct ranked t = heap[i];
+        heap[i] = heap[child];
+        heap[child] = t;
+    }
+}
+
+/* The best k of n, best first. */
+static size_t
+aggregate_best(struct ranked *r, size_t n, size_t k, bool top)
+{
+    size_t kept = n < k ? n : k;
+    for (size_t i = kept / 2; i-- > 0;)
+        aggregate_sift(r, kept, i, top);
+    for (size_t i = kept; i < n; i++)
+        if (aggregate_rank(&r[i], &r[0], top) < 0) {
+            r[0] = r[i];
+            aggregate_sift(r, kept, 0, top);
+        }
+    for (size_t i = kept; i-- > 1;) {
+        struct ranked t = r[0];
+        r[0] = r[i];
+        r[i] = t;
+        aggregate_sift(r, i, 0, top);
+    }
+    return kept;
+}
+
+/* How many are wanted at a step; -1 with the error set. */
+static int64_t
+aggregate_wanted(struct eval *e, double k)
+{
+    char text[400];
+    if (k >= -0x1p63 && k <= 0x1p63)
+        return k < 1 ? 0 : k > 1e9 ? 1000000000 : (int64_t)k;
+    value_format(k, false, text);
+    eval_fail(e, ERR_RANGE, "Scalar value %s overflows int64", text);
+    return -1;
+}
+
+static int
+aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *members, size_t from, size_t to, size_t step, size_t want,
+                   struct ranked *r, struct value *ret)
+{
+    struct eval *e = f->e;
+    bool top = f->n->aggregate == AGG_TOPK;
+    size_t m = 0;
+    for (size_t p = from; p < to; p++)
+        if (!absent(in->series[members[p]].v[step]))
+            r[m++] = (struct ranked){in->series[members[p]].v[step], &in->series[members[p]]};
+    m = want ? aggregate_best(r, m, want, top) : 0;
+    for (size_t p = 0; p < m; p++) {
+        if (e->steps == 1) {            /* best first in the answer */
+            ret->series[ret->count++] = *r[p].s;
+            continue;
+        }
+        struct series *s = &ret->series[r[p].s - in->series];
+        if (!s->v && !(s->v = eval_row(e, true)))
+            return ERR_LIMIT;
+        s->v[step] = r[p].v;
+    }
+    return 0;
+}
+
+static int
+aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const double *param, struct value *ret)
+{
+    struct eval *e = f->e;
+    uint32_t *members, *starts;
+    struct ranked *r = eval_alloc(e, in->count, sizeof *r);
+    struct series *out = eval_alloc(e, in->count, sizeof *out);
+    if (!r || !out || aggregate_members(f, in->count, of, &members, &starts))
+        return ERR_LIMIT;
+    *ret = (struct value){.type = PROMQL_VECTOR, .series = out, .sorted = e->steps == 1, .one_name = in->one_name};
+    for (size_t i = 0; i < e->steps; i++) {
+        int64_t want = in->count ? aggregate_wanted(e, param[i]) : 0;
+        for (size_t g = 0; want >= 0 && g < f->g.count; g++)
+            if (aggregate_top_step(f, in, members, starts[g], starts[g + 1], i, (size_t)want, r, ret))
+                return ERR_LIMIT;
+        if (want < 0)
+            return ERR_RANGE;
+    }
+    for (size_t k = 0; e->steps > 1 && k < in->count; k++)
+        if (out[k].v)
+            out[ret->count++] = (struct series){in->series[k].labels, out[k].v, in->series[k].nameless};
+    return eval_tick(e, 0);
+}
+
+/* --- count_values ------------------------------------------------------------------------------------------------------------ */
+
+static bool
+aggregate_label_ok(const char *s)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    return *s && (*s < '0' || *s > '9') && strspn(s, word) == strlen(s);
+}
+
+struct counted { struct series s; struct counted *next; };
+
+/* One for each value at each step, then summed where labels are equal. */
 static int
 aggregate_count_values(struct eval *e, const struct ast *n, const struct value *in, const char *label, struct value *ret)
 {
-    struct gather g;
-    char text[32];
-    int rc = gather_init(&g, e);
+    struct pick pick;
+    size_t cap = 0, count = 0;
+    struct series *all = NULL;
+    char text[400], before[400] = "";
+    int rc = 0;
+    struct ast_names names = {eval_alloc(e, n->names.count + 1, sizeof *names.at), n->names.count};
+    if (!names.at)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < names.count; i++)
+        names.at[i] = n->names.at[i];
+    if (!n->without)
+        names.at[names.count++] = label;
+    if (!aggregate_label_ok(label))
+        return eval_fail(e, ERR_SYNTAX, "invalid label name \"%s\"", label);
+    pick_init(&pick, n->without ? PICK_WITHOUT : PICK_WITH, &names, n->without);
     for (size_t k = 0; !rc && k < in->count; k++) {
-        const struct labels *l = n->without ? labels_without(e, in->series[k].labels, &n->names, true) : labels_with(e, in->series[k].labels, &n->names);
-        for (size_t i = 0; !rc && l && i < e->steps; i++) {
-            double v = in->series[k].v[i];
-            if (absent(v))
+        struct series *now = NULL;
+        for (size_t i = 0; !rc && i < e->steps; i++) {
+            if (absent(in->series[k].v[i]))
                 continue;
-            size_t len = str_double_format(v, text);
-            const struct labels *m = labels_set(e, l, label, text, len);
-            struct series *s = m ? gather_series(&g, m) : NULL;
-            if (!s)
-                rc = ERR_LIMIT;
-            else
-                s->v[i] = absent(s->v[i]) ? 1 : s->v[i] + 1;
+            int len = value_format(in->series[k].v[i], false, text);
+            if (!now || strcmp(text, before)) {
+                if (count == cap) {
+                    size_t more = cap ? cap * 2 : 64;
+                    struct series *p = eval_alloc(e, more, sizeof *p);
+                    if (!p)
+                        return ERR_LIMIT;
+                    if (count)
+                        memcpy(p, all, count * sizeof *p);
+                    all = p;
+                    cap = more;
+                }
+                struct series set = {.labels = labels_set(e, labels_plain(e, &in->series[k]), label, text, (size_t)len)};
+                now = &all[count++];
+                *now = (struct series){.labels = set.labels ? pick_labels(e, &pick, &set, 0) : NULL, .v = eval_row(e, true)};
+                rc = now->labels && now->v ? 0 : ERR_LIMIT;
+                memcpy(before, text, sizeof before);
+            }
+            if (!rc)
+                now->v[i] = absent(now->v[i]) ? 1 : now->v[i] + 1;
         }
     }
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = g.series, .count = g.count};
-    gather_done(&g);
+    struct fold f = {.e = e, .n = n, .out = NULL};
+    pick_init(&f.pick, PICK_ALL, NULL, false);
+    if (!rc)
+        rc = groups_init(&f.g, e, &f.pick, count);
+    size_t kept = 0;
+    for (size_t k = 0; !rc && k < count; k++) {
+        struct series s = all[k];
+        all[kept] = s;
+        size_t at = groups_take(&f.g, &all[kept]);
+        if (at == kept)
+            kept++;
+        else
+            fold_sum(e, all[at].v, s.v);
+    }
+    groups_done(&f.g);
+    *ret = (struct value){.type = PROMQL_VECTOR, .series = all, .count = kept, .one_name = true};
     return rc;
-}
-
-static int
-aggregate_groups(struct eval *e, const struct ast *n, const struct value *in, struct groups *g, const double *param, struct value *ret)
-{
-    double *v = malloc((in->count + 1) * sizeof *v);
-    if (!v)
-        return eval_fail(e, ERR_NOMEM, "no memory for the query");
-    for (size_t group = 0; group < g->g.count; group++)
-        for (size_t i = 0; i < e->steps; i++) {
-            size_t m = 0;
-            for (size_t p = g->starts[group]; p < g->starts[group + 1]; p++)
-                if (!absent(in->series[g->members[p]].v[i]))
-                    v[m++] = in->series[g->members[p]].v[i];
-            if (m)
-                g->g.series[group].v[i] = aggregate_value(n->aggregate, v, m, param ? param[i] : 0);
-        }
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = g->g.series, .count = g->g.count};
-    free(v);
-    return 0;
 }
 
 int
 eval_aggregate(struct eval *e, const struct ast *n, struct value *ret)
 {
     struct value in, param = {0};
-    struct groups g = {0};
+    struct fold f = {.e = e, .n = n};
+    uint32_t *of;
     int rc = eval_node(e, n->args[n->arg_count - 1], &in);
     if (!rc && n->arg_count == 2)
         rc = eval_node(e, n->args[0], &param);
     if (rc)
         return rc;
     if (n->aggregate == AGG_COUNT_VALUES)
-        return aggregate_count_values(e, n, &in, param.string, ret);
-    rc = groups_make(e, n, &in, &g);
-    if (!rc && (n->aggregate == AGG_TOPK || n->aggregate == AGG_BOTTOMK))
-        rc = aggregate_topk(e, n, &in, &g, param.scalar, ret);
-    else if (!rc)
-        rc = aggregate_groups(e, n, &in, &g, param.scalar, ret);
-    gather_done(&g.g);
+        return aggregate_count_values(e, n, &in, ast_bare(n->args[0])->text, ret);
+    rc = aggregate_group(&f, &in, &of);
+    if (!rc && (n->aggregate == AGG_TOPK || n->aggregate == AGG_BOTTOMK)) {
+        rc = aggregate_top(&f, &in, of, param.scalar, ret);
+    } else if (!rc) {
+        rc = n->aggregate == AGG_QUANTILE ? aggregate_quantile(&f, &in, of, param.scalar) : aggregate_fold(&f, &in, of);
+        *ret = (struct value){.type = PROMQL_VECTOR, .series = f.out, .count = f.g.count, .one_name = true};
+    }
+    groups_done(&f.g);
     return rc;
 }

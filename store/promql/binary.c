@@ -1,14 +1,13 @@
-/* binary: operators between scalars and vectors, with Prometheus' matching rules, step by step over whole rows.
+/* binary: operators between scalars and vectors, with Prometheus' matching rules, whole rows at a time.
  *
- * Matching is by the labels that on() keeps or ignoring() leaves; at each step at most one series of the "one" side may
- * stand in a group. */
-#include "store/promql/ast.h"
+ * Series meet by the labels that on() keeps or ignoring() leaves. At each step at most one series of the "one" side may stand in
+ * a group, and each result may be made once. */
+#include "store/promql/eval.h"
 
 #include <math.h>
-#include <string.h>
 
-double
-op_apply(enum ast_op op, double a, double b)
+static double
+binary_apply(enum ast_op op, double a, double b)
 {
     switch (op) {
     case OP_ADD: return a + b;
@@ -29,158 +28,196 @@ op_apply(enum ast_op op, double a, double b)
 }
 
 static bool
-is_comparison(const struct ast *n)
+binary_compares(const struct ast *n)
 {
     return n->op >= OP_EQ && n->op <= OP_LE;
 }
 
 /* What one pair gives: ABSENT where a filter drops it. `keep` is the value that a filter passes on. */
 static double
-pair_value(const struct ast *n, double a, double b, double keep)
+binary_pair(const struct ast *n, double a, double b, double keep)
 {
-    double v = op_apply(n->op, a, b);
-    return !is_comparison(n) || n->returns_bool ? v : v != 0 ? keep : ABSENT;
+    double v = binary_apply(n->op, a, b);
+    return !binary_compares(n) || n->returns_bool ? v : v != 0 ? keep : ABSENT;
 }
 
 static int
-scalar_scalar(struct eval *e, const struct ast *n, const struct value *a, const struct value *b, struct value *ret)
+binary_scalars(struct eval *e, const struct ast *n, const struct value *a, const struct value *b, struct value *ret)
 {
-    *ret = (struct value){.type = PROMQL_SCALAR, .scalar = eval_row(e)};
-    for (size_t i = 0; ret->scalar && i < e->steps; i++)
-        ret->scalar[i] = op_apply(n->op, a->scalar[i], b->scalar[i]);
-    return ret->scalar ? 0 : ERR_LIMIT;
+    double *row = eval_row(e, false);
+    for (size_t i = 0; row && i < e->steps; i++)
+        row[i] = binary_apply(n->op, a->scalar[i], b->scalar[i]);
+    *ret = (struct value){.type = PROMQL_SCALAR, .scalar = row};
+    return row ? 0 : ERR_LIMIT;
 }
 
 static int
-vector_scalar(struct eval *e, const struct ast *n, struct value *vector, const double *scalar, bool swapped, struct value *ret)
+binary_scalar(struct eval *e, const struct ast *n, struct value *vector, const double *scalar, bool swapped, struct value *ret)
 {
-    bool drop = !is_comparison(n) || n->returns_bool;
     *ret = *vector;
+    for (size_t k = 0; k < ret->count; k++) {
+        double *v = ret->series[k].v;
+        for (size_t i = 0; i < e->steps; i++)
+            if (!absent(v[i]))
+                v[i] = swapped ? binary_pair(n, scalar[i], v[i], v[i]) : binary_pair(n, v[i], scalar[i], v[i]);
+    }
+    if (binary_compares(n) && !n->returns_bool)
+        return 0;
     ret->sorted = false;
-    for (size_t k = 0; k < vector->count; k++) {
-        struct series *s = &ret->series[k];
-        if (drop && !(s->labels = labels_without(e, s->labels, NULL, true)))
-            return ERR_LIMIT;
+    return eval_drop_names(e, ret, false);
+}
+
+/* --- and, or, unless --------------------------------------------------------------------------------------------------------- */
+
+static void
+binary_signature(struct pick *p, const struct ast *n)
+{
+    pick_init(p, n->on ? PICK_WITH : PICK_WITHOUT, &n->names, !n->on);
+}
+
+/* For each group of `by` at which steps it is there: a row of booleans a group. */
+static int
+binary_present(struct eval *e, const struct value *by, struct groups *g, struct pick *p, unsigned char **ret)
+{
+    int rc = groups_init(g, e, p, by->count);
+    unsigned char *there = rc ? NULL : eval_alloc(e, by->count + 1, e->steps);
+    for (size_t k = 0; there && k < by->count; k++) {
+        unsigned char *row = there + groups_take(g, &by->series[k]) * e->steps;
         for (size_t i = 0; i < e->steps; i++)
-            if (!absent(s->v[i]))
-                s->v[i] = swapped ? pair_value(n, scalar[i], s->v[i], s->v[i]) : pair_value(n, s->v[i], scalar[i], s->v[i]);
+            row[i] |= !absent(by->series[k].v[i]);
     }
-    return 0;
+    *ret = there;
+    return there ? 0 : ERR_LIMIT;
 }
 
-static struct labels *
-signature(struct eval *e, const struct ast *n, const struct labels *l)
+/* Takes away what is (not) there on the other side. */
+static void
+binary_filter(struct eval *e, struct value *v, struct groups *g, const unsigned char *there, bool want)
 {
-    return n->on ? labels_with(e, l, &n->names) : labels_without(e, l, &n->names, true);
-}
-
-/* --- and, or, unless ------------------------------------------------------------------------------------- */
-
-/* For each signature whether any series of the value is there at each step: 1 or ABSENT. */
-static int
-set_present(struct eval *e, const struct ast *n, const struct value *v, struct gather *g)
-{
-    int rc = gather_init(g, e);
-    for (size_t k = 0; !rc && k < v->count; k++) {
-        struct labels *l = signature(e, n, v->series[k].labels);
-        struct series *s = l ? gather_series(g, l) : NULL;
-        if (!s)
-            rc = ERR_LIMIT;
-        for (size_t i = 0; !rc && i < e->steps; i++)
-            if (!absent(v->series[k].v[i]))
-                s->v[i] = 1;
-    }
-    return rc;
-}
-
-static int
-set_filter(struct eval *e, const struct ast *n, struct value *v, struct gather *other, bool want)
-{
+    double none = ABSENT;
     for (size_t k = 0; k < v->count; k++) {
-        struct labels *l = signature(e, n, v->series[k].labels);
-        struct series *s = l ? gather_series(other, l) : NULL;
-        double *out = s ? eval_row(e) : NULL;
-        if (!out)
-            return ERR_LIMIT;
+        size_t at = groups_find(g, &v->series[k]);
         for (size_t i = 0; i < e->steps; i++)
-            if (absent(s->v[i]) != want)
-                out[i] = v->series[k].v[i];
-        v->series[k].v = out;
+            if ((at != SIZE_MAX && there[at * e->steps + i]) != want)
+                v->series[k].v[i] = none;
     }
-    return 0;
 }
 
 static int
-set_operator(struct eval *e, const struct ast *n, struct value *a, struct value *b, struct value *ret)
+binary_set(struct eval *e, const struct ast *n, struct value *a, struct value *b, struct value *ret)
 {
-    struct gather g = {0};
-    struct value *filtered = n->op == OP_OR ? b : a, *by = n->op == OP_OR ? a : b;
-    int rc = set_present(e, n, by, &g);
+    struct pick p;
+    struct groups g;
+    unsigned char *there;
+    bool either = n->op == OP_OR;
+    binary_signature(&p, n);
+    int rc = binary_present(e, either ? a : b, &g, &p, &there);
     if (!rc)
-        rc = set_filter(e, n, filtered, &g, n->op == OP_AND);
-    gather_done(&g);
+        binary_filter(e, either ? b : a, &g, there, n->op == OP_AND);
+    groups_done(&g);
     *ret = *a;
     ret->sorted = false;
-    if (rc || n->op != OP_OR)
+    if (rc || !either)
         return rc;
-    if (gather_init(&g, e))
-        return ERR_NOMEM;
-    for (size_t k = 0; !rc && k < a->count + b->count; k++) {   /* equal label sets of both sides are one series */
-        const struct series *from = k < a->count ? &a->series[k] : &b->series[k - a->count];
-        struct series *s = gather_series(&g, from->labels);
-        if (!s)
-            rc = ERR_LIMIT;
-        for (size_t i = 0; !rc && i < e->steps; i++)
-            if (!absent(from->v[i]))
-                s->v[i] = from->v[i];
-    }
-    ret->series = g.series;
-    ret->count = g.count;
-    gather_done(&g);
-    return rc;
+    ret->series = eval_alloc(e, a->count + b->count, sizeof *ret->series);
+    if (!ret->series)
+        return ERR_LIMIT;
+    memcpy(ret->series, a->series, a->count * sizeof *ret->series);
+    memcpy(ret->series + a->count, b->series, b->count * sizeof *ret->series);
+    ret->count = a->count + b->count;
+    ret->one_name = false;
+    return eval_merge(e, ret, false);   /* equal label sets of both sides are one series */
 }
 
-/* --- vector and vector ---------------------------------------------------------------------------------- */
+/* --- vector and vector ----------------------------------------------------------------------------------------------------- */
 
 struct match {
     struct eval *e;
     const struct ast *n;
-    struct gather out;
-    struct map *ones;                   /* signature text -> chain of the "one" side's series */
-    struct one { const struct series *s; struct one *next; } *all;
+    struct pick signature, result;
+    struct groups g;                    /* of the "one" side */
+    uint32_t *first, *next;             /* chains of a group's series, by number + 1 */
+    const struct value *one;
+    struct value *out;
+    unsigned char *taken;               /* one-to-one: groups matched at each step */
+    size_t cap;
 };
 
-static size_t
-match_key(const struct labels *l, char *out, size_t size)
+static int
+match_index(struct match *m)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < l->count && n + l->at[i].name_len + l->at[i].value_len + 2 < size; i++) {
-        memcpy(out + n, l->at[i].name, l->at[i].name_len);
-        n += l->at[i].name_len;
-        out[n++] = (char)0xff;
-        memcpy(out + n, l->at[i].value, l->at[i].value_len);
-        n += l->at[i].value_len;
-        out[n++] = (char)0xff;
+    struct eval *e = m->e;
+    int rc = groups_init(&m->g, e, &m->signature, m->one->count);
+    m->first = rc ? NULL : eval_alloc(e, m->one->count + 1, sizeof *m->first);
+    m->next = rc ? NULL : eval_alloc(e, m->one->count + 1, sizeof *m->next);
+    if (!m->first || !m->next)
+        return ERR_LIMIT;
+    for (size_t k = 0; k < m->one->count; k++) {
+        size_t at = groups_take(&m->g, &m->one->series[k]);
+        m->next[k] = m->first[at];
+        m->first[at] = (uint32_t)k + 1;
     }
-    return n;
+    return 0;
+}
+
+static void
+match_text(struct eval *e, const struct series *s, struct buf *out)
+{
+    const struct labels *l = labels_plain(e, s);
+    const struct label *name = l ? labels_find(l, "__name__") : NULL;
+    if (!l)
+        return;
+    if (name)
+        buf_append(out, name->value, name->value_len);
+    struct pick p;
+    pick_init(&p, PICK_ALL, NULL, true);
+    struct series view = {.labels = l};
+    const struct labels *rest = pick_labels(e, &p, &view, 0);
+    if (rest && (rest->count || !name))
+        labels_text(rest, out);
 }
 
 static int
-match_index(struct match *m, const struct value *one)
+match_fail(struct match *m, const struct series *a, const struct series *b)
 {
-    char key[16384];
-    m->all = arena_alloc(m->e->arena, (one->count + 1) * sizeof *m->all);
-    if (!m->all || !(m->ones = map_new(one->count + 1)))
-        return eval_fail(m->e, ERR_NOMEM, "no memory for the query");
-    for (size_t k = 0; k < one->count; k++) {
-        struct labels *l = signature(m->e, m->n, one->series[k].labels);
-        void *old = NULL;
-        if (!l)
-            return ERR_LIMIT;
-        size_t n = match_key(l, key, sizeof key);
-        m->all[k] = (struct one){&one->series[k], map_get(m->ones, key, n)};
-        if (map_set(m->ones, key, n, &m->all[k], &old))
-            return eval_fail(m->e, ERR_NOMEM, "no memory for the query");
+    struct buf x, y, z;
+    buf_init(&x, 400);
+    buf_init(&y, 400);
+    buf_init(&z, 400);
+    match_text(m->e, a, &x);
+    match_text(m->e, b, &y);
+    const struct labels *l = pick_labels(m->e, &m->signature, a, 0);
+    if (l)
+        labels_text(l, &z);
+    int rc = eval_fail(m->e, ERR_STATE,
+                       "found duplicate series for the match group %s on the %s hand-side of the operation: [%s, %s]"
+                       ";many-to-many matching not allowed: matching labels must be unique on one side",
+                       buf_str(&z), m->n->group == 2 ? "left" : "right", buf_str(&x), buf_str(&y));
+    buf_done(&x);
+    buf_done(&y);
+    buf_done(&z);
+    return rc;
+}
+
+/* At no step may two of a group be there at once, unless the other side is empty then. */
+static int
+match_unique(struct match *m, const unsigned char *busy)
+{
+    for (size_t g = 0; g < m->g.count; g++) {
+        uint32_t head = m->first[g];
+        if (!m->next[head - 1])
+            continue;
+        for (size_t i = 0; i < m->e->steps; i++) {
+            const struct series *seen = NULL;
+            for (uint32_t k = head; k && busy[i]; k = m->next[k - 1]) {
+                const struct series *s = &m->one->series[k - 1];
+                if (absent(s->v[i]))
+                    continue;
+                if (seen)
+                    return match_fail(m, seen, s);
+                seen = s;
+            }
+        }
     }
     return 0;
 }
@@ -189,89 +226,110 @@ match_index(struct match *m, const struct value *one)
 static const struct labels *
 match_labels(struct match *m, const struct series *many, const struct series *one)
 {
-    bool drop = !is_comparison(m->n) || m->n->returns_bool;
-    const struct labels *l;
-    if (!m->n->group && m->n->on)
-        l = labels_with(m->e, many->labels, &m->n->names);
-    else
-        l = labels_without(m->e, many->labels, m->n->group || m->n->on ? NULL : &m->n->names, drop);
+    const struct labels *l = pick_labels(m->e, &m->result, many, 0);
     for (size_t i = 0; l && i < m->n->include.count; i++) {
         const struct label *x = labels_find(one->labels, m->n->include.at[i]);
+        if (x && one->nameless && !strcmp(m->n->include.at[i], "__name__"))
+            x = NULL;
         l = labels_set(m->e, l, m->n->include.at[i], x ? x->value : "", x ? x->value_len : 0);
     }
     return l;
 }
 
 static int
-match_fail(struct match *m, const char *side)
+match_add(struct match *m, const struct series *many, const struct series *one, double **ret)
 {
-    return eval_fail(m->e, ERR_STATE, "found duplicate series for the match group on the %s hand-side of the operation: many-to-many matching not allowed: matching labels must be unique on one side", side);
+    struct value *out = m->out;
+    if (out->count == m->cap) {
+        size_t cap = m->cap ? m->cap * 2 : 64;
+        struct series *p = eval_alloc(m->e, cap, sizeof *p);
+        if (!p)
+            return ERR_LIMIT;
+        if (out->count)
+            memcpy(p, out->series, out->count * sizeof *p);
+        out->series = p;
+        m->cap = cap;
+    }
+    struct series *s = &out->series[out->count];
+    if (!(s->labels = match_labels(m, many, one)) || !(s->v = eval_row(m->e, true)))
+        return ERR_LIMIT;
+    out->count++;
+    *ret = s->v;
+    return 0;
 }
 
 static int
-match_pair(struct match *m, const struct series *many, const struct series *one, bool swapped)
+match_pair(struct match *m, const struct series *many, const struct series *one, size_t group)
 {
-    struct series *out = NULL;
+    double *out = NULL;
+    unsigned char *taken = m->n->group ? NULL : m->taken + group * m->e->steps;
     for (size_t i = 0; i < m->e->steps; i++) {
         if (absent(many->v[i]) || absent(one->v[i]))
             continue;
-        double a = swapped ? one->v[i] : many->v[i], b = swapped ? many->v[i] : one->v[i];
-        double v = pair_value(m->n, a, b, a);
+        double a = m->n->group == 2 ? one->v[i] : many->v[i], b = m->n->group == 2 ? many->v[i] : one->v[i];
+        double v = binary_pair(m->n, a, b, a);
         if (absent(v))
             continue;
-        if (!out) {
-            const struct labels *l = match_labels(m, many, one);
-            if (!l || !(out = gather_series(&m->out, l)))
-                return ERR_LIMIT;
-        }
-        if (!absent(out->v[i]))
-            return eval_fail(m->e, ERR_STATE, m->n->group ? "multiple matches for labels: grouping labels must ensure unique matches"
-                                                          : "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
-        out->v[i] = v;
+        if (taken && taken[i])
+            return eval_fail(m->e, ERR_STATE, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+        if (taken)
+            taken[i] = 1;
+        if (!out && match_add(m, many, one, &out))
+            return ERR_LIMIT;
+        out[i] = v;
     }
     return 0;
 }
 
-/* At no step may two of a chain be there at once. */
+/* Results of many-to-one with equal labels: an error within a group, a doubled label set across groups. */
 static int
-match_unique(struct match *m, const struct one *chain, const char *side)
+match_merge(struct match *m)
 {
-    for (size_t i = 0; chain && chain->next && i < m->e->steps; i++) {
-        size_t there = 0;
-        for (const struct one *o = chain; o; o = o->next)
-            there += !absent(o->s->v[i]);
-        if (there > 1)
-            return match_fail(m, side);
-    }
-    return 0;
+    struct eval *e = m->e;
+    int rc = eval_merge(e, m->out, false);
+    if (rc == ERR_STATE && m->n->group)
+        return eval_fail(e, ERR_STATE, "multiple matches for labels: grouping labels must ensure unique matches");
+    return rc;
+}
+
+static void
+match_result(struct match *m)
+{
+    const struct ast *n = m->n;
+    bool drop = !binary_compares(n) || n->returns_bool;
+    if (n->group)
+        pick_init(&m->result, PICK_ALL, NULL, drop);
+    else
+        pick_init(&m->result, n->on ? PICK_WITH : PICK_WITHOUT, &n->names, drop);
 }
 
 static int
-vector_vector(struct eval *e, const struct ast *n, struct value *a, struct value *b, struct value *ret)
+binary_vectors(struct eval *e, const struct ast *n, struct value *a, struct value *b, struct value *ret)
 {
     bool swapped = n->group == 2;
-    const struct value *many = swapped ? b : a, *one = swapped ? a : b;
-    struct match m = {.e = e, .n = n};
-    char key[16384];
-    int rc = gather_init(&m.out, e);
+    const struct value *many = swapped ? b : a;
+    struct match m = {.e = e, .n = n, .one = swapped ? a : b, .out = ret};
+    unsigned char *busy = eval_alloc(e, e->steps, 1);
+    *ret = (struct value){.type = PROMQL_VECTOR};
+    binary_signature(&m.signature, n);
+    match_result(&m);
+    for (size_t k = 0; busy && k < many->count; k++)
+        for (size_t i = 0; i < e->steps; i++)
+            busy[i] |= !absent(many->series[k].v[i]);
+    ret->one_name = m.result.drop_name;
+    int rc = busy ? match_index(&m) : ERR_LIMIT;
     if (!rc)
-        rc = match_index(&m, one);
-    for (size_t k = 0; !rc && k < one->count; k++) {
-        struct labels *l = signature(e, n, one->series[k].labels);
-        struct one *chain = l ? map_get(m.ones, key, match_key(l, key, sizeof key)) : NULL;
-        rc = l ? match_unique(&m, chain && chain->s == &one->series[k] ? chain : NULL, swapped ? "left" : "right") : ERR_LIMIT;
-    }
+        rc = match_unique(&m, busy);
+    if (!rc && !n->group && !(m.taken = eval_alloc(e, m.g.count, e->steps)))
+        rc = ERR_LIMIT;
     for (size_t k = 0; !rc && k < many->count; k++) {
-        struct labels *l = signature(e, n, many->series[k].labels);
-        struct one *o = l ? map_get(m.ones, key, match_key(l, key, sizeof key)) : NULL;
-        for (; !rc && o; o = o->next)
-            rc = match_pair(&m, &many->series[k], o->s, swapped);
-        if (!l)
-            rc = ERR_LIMIT;
+        size_t at = groups_find(&m.g, &many->series[k]);
+        for (uint32_t o = at == SIZE_MAX ? 0 : m.first[at]; !rc && o; o = m.next[o - 1])
+            rc = match_pair(&m, &many->series[k], &m.one->series[o - 1], at);
     }
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = m.out.series, .count = m.out.count};
-    gather_done(&m.out);
-    map_free(m.ones, NULL);
+    if (!rc)
+        rc = match_merge(&m);
+    groups_done(&m.g);
     return rc;
 }
 
@@ -285,10 +343,10 @@ eval_binary(struct eval *e, const struct ast *n, struct value *ret)
     if (rc)
         return rc;
     if (a.type == PROMQL_SCALAR && b.type == PROMQL_SCALAR)
-        return scalar_scalar(e, n, &a, &b, ret);
+        return binary_scalars(e, n, &a, &b, ret);
     if (a.type == PROMQL_SCALAR)
-        return vector_scalar(e, n, &b, a.scalar, true, ret);
+        return binary_scalar(e, n, &b, a.scalar, true, ret);
     if (b.type == PROMQL_SCALAR)
-        return vector_scalar(e, n, &a, b.scalar, false, ret);
-    return n->op >= OP_AND ? set_operator(e, n, &a, &b, ret) : vector_vector(e, n, &a, &b, ret);
+        return binary_scalar(e, n, &a, b.scalar, false, ret);
+    return n->op >= OP_AND ? binary_set(e, n, &a, &b, ret) : binary_vectors(e, n, &a, &b, ret);
 }

@@ -1,12 +1,13 @@
-/* parse: PromQL text to a tree: a hand-written lexer and precedence climbing, with Prometheus' error sentences.
+/* parse: PromQL text to a tree, by recursive descent with precedence climbing.
  *
- * Grammar: prometheus/promql/parser/generated_parser.y of 2.42 ("Querying basics" and "Operators" in the manual). */
-#include "store/promql/ast.h"
+ * The grammar and the sentences of its errors are those of Prometheus 2.42, as its HTTP API shows them. Always true: the first
+ * error is the one that is kept; an unexpected token names the innermost aggregation, grouping or selector it broke, because
+ * that is where Prometheus' LALR parser recovers. */
+#include "store/promql/eval.h"
 
 #include "base/clock.h"
-#include "base/str.h"
+#include "store/promql/lex.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,45 +15,34 @@
 #include <string.h>
 
 #define PARSE_TEXT_MAX 65536
+#define PARSE_ARENA    ((size_t)64 << 20)
 
-enum token_kind { T_END, T_IDENT, T_NUMBER, T_DURATION, T_STRING, T_PUNCT };
-
-struct token {
-    enum token_kind kind;
-    const char *p;
-    size_t len;
-    double number;
-    int64_t duration_ms;
-    const char *text;                   /* STRING: unescaped */
-    size_t text_len;
-};
-
-struct parser {
-    const char *text, *p, *end;
+struct parse {
+    struct lexer lex;
     struct token t;                     /* present token */
+    const char *text;
     struct promql *q;
     struct err *err;
-    unsigned depth;
+    bool failed;
+    unsigned depth, aggregates;         /* aggregates: how many we are within, for the words of errors */
 };
 
-static int
-parse_fail(struct parser *ps, const char *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-static int
-parse_fail(struct parser *ps, const char *at, const char *fmt, ...)
+int
+parse_fail(struct parse *ps, unsigned pos, const char *fmt, ...)
 {
-    char what[300];
+    char what[460];
     va_list ap;
     unsigned line = 1, column = 1;
+    if (ps->failed)
+        return ERR_SYNTAX;
+    ps->failed = true;
     va_start(ap, fmt);
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    for (const char *c = ps->text; c < at && c < ps->end; c++) {
+    for (const char *c = ps->text; c < ps->text + pos; c++) {
         column = *c == '\n' ? 1 : column + 1;
         line += *c == '\n';
     }
-    if (ps->err && ps->err->code)
-        return ERR_SYNTAX;              /* the first error is the one to show */
     err_set(ps->err, ERR_SYNTAX, "%u:%u: parse error: %s", line, column, what);
     if (ps->err) {
         ps->err->line = line;
@@ -61,691 +51,664 @@ parse_fail(struct parser *ps, const char *at, const char *fmt, ...)
     return ERR_SYNTAX;
 }
 
-/* --- lexer ---------------------------------------------------------------------------------------- */
-
-static bool
-lex_ident_char(char c, bool first)
+static unsigned
+parse_pos(const struct parse *ps)
 {
-    return isalpha((unsigned char)c) || c == '_' || c == ':' || (!first && isdigit((unsigned char)c));
-}
-
-static void
-lex_space(struct parser *ps)
-{
-    for (;;) {
-        while (ps->p < ps->end && isspace((unsigned char)*ps->p))
-            ps->p++;
-        if (ps->p >= ps->end || *ps->p != '#')
-            return;
-        while (ps->p < ps->end && *ps->p != '\n')
-            ps->p++;
-    }
-}
-
-static size_t
-lex_utf8(unsigned long c, char out[4])
-{
-    if (c < 0x80)
-        return out[0] = (char)c, (size_t)1;
-    if (c < 0x800)
-        return out[0] = (char)(0xc0 | c >> 6), out[1] = (char)(0x80 | (c & 63)), (size_t)2;
-    if (c < 0x10000)
-        return out[0] = (char)(0xe0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)), out[2] = (char)(0x80 | (c & 63)), (size_t)3;
-    out[0] = (char)(0xf0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 63)), out[2] = (char)(0x80 | (c >> 6 & 63));
-    return out[3] = (char)(0x80 | (c & 63)), (size_t)4;
-}
-
-/* One escape behind the backslash; bytes written, or 0 when ill-formed. */
-static size_t
-lex_escape(const char **p, const char *end, char out[4])
-{
-    static const char from[] = "abfnrtv\\'\"", to[] = "\a\b\f\n\r\t\v\\'\"";
-    const char *at = *p < end ? strchr(from, **p) : NULL;
-    if (at && *at) {
-        out[0] = to[at - from];
-        (*p)++;
-        return 1;
-    }
-    size_t digits = *p >= end ? 0 : **p == 'x' ? 2 : **p == 'u' ? 4 : **p == 'U' ? 8 : **p >= '0' && **p <= '7' ? 3 : 0;
-    unsigned base = digits == 3 ? 8 : 16;
-    char text[9] = "", *stop;
-    if (digits != 3)
-        (*p)++;
-    if (!digits || (size_t)(end - *p) < digits)
-        return 0;
-    memcpy(text, *p, digits);
-    unsigned long v = strtoul(text, &stop, (int)base);
-    if (*stop || v > 0x10ffff)
-        return 0;
-    *p += digits;
-    if (digits > 3)
-        return lex_utf8(v, out);
-    out[0] = (char)v;
-    return v < 256;
+    return (unsigned)(ps->t.p - ps->text);
 }
 
 static int
-lex_string(struct parser *ps)
+parse_next(struct parse *ps)
 {
-    char quote = *ps->p;
-    const char *start = ps->p++;
-    char *out = arena_alloc(ps->q->arena, (size_t)(ps->end - ps->p) + 4);
-    size_t n = 0;
-    if (!out)
-        return parse_fail(ps, start, "out of memory");
-    while (ps->p < ps->end && *ps->p != quote) {
-        if (*ps->p == '\n' && quote != '`')
-            return parse_fail(ps, start, "unterminated quoted string");
-        if (*ps->p == '\\' && quote != '`') {
-            ps->p++;
-            size_t k = lex_escape(&ps->p, ps->end, out + n);
-            if (!k)
-                return parse_fail(ps, start, "unknown escape sequence");
-            n += k;
-        } else {
-            out[n++] = *ps->p++;
-        }
-    }
-    if (ps->p >= ps->end)
-        return parse_fail(ps, start, "unterminated %s", quote == '`' ? "raw string" : "quoted string");
-    ps->p++;
-    ps->t = (struct token){.kind = T_STRING, .p = start, .len = (size_t)(ps->p - start), .text = out, .text_len = n};
-    return 0;
-}
-
-/* A number or a duration: "5m", "1h30m" are durations, "5", "0x1f", "1e3", ".5" numbers. */
-static int
-lex_number(struct parser *ps)
-{
-    const char *start = ps->p, *p = ps->p;
-    char text[64], *stop;
-    while (p < ps->end && (isalnum((unsigned char)*p) || *p == '.' || ((*p == '+' || *p == '-') && (p[-1] == 'e' || p[-1] == 'E') && strncasecmp(start, "0x", 2))))
-        p++;
-    size_t n = (size_t)(p - start);
-    if (n >= sizeof text)
-        return parse_fail(ps, start, "bad number or duration syntax: \"%.20s...\"", start);
-    memcpy(text, start, n);
-    text[n] = 0;
-    ps->p = p;
-    ps->t = (struct token){.kind = T_NUMBER, .p = start, .len = n};
-    ps->t.number = strtod(text, &stop);
-    if (!*stop)
-        return 0;
-    if (strpbrk(text, "smhdwy") && isdigit((unsigned char)*text) && !duration_parse(text, &ps->t.duration_ms) && !isdigit((unsigned char)text[n - 1]) && !strpbrk(text, ".")) {
-        ps->t.kind = T_DURATION;
-        return 0;
-    }
-    return parse_fail(ps, start, "bad number or duration syntax: \"%s\"", text);
+    lex_next(&ps->lex, &ps->t);
+    return ps->t.kind == LEX_ERROR ? parse_fail(ps, parse_pos(ps), "%s", ps->lex.error) : 0;
 }
 
 static int
-lex_next(struct parser *ps)
+parse_unexpected(struct parse *ps, const char *where, const char *expected)
 {
-    static const char *const two[] = {"==", "!=", ">=", "<=", "=~", "!~"};
-    lex_space(ps);
-    ps->t = (struct token){.kind = T_END, .p = ps->p};
-    if (ps->p >= ps->end)
-        return 0;
-    char c = *ps->p;
-    if (c == '"' || c == '\'' || c == '`')
-        return lex_string(ps);
-    if (isdigit((unsigned char)c) || (c == '.' && ps->p + 1 < ps->end && isdigit((unsigned char)ps->p[1])))
-        return lex_number(ps);
-    const char *start = ps->p;
-    if (lex_ident_char(c, true)) {
-        while (ps->p < ps->end && lex_ident_char(*ps->p, false))
-            ps->p++;
-        ps->t = (struct token){.kind = T_IDENT, .p = start, .len = (size_t)(ps->p - start)};
-        return 0;
-    }
-    size_t n = 1;
-    for (size_t i = 0; i < 6; i++)
-        if (ps->p + 1 < ps->end && !strncmp(ps->p, two[i], 2))
-            n = 2;
-    if (n == 1 && !strchr("(){}[],+-*/%^=<>@:!", c))
-        return parse_fail(ps, start, "unexpected character: '%c'", c);
-    ps->p += n;
-    ps->t = (struct token){.kind = T_PUNCT, .p = start, .len = n};
-    return 0;
-}
-
-static bool
-is_punct(const struct parser *ps, const char *s)
-{
-    return ps->t.kind == T_PUNCT && ps->t.len == strlen(s) && !strncmp(ps->t.p, s, ps->t.len);
-}
-
-static bool
-is_word(const struct parser *ps, const char *s)
-{
-    return ps->t.kind == T_IDENT && ps->t.len == strlen(s) && !strncasecmp(ps->t.p, s, ps->t.len);
+    struct buf b;
+    buf_init(&b, 400);
+    lex_describe(&ps->t, &b);
+    if (!where && ps->aggregates)
+        where = "aggregation";
+    int rc = parse_fail(ps, parse_pos(ps), "unexpected %s%s%s%s%s", buf_str(&b), where ? " in " : "", where ? where : "",
+                        expected ? ", expected " : "", expected ? expected : "");
+    buf_done(&b);
+    return rc;
 }
 
 static int
-parse_unexpected(struct parser *ps, const char *where)
+parse_full(struct parse *ps)
 {
-    if (ps->t.kind == T_END)
-        return parse_fail(ps, ps->t.p, "unexpected end of input%s%s", *where ? " in " : "", where);
-    return parse_fail(ps, ps->t.p, "unexpected %s%.*s%s%s%s", ps->t.kind == T_IDENT ? "identifier \"" : ps->t.kind == T_STRING ? "string " : ps->t.kind == T_NUMBER ? "number \"" : ps->t.kind == T_DURATION ? "duration \"" : "\"",
-                      (int)(ps->t.len > 40 ? 40 : ps->t.len), ps->t.p, ps->t.kind == T_STRING ? "" : "\"", *where ? " in " : "", where);
+    return parse_fail(ps, parse_pos(ps), "the query is too large");
 }
 
-static int
-expect(struct parser *ps, const char *punct, const char *where)
-{
-    if (!is_punct(ps, punct))
-        return parse_unexpected(ps, where);
-    return lex_next(ps);
-}
+/* --- tree ------------------------------------------------------------------------------------------------------------ */
 
-/* --- tree ------------------------------------------------------------------------------------------- */
-
-static int parse_binary(struct parser *ps, int least, struct ast **ret);
+static int parse_binary(struct parse *ps, int least, struct ast **ret);
 
 static struct ast *
-node_new(struct parser *ps, enum ast_kind kind, enum promql_type type, const char *at)
+parse_node(struct parse *ps, enum ast_kind kind, enum promql_type type, unsigned pos)
 {
     struct ast *n = arena_alloc(ps->q->arena, sizeof *n);
     if (!n) {
-        parse_fail(ps, at, "the query is too large");
+        parse_full(ps);
         return NULL;
     }
     n->kind = kind;
     n->type = type;
-    n->pos = (unsigned)(at - ps->text);
+    n->pos = pos;
+    n->depth = 1;
     return n;
 }
 
-static const char *
-type_name(enum promql_type t)
-{
-    static const char *const names[] = {"scalar", "instant vector", "range vector", "string"};
-    return names[t];
-}
-
-/* ( a, b, c ) of on, by, group_left ... */
 static int
-parse_names(struct parser *ps, struct ast_names *out)
+parse_child(struct parse *ps, struct ast *n, struct ast *child)
 {
-    size_t cap = 0;
-    int rc = expect(ps, "(", "grouping opts");
-    while (!rc && !is_punct(ps, ")")) {
-        if (ps->t.kind != T_IDENT || memchr(ps->t.p, ':', ps->t.len))
-            return parse_unexpected(ps, "grouping opts");
-        if (out->count == cap) {
-            const char **p = arena_alloc(ps->q->arena, (cap = cap ? cap * 2 : 4) * sizeof *p);
-            if (!p)
-                return parse_fail(ps, ps->t.p, "the query is too large");
-            if (out->count)
-                memcpy(p, out->at, out->count * sizeof *p);
-            out->at = p;
-        }
-        out->at[out->count++] = arena_str(ps->q->arena, ps->t.p, ps->t.len);
-        rc = lex_next(ps);
-        if (!rc && is_punct(ps, ","))
-            rc = lex_next(ps);
-        else if (!rc && !is_punct(ps, ")"))
-            return parse_unexpected(ps, "grouping opts");
+    if (!(n->arg_count & (n->arg_count - 1))) {     /* full at each power of two */
+        struct ast **p = arena_alloc(ps->q->arena, (n->arg_count ? n->arg_count * 2 : 1) * sizeof *p);
+        if (!p)
+            return parse_full(ps);
+        if (n->arg_count)
+            memcpy(p, n->args, n->arg_count * sizeof *p);
+        n->args = p;
     }
-    return rc ? rc : lex_next(ps);
-}
-
-static int
-parse_matcher(struct parser *ps, struct ast *n)
-{
-    static const struct { const char *text; enum match_op op; } ops[] = {{"=", MATCH_EQ}, {"!=", MATCH_NE}, {"=~", MATCH_RE}, {"!~", MATCH_NRE}};
-    struct matcher *m = &n->matchers[n->matcher_count];
-    if (ps->t.kind != T_IDENT || memchr(ps->t.p, ':', ps->t.len))
-        return parse_unexpected(ps, "label matching, expected identifier or \"}\"");
-    if (n->matcher_count == AST_MATCHERS)
-        return parse_fail(ps, ps->t.p, "too many label matchers");
-    m->name = arena_str(ps->q->arena, ps->t.p, ps->t.len);
-    if (lex_next(ps))
-        return ERR_SYNTAX;
-    size_t i = 0;
-    while (i < 4 && !is_punct(ps, ops[i].text))
-        i++;
-    if (i == 4)
-        return parse_unexpected(ps, "label matching, expected label matching operator");
-    m->op = ops[i].op;
-    if (lex_next(ps))
-        return ERR_SYNTAX;
-    if (ps->t.kind != T_STRING)
-        return parse_unexpected(ps, "label matching, expected string");
-    m->value = ps->t.text;
-    n->matcher_count++;
-    return lex_next(ps);
-}
-
-static int
-parse_matchers(struct parser *ps, struct ast *n)
-{
-    int rc = lex_next(ps);
-    while (!rc && !is_punct(ps, "}")) {
-        rc = parse_matcher(ps, n);
-        if (!rc && is_punct(ps, ","))
-            rc = lex_next(ps);
-        else if (!rc && !is_punct(ps, "}"))
-            return parse_unexpected(ps, "label matching, expected \",\" or \"}\"");
-    }
-    return rc ? rc : lex_next(ps);
+    n->args[n->arg_count++] = child;
+    if (child->depth >= n->depth)
+        n->depth = child->depth + 1;
+    return n->depth > AST_DEPTH ? parse_fail(ps, n->pos, "the query is nested too deeply") : 0;
 }
 
 static bool
-matcher_empty(const struct matcher *m)
+parse_is_label(const struct token *t)
 {
-    return (m->op == MATCH_EQ && !*m->value) || (m->op == MATCH_NE && *m->value) ||
-           (m->op == MATCH_RE && (!*m->value || !strcmp(m->value, ".*"))) || (m->op == MATCH_NRE && strcmp(m->value, ".+") && strcmp(m->value, ""));
+    return t->kind == LEX_IDENT || t->kind == LEX_AGGREGATE || (t->kind >= LEX_BOOL && t->kind <= LEX_STOP) ||
+           (t->kind == LEX_OPERATOR && (t->value == OP_AND || t->value == OP_OR || t->value == OP_UNLESS || t->value == OP_ATAN2));
 }
 
 static int
-parse_selector(struct parser *ps, const char *name, size_t name_len, const char *at, struct ast **ret)
+parse_name_add(struct parse *ps, struct ast_names *out)
 {
-    struct ast *n = node_new(ps, AST_SELECTOR, PROMQL_VECTOR, at);
-    bool all_empty = true;
-    if (!n || !(n->matchers = arena_alloc(ps->q->arena, (AST_MATCHERS + 1) * sizeof *n->matchers)))
-        return ERR_NOMEM;
-    if (name) {
-        n->name = arena_str(ps->q->arena, name, name_len);
-        n->matchers[n->matcher_count++] = (struct matcher){MATCH_EQ, "__name__", n->name};
+    if (!(out->count & (out->count - 1))) {
+        const char **p = arena_alloc(ps->q->arena, (out->count ? out->count * 2 : 1) * sizeof *p);
+        if (!p)
+            return parse_full(ps);
+        if (out->count)
+            memcpy(p, out->at, out->count * sizeof *p);
+        out->at = p;
     }
-    if (is_punct(ps, "{") && parse_matchers(ps, n))
-        return ERR_SYNTAX;
-    for (size_t i = name ? 1 : 0; i < n->matcher_count; i++)
-        if (name && !strcmp(n->matchers[i].name, "__name__"))
-            return parse_fail(ps, at, "metric name must not be set twice: \"%s\" or \"%s\"", n->name, n->matchers[i].value);
-    for (size_t i = 0; i < n->matcher_count; i++)
-        all_empty &= matcher_empty(&n->matchers[i]);
-    if (all_empty)
-        return parse_fail(ps, at, "vector selector must contain at least one non-empty matcher");
-    *ret = n;
-    return 0;
+    const char *name = arena_str(ps->q->arena, ps->t.p, ps->t.len);
+    out->at[out->count++] = name;
+    return name ? 0 : parse_full(ps);
 }
 
+/* ( a, b, ) of by, without, on, ignoring, group_left, group_right; the present token is what should be "(". */
 static int
-parse_duration(struct parser *ps, int64_t *ret, bool zero_ok)
+parse_names(struct parse *ps, struct ast_names *out)
 {
-    if (ps->t.kind != T_DURATION)
-        return parse_unexpected(ps, "duration");
-    if (!ps->t.duration_ms && !zero_ok)
-        return parse_fail(ps, ps->t.p, "duration must be greater than 0");
-    *ret = ps->t.duration_ms;
-    return lex_next(ps);
-}
-
-/* [5m] makes a range selector, [1h:5m] a subquery */
-static int
-parse_range(struct parser *ps, struct ast **n)
-{
-    const char *at = ps->t.p;
-    int64_t range = 0, step = 0;
-    bool sub = false;
-    if (lex_next(ps) || parse_duration(ps, &range, false))
+    if (ps->t.kind != LEX_LEFT_PAREN)
+        return parse_unexpected(ps, "grouping opts", "\"(\"");
+    if (parse_next(ps))
         return ERR_SYNTAX;
-    if (is_punct(ps, ":")) {
-        sub = true;
-        if (lex_next(ps) || (!is_punct(ps, "]") && parse_duration(ps, &step, false)))
+    while (ps->t.kind != LEX_RIGHT_PAREN) {
+        if (!parse_is_label(&ps->t))
+            return parse_unexpected(ps, "grouping opts", "label");
+        if (parse_name_add(ps, out) || parse_next(ps))
             return ERR_SYNTAX;
-    }
-    if (expect(ps, "]", "subquery or range"))
-        return ERR_SYNTAX;
-    if (!sub) {
-        if ((*n)->kind != AST_SELECTOR || (*n)->range_ms)
-            return parse_fail(ps, at, "ranges only allowed for vector selectors");
-        if ((*n)->offset_ms || (*n)->at)
-            return parse_fail(ps, at, "no offset modifiers allowed before range");
-        (*n)->range_ms = range;
-        (*n)->type = PROMQL_MATRIX;
-        return 0;
-    }
-    if ((*n)->type != PROMQL_VECTOR && (*n)->type != PROMQL_SCALAR)
-        return parse_fail(ps, at, "subquery is only allowed on instant vector, got %s instead", type_name((*n)->type));
-    struct ast *s = node_new(ps, AST_SUBQUERY, PROMQL_MATRIX, at);
-    if (!s)
-        return ERR_NOMEM;
-    s->range_ms = range;
-    s->step_ms = step;
-    s->args[s->arg_count++] = *n;
-    *n = s;
-    return 0;
-}
-
-static int
-parse_offset(struct parser *ps, struct ast *n)
-{
-    int sign = 1;
-    if (n->kind != AST_SELECTOR && n->kind != AST_SUBQUERY)
-        return parse_fail(ps, ps->t.p, "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
-    if (n->offset_ms)
-        return parse_fail(ps, ps->t.p, "offset may not be set multiple times");
-    if (lex_next(ps))
-        return ERR_SYNTAX;
-    if (is_punct(ps, "-") || is_punct(ps, "+")) {
-        sign = is_punct(ps, "-") ? -1 : 1;
-        if (lex_next(ps))
-            return ERR_SYNTAX;
-    }
-    int rc = parse_duration(ps, &n->offset_ms, true);
-    n->offset_ms *= sign;
-    return rc;
-}
-
-static int
-parse_at(struct parser *ps, struct ast *n)
-{
-    if (n->kind != AST_SELECTOR && n->kind != AST_SUBQUERY)
-        return parse_fail(ps, ps->t.p, "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
-    if (n->at)
-        return parse_fail(ps, ps->t.p, "@ <timestamp> may not be set multiple times");
-    if (lex_next(ps))
-        return ERR_SYNTAX;
-    if (is_word(ps, "start") || is_word(ps, "end")) {
-        n->at = is_word(ps, "start") ? AT_START : AT_END;
-        return lex_next(ps) || expect(ps, "(", "@ modifier") || expect(ps, ")", "@ modifier") ? ERR_SYNTAX : 0;
-    }
-    double sign = 1;
-    if (is_punct(ps, "-") || is_punct(ps, "+")) {
-        sign = is_punct(ps, "-") ? -1 : 1;
-        if (lex_next(ps))
-            return ERR_SYNTAX;
-    }
-    if (ps->t.kind != T_NUMBER || fabs(ps->t.number) > 9e15)
-        return parse_unexpected(ps, "@ modifier");
-    n->at = AT_TIME;
-    n->at_ms = (int64_t)llround(sign * ps->t.number * 1000);
-    return lex_next(ps);
-}
-
-static int
-parse_postfix(struct parser *ps, struct ast **n)
-{
-    for (;;) {
-        int rc;
-        if (is_punct(ps, "["))
-            rc = parse_range(ps, n);
-        else if (is_word(ps, "offset"))
-            rc = parse_offset(ps, *n);
-        else if (is_punct(ps, "@"))
-            rc = parse_at(ps, *n);
-        else
-            return 0;
-        if (rc)
-            return rc;
-    }
-}
-
-/* --- calls and aggregations --------------------------------------------------------------------------- */
-
-static int
-parse_args(struct parser *ps, struct ast *n, const char *where)
-{
-    int rc = expect(ps, "(", where);
-    while (!rc && !is_punct(ps, ")")) {
-        if (n->arg_count == AST_ARGS)
-            return parse_fail(ps, ps->t.p, "too many arguments");
-        rc = parse_binary(ps, 0, &n->args[n->arg_count++]);
-        if (!rc && is_punct(ps, ",")) {
-            rc = lex_next(ps);
-            if (!rc && is_punct(ps, ")"))
-                return parse_fail(ps, ps->t.p, "trailing commas not allowed in function call args");
-        } else if (!rc && !is_punct(ps, ")")) {
-            return parse_unexpected(ps, where);
+        if (ps->t.kind == LEX_COMMA) {
+            if (parse_next(ps))
+                return ERR_SYNTAX;
+        } else if (ps->t.kind != LEX_RIGHT_PAREN) {
+            return parse_unexpected(ps, "grouping opts", "\",\" or \")\"");
         }
     }
-    return rc ? rc : lex_next(ps);
+    return parse_next(ps);
+}
+
+/* --- selectors --------------------------------------------------------------------------------------------------------- */
+
+static bool
+parse_match_op(const struct token *t, enum match_op *ret)
+{
+    if (t->kind == LEX_EQL)
+        *ret = MATCH_EQ;
+    else if (t->kind == LEX_OPERATOR && t->value == OP_NE)
+        *ret = MATCH_NE;
+    else if (t->kind == LEX_EQL_REGEX)
+        *ret = MATCH_RE;
+    else if (t->kind == LEX_NEQ_REGEX)
+        *ret = MATCH_NRE;
+    else
+        return false;
+    return true;
+}
+
+static struct matcher *
+parse_matcher_add(struct parse *ps, struct ast *n)
+{
+    if (!(n->matcher_count & (n->matcher_count - 1))) {
+        struct matcher *p = arena_alloc(ps->q->arena, (n->matcher_count ? n->matcher_count * 2 : 1) * sizeof *p);
+        if (!p) {
+            parse_full(ps);
+            return NULL;
+        }
+        if (n->matcher_count)
+            memcpy(p, n->matchers, n->matcher_count * sizeof *p);
+        n->matchers = p;
+    }
+    return &n->matchers[n->matcher_count++];
 }
 
 static int
-parse_call(struct parser *ps, const struct function *f, const char *at, struct ast **ret)
+parse_matcher(struct parse *ps, struct ast *n)
 {
-    struct ast *n = node_new(ps, AST_CALL, f->returns, at);
-    if (!n)
-        return ERR_NOMEM;
-    n->function = f;
-    if (parse_args(ps, n, "function call"))
+    unsigned pos = parse_pos(ps);
+    struct matcher m = {0};
+    char fault[400];
+    size_t len;
+    if (ps->t.kind != LEX_IDENT)
+        return parse_unexpected(ps, "label matching", "identifier or \"}\"");
+    if (!(m.name = arena_str(ps->q->arena, ps->t.p, ps->t.len)))
+        return parse_full(ps);
+    if (parse_next(ps))
         return ERR_SYNTAX;
-    if (f->arg_min == f->arg_max && n->arg_count != f->arg_min)
-        return parse_fail(ps, at, "expected %zu argument(s) in call to \"%s\", got %zu", f->arg_min, f->name, n->arg_count);
-    if (n->arg_count < f->arg_min)
-        return parse_fail(ps, at, "expected at least %zu argument(s) in call to \"%s\", got %zu", f->arg_min, f->name, n->arg_count);
-    if (n->arg_count > f->arg_max)
-        return parse_fail(ps, at, "expected at most %zu argument(s) in call to \"%s\", got %zu", f->arg_max, f->name, n->arg_count);
-    for (size_t i = 0; i < n->arg_count; i++) {
-        enum promql_type want = f->args[i < 6 ? i : 5];
-        if (n->args[i]->type != want)
-            return parse_fail(ps, ps->text + n->args[i]->pos, "expected type %s in call to function \"%s\", got %s", type_name(want), f->name, type_name(n->args[i]->type));
+    if (!parse_match_op(&ps->t, &m.op))
+        return parse_unexpected(ps, "label matching", "label matching operator");
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind != LEX_STRING)
+        return parse_unexpected(ps, "label matching", "string");
+    if (!(m.value = lex_unquote(&ps->t, ps->q->arena, &len)))
+        return parse_full(ps);
+    if (m.op >= MATCH_RE && parse_regex_fault(m.value, fault, sizeof fault))
+        return parse_fail(ps, pos, "error parsing regexp: %s", fault);
+    struct matcher *place = parse_matcher_add(ps, n);
+    if (!place)
+        return ERR_SYNTAX;
+    *place = m;
+    return parse_next(ps);
+}
+
+static int
+parse_matchers(struct parse *ps, struct ast *n)
+{
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    while (ps->t.kind != LEX_RIGHT_BRACE) {
+        if (parse_matcher(ps, n))
+            return ERR_SYNTAX;
+        if (ps->t.kind == LEX_COMMA) {
+            if (parse_next(ps))
+                return ERR_SYNTAX;
+        } else if (ps->t.kind != LEX_RIGHT_BRACE) {
+            return parse_unexpected(ps, "label matching", "\",\" or \"}\"");
+        }
+    }
+    return parse_next(ps);
+}
+
+/* The present token is what follows the name, or "{" without one. The name's matcher stands last, as Prometheus has it. */
+static int
+parse_selector(struct parse *ps, const struct token *name, unsigned pos, struct ast **ret)
+{
+    struct ast *n = parse_node(ps, AST_SELECTOR, PROMQL_VECTOR, pos);
+    if (!n || (ps->t.kind == LEX_LEFT_BRACE && parse_matchers(ps, n)))
+        return ERR_SYNTAX;
+    if (name) {
+        struct matcher *m = parse_matcher_add(ps, n);
+        if (!m || !(n->name = arena_str(ps->q->arena, name->p, name->len)))
+            return parse_full(ps);
+        *m = (struct matcher){MATCH_EQ, "__name__", n->name};
     }
     *ret = n;
     return 0;
 }
 
-static const char *const aggregate_names[] = {"sum", "min", "max", "avg", "group", "stddev", "stdvar", "count", "count_values", "bottomk", "topk", "quantile"};
+/* --- ranges, offsets, @ --------------------------------------------------------------------------------------------------- */
 
 static int
-aggregate_find(const struct token *t)
+parse_duration(struct parse *ps, int64_t *ret)
 {
-    for (int i = 0; i <= AGG_QUANTILE; i++)
-        if (t->len == strlen(aggregate_names[i]) && !strncasecmp(t->p, aggregate_names[i], t->len))
-            return i;
-    return -1;
-}
-
-static int
-parse_grouping(struct parser *ps, struct ast *n)
-{
-    if (!is_word(ps, "by") && !is_word(ps, "without"))
-        return 0;
-    n->without = is_word(ps, "without");
-    n->matching = true;
-    return lex_next(ps) ? ERR_SYNTAX : parse_names(ps, &n->names);
-}
-
-static int
-parse_aggregate(struct parser *ps, enum ast_aggregate a, const char *at, struct ast **ret)
-{
-    struct ast *n = node_new(ps, AST_AGGREGATE, PROMQL_VECTOR, at);
-    if (!n)
-        return ERR_NOMEM;
-    n->aggregate = a;
-    if (parse_grouping(ps, n) || parse_args(ps, n, "aggregation") || (!n->matching && parse_grouping(ps, n)))
-        return ERR_SYNTAX;
-    size_t want = a >= AGG_COUNT_VALUES ? 2 : 1;
-    if (n->arg_count != want)
-        return parse_fail(ps, at, "wrong number of arguments for aggregate expression provided, expected %zu, got %zu", want, n->arg_count);
-    if (n->args[want - 1]->type != PROMQL_VECTOR)
-        return parse_fail(ps, ps->text + n->args[want - 1]->pos, "expected type instant vector in aggregation expression, got %s", type_name(n->args[want - 1]->type));
-    enum promql_type param = a == AGG_COUNT_VALUES ? PROMQL_STRING : PROMQL_SCALAR;
-    if (want == 2 && n->args[0]->type != param)
-        return parse_fail(ps, ps->text + n->args[0]->pos, "expected type %s in aggregation parameter, got %s", type_name(param), type_name(n->args[0]->type));
-    *ret = n;
-    return 0;
-}
-
-/* --- primary -------------------------------------------------------------------------------------------- */
-
-static int
-parse_ident(struct parser *ps, struct ast **ret)
-{
-    struct token t = ps->t;
-    int a = aggregate_find(&t);
-    if (lex_next(ps))
-        return ERR_SYNTAX;
-    if (a >= 0 && (is_punct(ps, "(") || is_word(ps, "by") || is_word(ps, "without")))
-        return parse_aggregate(ps, (enum ast_aggregate)a, t.p, ret);
-    if (is_punct(ps, "(")) {
-        const struct function *f = function_find(t.p, t.len);
-        if (!f)
-            return parse_fail(ps, t.p, "unknown function with name \"%.*s\"", (int)t.len, t.p);
-        return parse_call(ps, f, t.p, ret);
+    static const struct { const char *unit; int64_t ms; } units[] = {{"y", 31536000000}, {"w", 604800000}, {"d", 86400000},
+                                                                     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    const char *p = ps->t.p, *end = p + ps->t.len;
+    int64_t sum = 0;
+    size_t unit = 0;
+    while (p < end && unit < 7) {
+        int64_t v = 0;
+        const char *digits = p;
+        while (p < end && *p >= '0' && *p <= '9' && v < INT64_C(1000000000000000))
+            v = v * 10 + (*p++ - '0');
+        const char *word = p;
+        while (p < end && (*p < '0' || *p > '9') && *p != '.')
+            p++;
+        size_t n = (size_t)(p - word);
+        while (unit < 7 && !(strlen(units[unit].unit) == n && !memcmp(units[unit].unit, word, n)))
+            unit++;
+        if (unit == 7 || digits == word)
+            break;
+        if (v > INT64_C(9223372036854) / units[unit].ms || (sum += v * units[unit++].ms) > INT64_C(9223372036854))
+            return parse_fail(ps, parse_pos(ps), "duration out of range");
+        if (p == end) {
+            *ret = sum;
+            return sum ? 0 : parse_fail(ps, parse_pos(ps), "duration must be greater than 0");
+        }
     }
-    bool inf = t.len == 3 && !strncasecmp(t.p, "inf", 3);
-    if (inf || (t.len == 3 && !strncasecmp(t.p, "nan", 3))) {
-        struct ast *n = node_new(ps, AST_NUMBER, PROMQL_SCALAR, t.p);
-        if (!n)
-            return ERR_NOMEM;
-        n->number = inf ? INFINITY : NAN;
-        *ret = n;
-        return 0;
-    }
-    return parse_selector(ps, t.p, t.len, t.p, ret);
+    return parse_fail(ps, parse_pos(ps), "not a valid duration string: \"%.*s\"", (int)ps->t.len, ps->t.p);
+}
+
+/* Behind "[5m": "]" makes a range selector. */
+static int
+parse_range_selector(struct parse *ps, struct ast *n, unsigned bracket, int64_t range)
+{
+    if (n->kind != AST_SELECTOR || n->range_ms)
+        return parse_fail(ps, bracket, "ranges only allowed for vector selectors");
+    if (n->offset_ms)
+        return parse_fail(ps, bracket, "no offset modifiers allowed before range");
+    if (n->at)
+        return parse_fail(ps, bracket, "no @ modifiers allowed before range");
+    n->range_ms = range;
+    n->type = PROMQL_MATRIX;
+    return parse_next(ps);
 }
 
 static int
-parse_paren(struct parser *ps, struct ast **ret)
+parse_range(struct parse *ps, struct ast **n)
 {
-    const char *at = ps->t.p;
-    struct ast *inner, *n;
-    if (lex_next(ps) || parse_binary(ps, 0, &inner) || expect(ps, ")", "paren expression"))
+    unsigned bracket = parse_pos(ps);
+    int64_t range = 0, step = 0;
+    if (parse_next(ps))
         return ERR_SYNTAX;
-    if (!(n = node_new(ps, AST_PAREN, inner->type, at)))
-        return ERR_NOMEM;
-    n->args[n->arg_count++] = inner;
-    *ret = n;
-    return 0;
+    if (ps->t.kind != LEX_DURATION)
+        return parse_unexpected(ps, "subquery selector", "duration");
+    if (parse_duration(ps, &range) || parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind == LEX_RIGHT_BRACKET)
+        return parse_range_selector(ps, *n, bracket, range);
+    if (ps->t.kind != LEX_COLON)
+        return parse_unexpected(ps, "subquery or range", "\":\" or \"]\"");
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind == LEX_DURATION) {
+        if (parse_duration(ps, &step) || parse_next(ps))
+            return ERR_SYNTAX;
+        if (ps->t.kind != LEX_RIGHT_BRACKET)
+            return parse_unexpected(ps, "subquery selector", "\"]\"");
+    } else if (ps->t.kind != LEX_RIGHT_BRACKET) {
+        return parse_unexpected(ps, "subquery selector", "duration or \"]\"");
+    }
+    struct ast *s = parse_node(ps, AST_SUBQUERY, PROMQL_MATRIX, (*n)->pos);
+    if (!s || parse_child(ps, s, *n))
+        return ERR_SYNTAX;
+    s->range_ms = range;
+    s->step_ms = step;
+    *n = s;
+    return parse_next(ps);
 }
 
 static int
-parse_primary(struct parser *ps, struct ast **ret)
+parse_offset(struct parse *ps, struct ast *n)
 {
-    struct ast *n = NULL;
-    const char *at = ps->t.p;
-    int rc;
-    if (ps->t.kind == T_NUMBER || ps->t.kind == T_STRING) {
-        bool number = ps->t.kind == T_NUMBER;
-        if (!(n = node_new(ps, number ? AST_NUMBER : AST_STRING, number ? PROMQL_SCALAR : PROMQL_STRING, at)))
-            return ERR_NOMEM;
-        n->number = ps->t.number;
-        n->text = ps->t.text;
-        rc = lex_next(ps);
-    } else if (ps->t.kind == T_IDENT) {
-        rc = parse_ident(ps, &n);
-    } else if (is_punct(ps, "{")) {
-        rc = parse_selector(ps, NULL, 0, at, &n);
-    } else if (is_punct(ps, "(")) {
-        rc = parse_paren(ps, &n);
-    } else {
-        return parse_unexpected(ps, "");
+    int64_t offset, sign = 1;
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind == LEX_OPERATOR && ps->t.value == OP_SUB) {
+        sign = -1;
+        if (parse_next(ps))
+            return ERR_SYNTAX;
     }
+    if (ps->t.kind != LEX_DURATION)
+        return parse_unexpected(ps, "offset", "duration");
+    if (parse_duration(ps, &offset))
+        return ERR_SYNTAX;
+    if (n->kind != AST_SELECTOR && n->kind != AST_SUBQUERY)
+        return parse_fail(ps, n->pos, "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+    if (n->offset_ms)
+        return parse_fail(ps, n->pos, "offset may not be set multiple times");
+    n->offset_ms = sign * offset;
+    return parse_next(ps);
+}
+
+static int
+parse_number(struct parse *ps, double *ret)
+{
+    int rc = lex_number(&ps->t, ret);
     if (!rc)
-        rc = parse_postfix(ps, &n);
-    if (!rc)
-        *ret = n;
+        return 0;
+    return parse_fail(ps, parse_pos(ps), "error parsing number: strconv.ParseFloat: parsing \"%.*s\": %s", (int)ps->t.len, ps->t.p,
+                      rc == ERR_RANGE ? "value out of range" : "invalid syntax");
+}
+
+static int
+parse_at_place(struct parse *ps, struct ast *n)
+{
+    if (n->kind != AST_SELECTOR && n->kind != AST_SUBQUERY)
+        return parse_fail(ps, n->pos, "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+    return n->at ? parse_fail(ps, n->pos, "@ <timestamp> may not be set multiple times") : 0;
+}
+
+static int
+parse_at_call(struct parse *ps, struct ast *n)
+{
+    enum ast_at at = ps->t.kind == LEX_START ? AT_START : AT_END;
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind != LEX_LEFT_PAREN)
+        return parse_unexpected(ps, "@", "timestamp");
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind != LEX_RIGHT_PAREN)
+        return parse_unexpected(ps, "@", "timestamp");
+    if (parse_at_place(ps, n))
+        return ERR_SYNTAX;
+    n->at = at;
+    return parse_next(ps);
+}
+
+static int
+parse_at(struct parse *ps, struct ast *n)
+{
+    double sign = 1, v;
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind == LEX_START || ps->t.kind == LEX_STOP)
+        return parse_at_call(ps, n);
+    if (ps->t.kind == LEX_OPERATOR && (ps->t.value == OP_SUB || ps->t.value == OP_ADD)) {
+        sign = ps->t.value == OP_SUB ? -1 : 1;
+        if (parse_next(ps))
+            return ERR_SYNTAX;
+    }
+    if (ps->t.kind != LEX_NUMBER)
+        return parse_unexpected(ps, "@", "timestamp");
+    if (parse_number(ps, &v))
+        return ERR_SYNTAX;
+    v *= sign;
+    if (!isfinite(v) || v >= 0x1p63 || v <= -0x1p63) {
+        char text[360];
+        snprintf(text, sizeof text, isnan(v) ? "NaN" : isinf(v) ? (v > 0 ? "+Inf" : "-Inf") : "%f", v);
+        return parse_fail(ps, n->pos, "timestamp out of bounds for @ modifier: %s", text);
+    }
+    if (parse_at_place(ps, n))
+        return ERR_SYNTAX;
+    n->at = AT_TIME;
+    v = round(v * 1000);
+    n->at_ms = v >= 0x1p62 || v <= -0x1p62 ? (int64_t)copysign(0x1p62, v) : (int64_t)v;
+    return parse_next(ps);
+}
+
+static int
+parse_postfix(struct parse *ps, struct ast **n)
+{
+    int rc = 0;
+    while (!rc) {
+        if (ps->t.kind == LEX_LEFT_BRACKET)
+            rc = parse_range(ps, n);
+        else if (ps->t.kind == LEX_OFFSET)
+            rc = parse_offset(ps, *n);
+        else if (ps->t.kind == LEX_AT)
+            rc = parse_at(ps, *n);
+        else
+            break;
+    }
     return rc;
 }
 
-#define PREC_UNARY 5                    /* as * and / */
+/* --- calls and aggregations ---------------------------------------------------------------------------------------------- */
+
+static bool
+parse_starts_expression(const struct token *t)
+{
+    switch (t->kind) {
+    case LEX_IDENT: case LEX_METRIC: case LEX_STRING: case LEX_NUMBER: case LEX_LEFT_PAREN: case LEX_LEFT_BRACE:
+    case LEX_AGGREGATE: case LEX_BY: case LEX_OFFSET: case LEX_WITHOUT: case LEX_START: case LEX_STOP:
+        return true;
+    case LEX_OPERATOR:
+        return t->value == OP_ADD || t->value == OP_SUB || t->value == OP_AND || t->value == OP_OR || t->value == OP_UNLESS;
+    default:
+        return false;
+    }
+}
+
+/* Arguments; the present token is "(", and at the end ")" which is not yet consumed. */
+static int
+parse_args(struct parse *ps, struct ast *n)
+{
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    while (ps->t.kind != LEX_RIGHT_PAREN) {
+        struct ast *arg;
+        if (parse_binary(ps, 0, &arg) || parse_child(ps, n, arg))
+            return ERR_SYNTAX;
+        if (ps->t.kind == LEX_COMMA) {
+            unsigned comma = parse_pos(ps);
+            if (parse_next(ps))
+                return ERR_SYNTAX;
+            if (!parse_starts_expression(&ps->t))
+                return parse_fail(ps, comma, "trailing commas not allowed in function call args");
+        } else if (ps->t.kind != LEX_RIGHT_PAREN) {
+            return parse_unexpected(ps, NULL, NULL);
+        }
+    }
+    return 0;
+}
 
 static int
-parse_unary(struct parser *ps, struct ast **ret)
+parse_call(struct parse *ps, const struct token *name, struct ast **ret)
 {
-    if (!is_punct(ps, "-") && !is_punct(ps, "+"))
-        return parse_primary(ps, ret);
-    struct ast *n = node_new(ps, AST_UNARY, PROMQL_SCALAR, ps->t.p);
-    if (!n)
-        return ERR_NOMEM;
-    n->op = is_punct(ps, "-") ? OP_SUB : OP_ADD;
-    if (lex_next(ps) || parse_binary(ps, PREC_UNARY + 1, &n->args[0]))
+    unsigned pos = (unsigned)(name->p - ps->text);
+    struct ast *n = parse_node(ps, AST_CALL, PROMQL_VECTOR, pos);
+    if (!n || parse_args(ps, n))
         return ERR_SYNTAX;
-    n->arg_count = 1;
-    n->type = n->args[0]->type;
-    if (n->type != PROMQL_SCALAR && n->type != PROMQL_VECTOR)
-        return parse_fail(ps, ps->text + n->pos, "unary expression only allowed on expressions of type scalar or instant vector, got \"%s\"", type_name(n->type));
+    if (!(n->function = function_find(name->p, name->len)))
+        return parse_fail(ps, pos, "unknown function with name \"%.*s\"", (int)name->len, name->p);
+    n->type = n->function->returns;
+    *ret = n;
+    return parse_next(ps);
+}
+
+static int
+parse_grouping(struct parse *ps, struct ast *n)
+{
+    if (ps->t.kind != LEX_BY && ps->t.kind != LEX_WITHOUT)
+        return 0;
+    n->without = ps->t.kind == LEX_WITHOUT;
+    n->matching = true;
+    return parse_next(ps) ? ERR_SYNTAX : parse_names(ps, &n->names);
+}
+
+static int
+parse_aggregate(struct parse *ps, const struct token *name, struct ast **ret)
+{
+    unsigned pos = (unsigned)(name->p - ps->text);
+    struct ast *n = parse_node(ps, AST_AGGREGATE, PROMQL_VECTOR, pos);
+    if (!n)
+        return ERR_SYNTAX;
+    n->aggregate = (enum ast_aggregate)name->value;
+    ps->aggregates++;
+    if (parse_grouping(ps, n))
+        return ERR_SYNTAX;
+    if (ps->t.kind != LEX_LEFT_PAREN)
+        return parse_unexpected(ps, NULL, NULL);
+    if (parse_args(ps, n))
+        return ERR_SYNTAX;
+    ps->aggregates--;
+    if (parse_next(ps) || (!n->matching && parse_grouping(ps, n)))
+        return ERR_SYNTAX;
+    size_t want = n->aggregate >= AGG_COUNT_VALUES ? 2 : 1;
+    if (!n->arg_count)
+        return parse_fail(ps, pos, "no arguments for aggregate expression provided");
+    if (n->arg_count != want)
+        return parse_fail(ps, pos, "wrong number of arguments for aggregate expression provided, expected %zu, got %zu", want, n->arg_count);
     *ret = n;
     return 0;
 }
 
-/* --- binary operators -------------------------------------------------------------------------------------- */
-
-static const struct { const char *text; enum ast_op op; int precedence; } operators[] = {
-    {"or", OP_OR, 1}, {"and", OP_AND, 2}, {"unless", OP_UNLESS, 2}, {"==", OP_EQ, 3}, {"!=", OP_NE, 3}, {"<=", OP_LE, 3},
-    {"<", OP_LT, 3}, {">=", OP_GE, 3}, {">", OP_GT, 3}, {"+", OP_ADD, 4}, {"-", OP_SUB, 4}, {"*", OP_MUL, 5}, {"/", OP_DIV, 5},
-    {"%", OP_MOD, 5}, {"atan2", OP_ATAN2, 5}, {"^", OP_POW, 6}};
+/* --- primary ------------------------------------------------------------------------------------------------------------- */
 
 static int
-operator_here(const struct parser *ps)
+parse_word(struct parse *ps, struct ast **ret)
 {
-    for (int i = 0; i < (int)(sizeof operators / sizeof *operators); i++)
-        if (is_punct(ps, operators[i].text) || is_word(ps, operators[i].text))
-            return i;
-    return -1;
+    struct token name = ps->t;
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    bool paren = ps->t.kind == LEX_LEFT_PAREN;
+    if (name.kind == LEX_AGGREGATE && (paren || ps->t.kind == LEX_BY || ps->t.kind == LEX_WITHOUT))
+        return parse_aggregate(ps, &name, ret);
+    if (name.kind == LEX_IDENT && paren)
+        return parse_call(ps, &name, ret);
+    return parse_selector(ps, &name, (unsigned)(name.p - ps->text), ret);
 }
 
 static int
-parse_modifiers(struct parser *ps, struct ast *n)
+parse_paren(struct parse *ps, struct ast **ret)
 {
-    bool comparison = n->op >= OP_EQ && n->op <= OP_LE, set = n->op >= OP_AND;
-    if (is_word(ps, "bool")) {
-        if (!comparison)
-            return parse_fail(ps, ps->t.p, "bool modifier can only be used on comparison operators");
+    unsigned pos = parse_pos(ps);
+    struct ast *inner, *n;
+    if (parse_next(ps) || parse_binary(ps, 0, &inner))
+        return ERR_SYNTAX;
+    if (ps->t.kind != LEX_RIGHT_PAREN)
+        return parse_unexpected(ps, NULL, NULL);
+    if (!(n = parse_node(ps, AST_PAREN, inner->type, pos)) || parse_child(ps, n, inner))
+        return ERR_SYNTAX;
+    *ret = n;
+    return parse_next(ps);
+}
+
+static int
+parse_literal(struct parse *ps, struct ast **ret)
+{
+    bool number = ps->t.kind == LEX_NUMBER;
+    struct ast *n = parse_node(ps, number ? AST_NUMBER : AST_STRING, number ? PROMQL_SCALAR : PROMQL_STRING, parse_pos(ps));
+    if (!n || (number && parse_number(ps, &n->number)))
+        return ERR_SYNTAX;
+    if (!number && !(n->text = lex_unquote(&ps->t, ps->q->arena, &n->text_len)))
+        return parse_full(ps);
+    *ret = n;
+    return parse_next(ps);
+}
+
+static int
+parse_primary(struct parse *ps, struct ast **ret)
+{
+    int rc;
+    if (!parse_starts_expression(&ps->t) || (ps->t.kind == LEX_OPERATOR && (ps->t.value == OP_ADD || ps->t.value == OP_SUB)))
+        return parse_unexpected(ps, NULL, NULL);
+    if (ps->t.kind == LEX_NUMBER || ps->t.kind == LEX_STRING)
+        rc = parse_literal(ps, ret);
+    else if (ps->t.kind == LEX_LEFT_BRACE)
+        rc = parse_selector(ps, NULL, parse_pos(ps), ret);
+    else if (ps->t.kind == LEX_LEFT_PAREN)
+        rc = parse_paren(ps, ret);
+    else
+        rc = parse_word(ps, ret);
+    return rc ? rc : parse_postfix(ps, ret);
+}
+
+#define PARSE_UNARY 5                   /* binds as * and / */
+
+static int
+parse_unary(struct parse *ps, struct ast **ret)
+{
+    unsigned pos = parse_pos(ps);
+    struct ast *inner, *n;
+    if (ps->t.kind != LEX_OPERATOR || (ps->t.value != OP_ADD && ps->t.value != OP_SUB))
+        return parse_primary(ps, ret);
+    enum ast_op op = (enum ast_op)ps->t.value;
+    if (parse_next(ps) || parse_binary(ps, PARSE_UNARY + 1, &inner))
+        return ERR_SYNTAX;
+    if (inner->kind == AST_NUMBER) {
+        inner->number = op == OP_SUB ? inner->number * -1 : inner->number;
+        inner->pos = pos;
+        *ret = inner;
+        return 0;
+    }
+    if (!(n = parse_node(ps, AST_UNARY, inner->type, pos)) || parse_child(ps, n, inner))
+        return ERR_SYNTAX;
+    n->op = op;
+    *ret = n;
+    return 0;
+}
+
+/* --- binary operators ------------------------------------------------------------------------------------------------------ */
+
+static const struct { const char *text; int precedence; } parse_operators[] = {
+    [OP_ADD] = {"+", 4}, [OP_SUB] = {"-", 4}, [OP_MUL] = {"*", 5}, [OP_DIV] = {"/", 5}, [OP_MOD] = {"%", 5}, [OP_POW] = {"^", 6},
+    [OP_ATAN2] = {"atan2", 5}, [OP_EQ] = {"==", 3}, [OP_NE] = {"!=", 3}, [OP_GT] = {">", 3}, [OP_LT] = {"<", 3},
+    [OP_GE] = {">=", 3}, [OP_LE] = {"<=", 3}, [OP_AND] = {"and", 2}, [OP_OR] = {"or", 1}, [OP_UNLESS] = {"unless", 2}};
+
+const char *
+ast_op_text(enum ast_op op)
+{
+    return parse_operators[op].text;
+}
+
+static int
+parse_modifiers(struct parse *ps, struct ast *n)
+{
+    if (ps->t.kind == LEX_BOOL) {
         n->returns_bool = true;
-        if (lex_next(ps))
+        if (parse_next(ps))
             return ERR_SYNTAX;
     }
-    if (is_word(ps, "on") || is_word(ps, "ignoring")) {
-        n->on = is_word(ps, "on");
-        n->matching = true;
-        if (lex_next(ps) || parse_names(ps, &n->names))
-            return ERR_SYNTAX;
-    }
-    if (is_word(ps, "group_left") || is_word(ps, "group_right")) {
-        if (!n->matching)
-            return parse_unexpected(ps, "binary expression");
-        if (set)
-            return parse_fail(ps, ps->t.p, "no grouping allowed for \"%s\" operation", n->op == OP_AND ? "and" : n->op == OP_OR ? "or" : "unless");
-        n->group = is_word(ps, "group_left") ? 1 : 2;
-        if (lex_next(ps) || (is_punct(ps, "(") && parse_names(ps, &n->include)))
-            return ERR_SYNTAX;
-    }
-    return 0;
+    if (ps->t.kind != LEX_ON && ps->t.kind != LEX_IGNORING)
+        return 0;
+    n->on = ps->t.kind == LEX_ON;
+    n->matching = true;
+    if (parse_next(ps) || parse_names(ps, &n->names))
+        return ERR_SYNTAX;
+    if (ps->t.kind != LEX_GROUP_LEFT && ps->t.kind != LEX_GROUP_RIGHT)
+        return 0;
+    n->group = ps->t.kind == LEX_GROUP_LEFT ? 1 : 2;
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    return ps->t.kind == LEX_LEFT_PAREN ? parse_names(ps, &n->include) : 0;
 }
 
 static int
-check_binary(struct parser *ps, struct ast *n)
+parse_operation(struct parse *ps, struct ast **left)
 {
-    const struct ast *a = n->args[0], *b = n->args[1];
-    bool comparison = n->op >= OP_EQ && n->op <= OP_LE, set = n->op >= OP_AND;
-    for (int i = 0; i < 2; i++)
-        if (n->args[i]->type != PROMQL_SCALAR && n->args[i]->type != PROMQL_VECTOR)
-            return parse_fail(ps, ps->text + n->args[i]->pos, "binary expression must contain only scalar and instant vector types");
-    bool scalars = a->type == PROMQL_SCALAR && b->type == PROMQL_SCALAR;
-    if (comparison && scalars && !n->returns_bool)
-        return parse_fail(ps, ps->text + n->pos, "comparisons between scalars must use BOOL modifier");
-    if (set && (a->type == PROMQL_SCALAR || b->type == PROMQL_SCALAR))
-        return parse_fail(ps, ps->text + n->pos, "set operator \"%s\" not allowed in binary scalar expression", n->op == OP_AND ? "and" : n->op == OP_OR ? "or" : "unless");
-    if (n->matching && (a->type == PROMQL_SCALAR || b->type == PROMQL_SCALAR))
-        return parse_fail(ps, ps->text + n->pos, "vector matching only allowed between instant vectors");
-    for (size_t i = 0; n->on && i < n->include.count; i++)
-        for (size_t k = 0; k < n->names.count; k++)
-            if (!strcmp(n->include.at[i], n->names.at[k]))
-                return parse_fail(ps, ps->text + n->pos, "label \"%s\" must not occur in ON and GROUP clause at once", n->names.at[k]);
-    n->type = scalars ? PROMQL_SCALAR : PROMQL_VECTOR;
+    struct ast *right, *n = parse_node(ps, AST_BINARY, PROMQL_VECTOR, (*left)->pos);
+    if (!n)
+        return ERR_SYNTAX;
+    n->op = (enum ast_op)ps->t.value;
+    n->op_pos = parse_pos(ps);
+    int precedence = parse_operators[n->op].precedence + (n->op != OP_POW);
+    if (parse_next(ps) || parse_modifiers(ps, n) || parse_binary(ps, precedence, &right) || parse_child(ps, n, *left) || parse_child(ps, n, right))
+        return ERR_SYNTAX;
+    if ((*left)->type == PROMQL_SCALAR && right->type == PROMQL_SCALAR)
+        n->type = PROMQL_SCALAR;
+    *left = n;
     return 0;
 }
 
 static int
-parse_binary(struct parser *ps, int least, struct ast **ret)
+parse_binary(struct parse *ps, int least, struct ast **ret)
 {
     struct ast *left = NULL;
-    int i;
     if (++ps->depth > AST_DEPTH)
-        return parse_fail(ps, ps->t.p, "the query is nested too deeply");
-    if (parse_unary(ps, &left))
-        return ERR_SYNTAX;
-    while ((i = operator_here(ps)) >= 0 && operators[i].precedence >= least) {
-        struct ast *n = node_new(ps, AST_BINARY, PROMQL_VECTOR, left ? ps->text + left->pos : ps->t.p);
-        if (!n)
-            return ERR_NOMEM;
-        n->op = operators[i].op;
-        n->args[0] = left;
-        n->arg_count = 2;
-        int next = operators[i].precedence + (n->op == OP_POW ? 0 : 1);
-        if (lex_next(ps) || parse_modifiers(ps, n) || parse_binary(ps, next, &n->args[1]) || check_binary(ps, n))
-            return ERR_SYNTAX;
-        left = n;
-    }
+        return parse_fail(ps, parse_pos(ps), "the query is nested too deeply");
+    int rc = parse_unary(ps, &left);
+    while (!rc && ps->t.kind == LEX_OPERATOR && parse_operators[ps->t.value].precedence >= least)
+        rc = parse_operation(ps, &left);
     ps->depth--;
-    *ret = left;
-    return 0;
+    if (!rc)
+        *ret = left;
+    return rc;
+}
+
+/* --- queries ------------------------------------------------------------------------------------------------------------- */
+
+static int
+parse_query(struct parse *ps)
+{
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    if (ps->t.kind == LEX_END)
+        return parse_fail(ps, 0, "no expression found in input");
+    if (parse_binary(ps, 0, &ps->q->root))
+        return ERR_SYNTAX;
+    return ps->t.kind == LEX_END ? check_tree(ps, ps->q->root) : parse_unexpected(ps, NULL, NULL);
 }
 
 int
@@ -753,30 +716,22 @@ promql_parse(const char *text, struct promql **ret, struct err *err)
 {
     struct promql *q = calloc(1, sizeof *q);
     size_t len = strlen(text);
-    if (err)
-        err->code = 0;
     if (len > PARSE_TEXT_MAX) {
         free(q);
         return err_set(err, ERR_LIMIT, "the query is longer than %d bytes", PARSE_TEXT_MAX);
     }
-    if (!q || !(q->arena = arena_new((size_t)64 << 20)) || !(q->text = arena_str(q->arena, text, len))) {
+    if (!q || !(q->arena = arena_new(PARSE_ARENA)) || !(q->text = arena_str(q->arena, text, len))) {
         promql_free(q);
         return err_set(err, ERR_NOMEM, "no memory for the query");
     }
-    struct parser ps = {.text = q->text, .p = q->text, .end = q->text + len, .q = q, .err = err};
-    int rc = lex_next(&ps);
-    if (!rc && ps.t.kind == T_END)
-        rc = parse_fail(&ps, ps.p, "no expression found in input");
-    if (!rc)
-        rc = parse_binary(&ps, 0, &q->root);
-    if (!rc && ps.t.kind != T_END)
-        rc = parse_unexpected(&ps, "");
+    struct parse ps = {.text = q->text, .q = q, .err = err};
+    lex_init(&ps.lex, q->text, len);
+    int rc = parse_query(&ps);
     if (rc) {
         promql_free(q);
-        if (err && !err->code)
-            err_set(err, rc, "the query cannot be parsed");
         return rc;
     }
+    check_mark(q->root);
     *ret = q;
     return 0;
 }

@@ -13,7 +13,9 @@ struct promql;                                   /* a parsed query, immutable, t
 /* Errors carry Prometheus' sentence ("1:5: parse error: ...") with line and column. */
 int promql_parse(const char *text, struct promql **ret, struct err *err);
 void promql_free(struct promql *q);
-int promql_format(const struct promql *q, struct buf *out);  /* the text it was parsed from */
+/* The expression as Prometheus writes it: on one line (rules), or broken at 100 characters (format_query). */
+int promql_format(const struct promql *q, struct buf *out);
+int promql_pretty(const struct promql *q, struct buf *out);
 
 enum promql_type { PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };
 enum promql_type promql_type(const struct promql *q);

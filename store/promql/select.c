@@ -1,0 +1,182 @@
+/* select: what selectors and subqueries read. Each series is read once for the whole range of steps.
+ *
+ * A stale marker ends a series; a sample counts for the lookback (5 min), both ends of a window count. */
+#include "store/promql/eval.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* With @ the time stands still at the walk's first step and moves with it, as Prometheus' offsets do; walks over constants have
+ * one step. */
+int64_t
+select_reference(const struct eval *e, const struct ast *n, size_t step)
+{
+    int64_t t = eval_time(e, step);
+    if (n->at == AT_TIME)
+        t += n->at_ms - e->from_ms;
+    else if (n->at == AT_START && n->at_bound)
+        t += e->run->start_ms - e->from_ms;
+    else if (n->at == AT_END && n->at_bound)
+        t += e->run->end_ms - e->from_ms;
+    return t - n->offset_ms;
+}
+
+static int
+select_keep(struct eval *e, struct series_set *set)
+{
+    struct run *r = e->run;
+    struct series_set *p = realloc(r->sets, (r->set_count + 1) * sizeof *p);
+    if (!p) {
+        series_set_done(set);
+        return eval_fail(e, ERR_NOMEM, "no memory for the query");
+    }
+    r->sets = p;
+    p[r->set_count++] = *set;
+    return 0;
+}
+
+static int
+select_read(struct eval *e, const struct ast *n, int64_t back_ms, bool latest, struct series_set *ret)
+{
+    struct run *r = e->run;
+    struct select_limits lim = {.max_series = r->o->max_series, .max_samples = r->samples_max - r->samples, .deadline_mono_us = r->deadline_us,
+                                .tenant = r->o->tenant};
+    int64_t a = select_reference(e, n, 0), b = select_reference(e, n, e->steps - 1);
+    *ret = (struct series_set){0};
+    if (!lim.max_samples)
+        return eval_tick(e, 1);
+    int rc = latest ? store_latest(r->store, n->matchers, n->matcher_count, a, back_ms, &lim, ret, r->err)
+                    : store_select(r->store, n->matchers, n->matcher_count, a - back_ms, b, &lim, ret, r->err);
+    if (rc == ERR_TIMEOUT)
+        return eval_fail(e, ERR_TIMEOUT, "query timed out in expression evaluation");
+    if (rc)
+        return rc;
+    size_t total = 0;
+    for (size_t i = 0; i < ret->count; i++)
+        total += ret->rows[i].count;
+    return select_keep(e, ret) ? ERR_NOMEM : eval_tick(e, total);
+}
+
+static bool
+select_one_name(const struct ast *n)
+{
+    for (size_t i = 0; i < n->matcher_count; i++)
+        if (n->matchers[i].op == MATCH_EQ && !strcmp(n->matchers[i].name, "__name__"))
+            return true;
+    return false;
+}
+
+/* At each step the newest sample not older than the lookback, or its time; false when there is none at all. */
+static bool
+select_steps(const struct eval *e, const struct ast *n, const struct series_row *row, bool times, double *v)
+{
+    double none = ABSENT;
+    bool any = false;
+    size_t k = 0;
+    int64_t t = select_reference(e, n, 0);
+    bool fixed = times && n->at != AT_NONE; /* timestamp() looks at the same time at all steps */
+    for (size_t i = 0; i < e->steps; i++, t += fixed ? 0 : e->step_ms) {
+        while (k < row->count && row->samples[k].t_ms <= t)
+            k++;
+        const struct sample *s = k ? &row->samples[k - 1] : NULL;
+        if (!s || s->t_ms < t - e->run->lookback_ms || absent(s->v)) {
+            v[i] = none;
+            continue;
+        }
+        v[i] = times ? (double)s->t_ms / 1000 : s->v;
+        any = true;
+    }
+    return any;
+}
+
+int
+select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret)
+{
+    struct series_set set;
+    int rc = select_read(e, n, e->run->lookback_ms, e->steps == 1, &set);
+    if (rc)
+        return rc;
+    struct series *series = eval_alloc(e, set.count, sizeof *series);
+    double *spare = NULL;
+    *ret = (struct value){.type = PROMQL_VECTOR, .series = series, .one_name = select_one_name(n)};
+    for (size_t i = 0; series && i < set.count; i++) {
+        double *v = spare ? spare : eval_row(e, false);
+        if (!v)
+            return ERR_LIMIT;
+        bool any = select_steps(e, n, &set.rows[i], times, v);
+        spare = any ? NULL : v;
+        if (any)
+            series[ret->count++] = (struct series){.labels = set.rows[i].labels, .v = v};
+    }
+    return series ? 0 : ERR_LIMIT;
+}
+
+/* --- subqueries ------------------------------------------------------------------------------------------------------------ */
+
+#define SELECT_STEP_MS 60000            /* a subquery without step: Prometheus' evaluation interval */
+
+static int
+select_samples(struct eval *in, const struct series *s, struct series_row *row)
+{
+    row->labels = (struct labels *)(uintptr_t)labels_plain(in, s);
+    row->samples = eval_alloc(in, in->steps, sizeof *row->samples);
+    if (!row->samples || !row->labels)
+        return ERR_LIMIT;
+    for (size_t k = 0; k < in->steps; k++)
+        if (!absent(s->v[k]))
+            row->samples[row->count++] = (struct sample){eval_time(in, k), s->v[k]};
+    return 0;
+}
+
+/* The inner expression at its own steps, multiples of the step, as samples. */
+static int
+select_subquery(struct eval *e, const struct ast *n, struct ranges *ret)
+{
+    struct eval in = *e;
+    struct value v;
+    int64_t step = n->step_ms ? n->step_ms : SELECT_STEP_MS;
+    int64_t a = select_reference(e, n, 0) - n->range_ms, b = select_reference(e, n, e->steps - 1);
+    *ret = (struct ranges){.range_ms = n->range_ms, .node = n};
+    in.from_ms = a / step * step;
+    if (in.from_ms < a)
+        in.from_ms += step;
+    in.step_ms = step;
+    if (b < in.from_ms)
+        return 0;
+    in.steps = (size_t)((b - in.from_ms) / step) + 1;
+    if (in.steps > e->run->samples_max)
+        return eval_tick(e, in.steps);
+    int rc = eval_node(&in, n->args[0], &v);
+    if (rc)
+        return rc;
+    ret->one_name = v.one_name;
+    if (!(ret->rows = eval_alloc(e, v.count, sizeof *ret->rows)))
+        return ERR_LIMIT;
+    for (size_t i = 0; !rc && i < v.count; i++)
+        rc = select_samples(&in, &v.series[i], &ret->rows[ret->count++]);
+    return rc;
+}
+
+int
+select_ranges(struct eval *e, const struct ast *n, struct ranges *ret)
+{
+    struct series_set set;
+    n = ast_bare(n);
+    if (n->kind == AST_SUBQUERY)
+        return select_subquery(e, n, ret);
+    int rc = select_read(e, n, n->range_ms, false, &set);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < set.count; i++) {    /* stale markers are no samples of a range */
+        struct series_row *r = &set.rows[i];
+        size_t k = 0;
+        while (k < r->count && !absent(r->samples[k].v))
+            k++;
+        for (size_t j = k; j < r->count; j++)
+            if (!absent(r->samples[j].v))
+                r->samples[k++] = r->samples[j];
+        r->count = k;
+    }
+    *ret = (struct ranges){.rows = set.rows, .count = set.count, .range_ms = n->range_ms, .node = n, .one_name = select_one_name(n)};
+    return 0;
+}
