@@ -320,7 +320,7 @@ aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const 
         return ERR_LIMIT;
     *ret = (struct value){.type = PROMQL_VECTOR, .series = out, .sorted = e->steps == 1, .one_name = in->one_name};
     for (size_t i = 0; i < e->steps; i++) {
-        int64_t want = in->count ? aggregate_wanted(e, param[i]) : 0;
+        int64_t want = aggregate_wanted(e, param[i]);
         for (size_t g = 0; want >= 0 && g < f->g.count; g++)
             if (aggregate_top_step(f, in, members, starts[g], starts[g + 1], i, (size_t)want, r, ret))
                 return ERR_LIMIT;

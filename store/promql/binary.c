@@ -33,6 +33,13 @@ binary_compares(const struct ast *n)
     return n->op >= OP_EQ && n->op <= OP_LE;
 }
 
+/* Arithmetic and bool take the metric's name away; filters keep it, and so does atan2 in Prometheus 2.42. */
+static bool
+binary_drops_name(const struct ast *n)
+{
+    return n->op < OP_ATAN2 || n->returns_bool;
+}
+
 /* What one pair gives: ABSENT where a filter drops it. `keep` is the value that a filter passes on. */
 static double
 binary_pair(const struct ast *n, double a, double b, double keep)
@@ -61,10 +68,7 @@ binary_scalar(struct eval *e, const struct ast *n, struct value *vector, const d
             if (!absent(v[i]))
                 v[i] = swapped ? binary_pair(n, scalar[i], v[i], v[i]) : binary_pair(n, v[i], scalar[i], v[i]);
     }
-    if (binary_compares(n) && !n->returns_bool)
-        return 0;
-    ret->sorted = false;
-    return eval_drop_names(e, ret, false);
+    return binary_drops_name(n) ? eval_drop_names(e, ret, false) : 0;
 }
 
 /* --- and, or, unless --------------------------------------------------------------------------------------------------------- */
@@ -296,7 +300,7 @@ static void
 match_result(struct match *m)
 {
     const struct ast *n = m->n;
-    bool drop = !binary_compares(n) || n->returns_bool;
+    bool drop = binary_drops_name(n);
     if (n->group)
         pick_init(&m->result, PICK_ALL, NULL, drop);
     else

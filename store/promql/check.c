@@ -5,6 +5,7 @@
 #include "base/regex.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *
@@ -201,6 +202,8 @@ check_mark(struct ast *root)
 
 /* --- patterns ----------------------------------------------------------------------------------------------------------------- */
 
+#define CHECK_WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
 /* Escapes that Go knows; \C and look-around are not among them. */
 static bool
 check_escape_known(const char *p)
@@ -218,6 +221,19 @@ check_foreign(const char *p, size_t *ret_len)
         *ret_len = 2;
         return "invalid escape sequence";
     }
+    if (!strncmp(p, "(?P<", 4) && (p[4 + strspn(p + 4, CHECK_WORD)] != '>' || p[4] == '>')) {
+        const char *end = strchr(p, '>');
+        *ret_len = end ? (size_t)(end - p) + 1 : strlen(p);
+        return end ? "invalid named capture" : "invalid named capture!";
+    }
+    if (*p == '{' && p[1] >= '0' && p[1] <= '9') {
+        char *end;
+        unsigned long low = strtoul(p + 1, &end, 10), high = *end == ',' && end[1] != '}' ? strtoul(end + 1, &end, 10) : (end += *end == ',', low);
+        if (*end == '}' && (low > 1000 || high > 1000 || low > high)) {
+            *ret_len = (size_t)(end - p) + 1;
+            return "invalid repeat count";
+        }
+    }
     if (p[0] == '(' && p[1] == '?' && p[2] != ':' && strncmp(p, "(?P<", 4)) {
         size_t n = 2 + strspn(p + 2, "imsU-");
         if (n > 2 && (p[n] == ')' || p[n] == ':'))
@@ -230,6 +246,23 @@ check_foreign(const char *p, size_t *ret_len)
         return "invalid nested repetition operator";
     }
     return NULL;
+}
+
+/* A range of a character class whose ends stand the wrong way round; its length, 0: none. `n` bytes from "[" to "]". */
+static size_t
+check_class_range(const char *p, size_t n, const char **ret_at)
+{
+    for (size_t i = 1; i + 3 < n; i++) {
+        if (p[i] == '\\' || p[i] == '[') {
+            i++;
+        } else if (p[i + 1] == '-' && p[i + 2] != '\\' && p[i + 2] != '[' && i + 2 < n - 1) {
+            *ret_at = p + i;
+            if ((unsigned char)p[i] > (unsigned char)p[i + 2] && (unsigned char)p[i] < 128)
+                return 3;
+            i += 2;
+        }
+    }
+    return 0;
 }
 
 static size_t
@@ -258,12 +291,17 @@ parse_regex_fault(const char *pattern, char *out, size_t size)
     for (const char *p = pattern; *p; p++) {
         size_t len = 0;
         const char *what = nothing && strchr("*+?", *p) ? (len = 1, "missing argument to repetition operator") : check_foreign(p, &len);
+        if (what && strchr(what, '!'))
+            return snprintf(out, size, "invalid named capture: `%s)$`", p), out;
         if (what)
             return check_say(out, size, what, p, len), out;
         if (*p == '[') {
             size_t n = check_class_end(p);
+            const char *at;
             if (!n)
                 return snprintf(out, size, "missing closing ]: `%s)$`", p), out;
+            if ((len = check_class_range(p, n, &at)))
+                return check_say(out, size, "invalid character class range", at, len), out;
             p += n - 1;
         } else if (*p == '\\') {
             if (!*++p)

@@ -36,6 +36,7 @@ struct run {                            /* one query */
 struct eval {                           /* one walk over steps: the query's own, a subquery's, a constant's */
     struct run *run;
     int64_t from_ms, step_ms; size_t steps;
+    int64_t read_to_ms;                 /* within a subquery with @: nothing behind it is read; 0: no end */
 };
 
 #define ABSENT sample_stale()

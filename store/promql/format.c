@@ -35,29 +35,28 @@ format_duration(int64_t ms, struct buf *out)
     }
 }
 
-/* As Go's %v: exponents below -4 and from 21 on. */
+/* As Go's %v: the shortest digits, with an exponent below -4 and from 6 on. */
 static void
 format_number(double v, struct buf *out)
 {
-    char text[400];
+    char digits[400];
     double a = fabs(v);
-    if (a != 0 && a < 1e-4 && a >= 1e-6) {
-        char digits[400];
-        for (int k = 14; k <= 16; k++) {
-            snprintf(digits, sizeof digits, "%.*e", k, v);
-            if (strtod(digits, NULL) == v)
-                break;
-        }
-        char *e = strchr(digits, 'e'), *end = e;
-        while (end[-1] == '0')
-            end--;
-        if (end[-1] == '.')
-            end--;
-        buf_printf(out, "%.*s%s", (int)(end - digits), digits, e);
+    if (a == 0 || !isfinite(v) || (a >= 1e-4 && a < 1e6)) {
+        value_format(v, false, digits);
+        buf_puts(out, digits);
         return;
     }
-    value_format(v, true, text);
-    buf_puts(out, text);
+    for (int k = 14; k <= 16; k++) {
+        snprintf(digits, sizeof digits, "%.*e", k, v);
+        if (strtod(digits, NULL) == v)
+            break;
+    }
+    char *e = strchr(digits, 'e'), *end = e;
+    while (end[-1] == '0')
+        end--;
+    if (end[-1] == '.')
+        end--;
+    buf_printf(out, "%.*s%s", (int)(end - digits), digits, e);
 }
 
 static void

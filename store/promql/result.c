@@ -33,21 +33,31 @@ result_order(const void *a, const void *b)
     return labels_compare(x->row.labels, y->row.labels);
 }
 
-/* The place of the first label at which rows differ in value, while names agree; 0 when names do not. */
+static bool
+result_same(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    return a_len == b_len && (a == b || !memcmp(a, b, a_len));
+}
+
+/* The place of the first label at which rows differ in value, while all have the same name there; SIZE_MAX when they have not. */
 static size_t
 result_differs(const struct series_row *rows, size_t n)
 {
-    size_t best = rows->labels->count;
+    const struct labels *a = rows->labels;
+    size_t best = a->count;
     for (size_t k = 1; k < n && best; k++) {
-        const struct labels *a = rows[0].labels, *b = rows[k].labels;
+        const struct labels *b = rows[k].labels;
         size_t i = 0;
-        while (i < best && i < b->count && a->at[i].name_len == b->at[i].name_len && a->at[i].value_len == b->at[i].value_len &&
-               (a->at[i].name == b->at[i].name || !memcmp(a->at[i].name, b->at[i].name, a->at[i].name_len)) &&
-               (a->at[i].value == b->at[i].value || !memcmp(a->at[i].value, b->at[i].value, a->at[i].value_len)))
+        while (i < best && i < b->count && result_same(a->at[i].name, a->at[i].name_len, b->at[i].name, b->at[i].name_len) &&
+               result_same(a->at[i].value, a->at[i].value_len, b->at[i].value, b->at[i].value_len))
             i++;
-        if (i < best && (i >= b->count || a->at[i].name_len != b->at[i].name_len || memcmp(a->at[i].name, b->at[i].name, a->at[i].name_len)))
-            return SIZE_MAX;
         best = i;
+    }
+    for (size_t k = 1; k < n; k++) {
+        const struct labels *b = rows[k].labels;
+        if (best >= a->count || best >= b->count ||
+            !result_same(a->at[best].name, a->at[best].name_len, b->at[best].name, b->at[best].name_len))
+            return SIZE_MAX;
     }
     return best;
 }
@@ -174,15 +184,14 @@ result_fill(struct eval *e, const struct promql *q, bool range, struct promql_re
 /* --- queries ------------------------------------------------------------------------------------------------------------------ */
 
 static int
-result_run(struct store *s, const struct promql *q, struct eval *e, const struct promql_options *o, bool range, struct promql_result *ret,
+result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_ms, const struct promql_options *o, bool range, struct promql_result *ret,
            struct err *err)
 {
     static const struct promql_options none = {0};
     struct promql_result r = {0};
     struct err local;
     o = o ? o : &none;
-    struct run run = {.store = s, .o = o, .err = err ? err : &local, .start_ms = e->from_ms};
-    run.end_ms = e->from_ms + (int64_t)(e->steps - 1) * e->step_ms;
+    struct run run = {.store = s, .o = o, .err = err ? err : &local, .start_ms = e->from_ms, .end_ms = end_ms};
     run.lookback_ms = o->lookback_ms ? o->lookback_ms : RESULT_LOOKBACK_MS;
     run.samples_max = o->max_samples ? o->max_samples : RESULT_SAMPLES;
     run.deadline_us = clock_mono_us() + (o->timeout_ms ? o->timeout_ms : RESULT_TIMEOUT_MS) * 1000;
@@ -207,7 +216,7 @@ int
 promql_instant(struct store *s, const struct promql *q, int64_t at_ms, const struct promql_options *o, struct promql_result *ret, struct err *err)
 {
     struct eval e = {.from_ms = at_ms, .step_ms = 1, .steps = 1};
-    return result_run(s, q, &e, o, false, ret, err);
+    return result_run(s, q, &e, at_ms, o, false, ret, err);
 }
 
 int
@@ -224,7 +233,7 @@ promql_range(struct store *s, const struct promql *q, int64_t from_ms, int64_t t
         return err_set(err, ERR_SYNTAX, "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
                        ast_type_name(q->root->type));
     struct eval e = {.from_ms = from_ms, .step_ms = step_ms, .steps = (size_t)((to_ms - from_ms) / step_ms) + 1};
-    return result_run(s, q, &e, o, true, ret, err);
+    return result_run(s, q, &e, to_ms, o, true, ret, err);
 }
 
 void

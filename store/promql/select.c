@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* With @ the time stands still at the walk's first step and moves with it, as Prometheus' offsets do; walks over constants have
- * one step. */
+/* With @ a walk over many steps (predict_linear, parameters of aggregations; all else is constant and has one) begins at the
+ * time given and goes on from there, but nothing behind that time is read: so Prometheus 2.42 does it. */
 int64_t
 select_reference(const struct eval *e, const struct ast *n, size_t step)
 {
@@ -41,7 +41,10 @@ select_read(struct eval *e, const struct ast *n, int64_t back_ms, bool latest, s
     struct run *r = e->run;
     struct select_limits lim = {.max_series = r->o->max_series, .max_samples = r->samples_max - r->samples, .deadline_mono_us = r->deadline_us,
                                 .tenant = r->o->tenant};
-    int64_t a = select_reference(e, n, 0), b = select_reference(e, n, e->steps - 1);
+    bool fixed = n->at != AT_NONE && (n->at == AT_TIME || n->at_bound);
+    int64_t a = select_reference(e, n, 0), b = fixed ? a : select_reference(e, n, e->steps - 1);
+    if (!fixed && e->read_to_ms && b > e->read_to_ms - n->offset_ms)
+        b = e->read_to_ms - n->offset_ms;
     *ret = (struct series_set){0};
     if (!lim.max_samples)
         return eval_tick(e, 1);
@@ -141,6 +144,8 @@ select_subquery(struct eval *e, const struct ast *n, struct ranges *ret)
     if (in.from_ms < a)
         in.from_ms += step;
     in.step_ms = step;
+    if (n->at == AT_TIME || (n->at && n->at_bound))
+        in.read_to_ms = a + n->range_ms;
     if (b < in.from_ms)
         return 0;
     in.steps = (size_t)((b - in.from_ms) / step) + 1;
