@@ -1,4 +1,5 @@
-/* apply: the hot path. A sample costs a hash look-up of 128 bits, its journal bytes, and an append to its block. */
+/* apply: the hot path. A sample costs a hash look-up of 128 bits, its journal bytes, and an append
+ * to its block. */
 #include "store/apply.h"
 
 #include "base/str.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 #define APPLY_AHEAD_MS ((int64_t)86400000)
-#define APPLY_SLICE 4096         /* series between two looks at readers that wait for the index */
+#define APPLY_SLICE    4096 /* series between two looks at readers that wait for the index */
 
 void
 apply_done(struct apply *a)
@@ -53,7 +54,8 @@ apply_room(void **at, size_t *cap, size_t need, size_t size)
 
 /* Onto the list for the registry. */
 static int
-apply_register(struct apply *a, const struct store_batch *b, const struct batch_series *bs, uint64_t id)
+apply_register(struct apply *a, const struct store_batch *b, const struct batch_series *bs,
+               uint64_t id)
 {
     struct index *ix = a->store->index;
     int rc = apply_room((void **)&a->added, &a->added_cap, a->added_count + 1, sizeof *a->added);
@@ -69,9 +71,11 @@ apply_register(struct apply *a, const struct store_batch *b, const struct batch_
     return 0;
 }
 
-/* A series nobody has seen: into the index and the registry. *ret_id 0 when the limit refuses it. */
+/* A series nobody has seen: into the index and the registry. *ret_id 0 when the limit refuses it.
+ */
 static int
-apply_add(struct apply *a, const struct store_batch *b, const struct batch_series *bs, uint64_t *ret_id)
+apply_add(struct apply *a, const struct store_batch *b, const struct batch_series *bs,
+          uint64_t *ret_id)
 {
     struct index *ix = a->store->index;
     pthread_rwlock_wrlock(&ix->lock);
@@ -85,7 +89,10 @@ apply_add(struct apply *a, const struct store_batch *b, const struct batch_serie
     return apply_register(a, b, bs, *ret_id);
 }
 
-struct apply_refusal { const char *reason; struct gap gap; };
+struct apply_refusal {
+    const char *reason;
+    struct gap gap;
+};
 
 static void
 apply_refuse(struct apply_refusal *r, const struct sample *s, uint64_t n)
@@ -101,7 +108,8 @@ apply_refuse(struct apply_refusal *r, const struct sample *s, uint64_t n)
 
 /* Keeps the samples between the horizons, in place. */
 static void
-apply_filter(struct store_batch *b, struct batch_series *bs, int64_t low, int64_t high, struct apply_refusal refused[3])
+apply_filter(struct store_batch *b, struct batch_series *bs, int64_t low, int64_t high,
+             struct apply_refusal refused[3])
 {
     struct sample *at = b->samples + bs->first;
     uint32_t kept = 0;
@@ -118,7 +126,8 @@ static int
 apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply_refusal refused[3])
 {
     struct index *ix = a->store->index;
-    int64_t now = clock_now_ms(a->store->cfg.clock), low = now - a->store->cfg.retention_ms, high = now + APPLY_AHEAD_MS;
+    int64_t now = clock_now_ms(a->store->cfg.clock), low = now - a->store->cfg.retention_ms,
+            high = now + APPLY_AHEAD_MS;
     for (size_t i = 0; i < b->series_count; i++) {
         struct batch_series *bs = &b->series[i];
         apply_filter(b, bs, low, high, refused);
@@ -164,7 +173,8 @@ apply_refused(struct apply *a, struct store_batch *b, struct apply_refusal refus
 int
 apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct buf *out)
 {
-    struct apply_refusal refused[3] = {{.reason = "too-old"}, {.reason = "clock-ahead"}, {.reason = "limit-series"}};
+    struct apply_refusal refused[3] = {
+        {.reason = "too-old"}, {.reason = "clock-ahead"}, {.reason = "limit-series"}};
     size_t first = a->id_count, live = 0;
     int rc = apply_room((void **)&a->ids, &a->id_cap, first + b->series_count, sizeof *a->ids);
     if (!rc)
@@ -182,7 +192,8 @@ apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct b
     rc = record_batch_begin(out, b->row0, live);
     for (size_t i = 0; !rc && i < b->series_count; i++)
         if (b->series[i].count)
-            rc = record_batch_series(out, &st, a->ids[first + i], b->samples + b->series[i].first, b->series[i].count);
+            rc = record_batch_series(out, &st, a->ids[first + i], b->samples + b->series[i].first,
+                                     b->series[i].count);
     if (!rc)
         rc = record_batch_end(out, b->rows.data, b->rows.len);
     *ret_first = first;
@@ -190,7 +201,8 @@ apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct b
 }
 
 static void
-apply_sample(struct store *s, struct series *se, const struct sample *x, struct store_commit_result *res)
+apply_sample(struct store *s, struct series *se, const struct sample *x,
+             struct store_commit_result *res)
 {
     int rc = head_append(s->index, se, x->t_ms, x->v);
     if (rc >= 0) {
@@ -214,7 +226,8 @@ apply_commit(struct apply *a, struct store_batch *b, size_t first)
             if (k + 4 < end && a->ids[first + k + 4])
                 __builtin_prefetch(series_at(ix, a->ids[first + k + 4]));
             for (uint32_t n = 0; n < bs->count; n++)
-                apply_sample(s, series_at(ix, a->ids[first + k]), &b->samples[bs->first + n], &b->result);
+                apply_sample(s, series_at(ix, a->ids[first + k]), &b->samples[bs->first + n],
+                             &b->result);
         }
         pthread_rwlock_unlock(&ix->lock);
     }
@@ -228,7 +241,8 @@ apply_commit(struct apply *a, struct store_batch *b, size_t first)
     return 0;
 }
 
-/* --- replay ------------------------------------------------------------------------------------------ */
+/* --- replay
+ * ------------------------------------------------------------------------------------------ */
 
 static int
 apply_replay_samples(struct store *s, struct record_batch *rb, const struct writer_held *held)
@@ -249,7 +263,8 @@ apply_replay_samples(struct store *s, struct record_batch *rb, const struct writ
 }
 
 int
-writer_replay(struct store *s, uint64_t number, const void *data, size_t len, const struct writer_held *held, uint64_t *ret_rows)
+writer_replay(struct store *s, uint64_t number, const void *data, size_t len,
+              const struct writer_held *held, uint64_t *ret_rows)
 {
     struct record_batch rb;
     int rc = record_batch_open(data, len, &rb);
@@ -266,7 +281,8 @@ writer_replay(struct store *s, uint64_t number, const void *data, size_t len, co
         struct buf one;
         buf_init(&one, BATCH_BYTES_MAX);
         rc = record_take(at, n, &rec);
-        if (!rc && !(held && held->rows(held->ctx, rec.filed_ms)) && !(rc = buf_reserve(&one, n + BYTES_VARINT_MAX))) {
+        if (!rc && !(held && held->rows(held->ctx, rec.filed_ms)) &&
+            !(rc = buf_reserve(&one, n + BYTES_VARINT_MAX))) {
             one.len = (size_t)(bytes_put_varint((uint8_t *)one.data, n) - (uint8_t *)one.data);
             rc = buf_append(&one, at, n);
             if (!rc)

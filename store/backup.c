@@ -1,7 +1,8 @@
 /* backup: a copy of every file while the store runs.
  *
- * The journal is copied first: whatever is filled into day files and cut from the journal afterwards is in both copies, and
- * the numbers that day files hold keep it from being applied twice. */
+ * The journal is copied first: whatever is filled into day files and cut from the journal
+ * afterwards is in both copies, and the numbers that day files hold keep it from being applied
+ * twice. */
 #include "store/store.h"
 
 #include "base/str.h"
@@ -22,7 +23,8 @@ backup_one(const char *from, const char *folder, struct err *err)
     const char *name = strrchr(from, '/');
     snprintf(to, sizeof to, "%s/%s", folder, name ? name + 1 : from);
     if (file_exists(to))
-        return err_set(err, ERR_EXISTS, "%s is there already: a backup needs a folder of its own", to);
+        return err_set(err, ERR_EXISTS, "%s is there already: a backup needs a folder of its own",
+                       to);
     return db_copy(from, to, err);
 }
 

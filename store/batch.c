@@ -1,5 +1,5 @@
-/* batch: labels are brought into canonical bytes and hashed here, on the producers' threads, so that the one writer only
- * looks up. Nothing is allocated a sample: arrays double. */
+/* batch: labels are brought into canonical bytes and hashed here, on the producers' threads, so
+ * that the one writer only looks up. Nothing is allocated a sample: arrays double. */
 #include "store/batch.h"
 
 #include "base/str.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define BATCH_TENANT_LABEL "tenant"
-#define BATCH_AHEAD_MS ((int64_t)86400000) /* clocks further ahead than a day are wrong */
+#define BATCH_AHEAD_MS     ((int64_t)86400000) /* clocks further ahead than a day are wrong */
 
 struct store_batch *
 store_batch_new(struct store *s)
@@ -58,7 +58,8 @@ store_batch_watermark(struct store_batch *b, const char *source, uint64_t epoch,
 size_t
 store_batch_size(const struct store_batch *b)
 {
-    return b->labels.len + b->rows.len + b->series_count * sizeof *b->series + b->sample_count * sizeof *b->samples;
+    return b->labels.len + b->rows.len + b->series_count * sizeof *b->series +
+           b->sample_count * sizeof *b->samples;
 }
 
 static int
@@ -93,7 +94,8 @@ batch_stamp(const struct labels *l, const char *tenant, struct labels *out)
 }
 
 int
-store_batch_samples(struct store_batch *b, const struct labels *l, const struct sample *samples, size_t n)
+store_batch_samples(struct store_batch *b, const struct labels *l, const struct sample *samples,
+                    size_t n)
 {
     struct labels stamped;
     int rc = 0;
@@ -103,27 +105,33 @@ store_batch_samples(struct store_batch *b, const struct labels *l, const struct 
         rc = batch_stamp(l, b->tenant, &stamped);
         l = &stamped;
     }
-    if (!rc && (l->count > LABELS_MAX || store_batch_size(b) + n * sizeof *samples > BATCH_BYTES_MAX))
+    if (!rc &&
+        (l->count > LABELS_MAX || store_batch_size(b) + n * sizeof *samples > BATCH_BYTES_MAX))
         rc = ERR_LIMIT;
     if (!rc)
-        rc = batch_room((void **)&b->series, &b->series_cap, b->series_count + 1, sizeof *b->series);
+        rc =
+            batch_room((void **)&b->series, &b->series_cap, b->series_count + 1, sizeof *b->series);
     if (!rc)
-        rc = batch_room((void **)&b->samples, &b->sample_cap, b->sample_count + n, sizeof *b->samples);
+        rc = batch_room((void **)&b->samples, &b->sample_cap, b->sample_count + n,
+                        sizeof *b->samples);
     size_t off = b->labels.len;
     if (!rc)
         rc = record_put_labels(&b->labels, l);
     if (rc)
         return rc;
     struct batch_series *s = &b->series[b->series_count++];
-    *s = (struct batch_series){.off = (uint32_t)off, .len = (uint32_t)(b->labels.len - off),
-                               .first = (uint32_t)b->sample_count, .count = (uint32_t)n};
+    *s = (struct batch_series){.off = (uint32_t)off,
+                               .len = (uint32_t)(b->labels.len - off),
+                               .first = (uint32_t)b->sample_count,
+                               .count = (uint32_t)n};
     series_hash(b->labels.data + off, s->len, b->store->index->seed, s->hash);
     memcpy(b->samples + b->sample_count, samples, n * sizeof *samples);
     b->sample_count += n;
     return 0;
 }
 
-/* A row whose time is before the retention or a day ahead is filed under the time it is taken in. */
+/* A row whose time is before the retention or a day ahead is filed under the time it is taken in.
+ */
 static int64_t
 batch_filed(const struct store *s, int64_t t, int64_t now)
 {
@@ -168,12 +176,14 @@ int
 store_batch_event(struct store_batch *b, const struct event *ev)
 {
     char text[EVENT_TEXT_MAX + 1];
-    if (!ev->code || !*ev->code || !ev->entity || !*ev->entity || ev->phase > EVENT_END || ev->severity >= SEVERITIES)
+    if (!ev->code || !*ev->code || !ev->entity || !*ev->entity || ev->phase > EVENT_END ||
+        ev->severity >= SEVERITIES)
         return ERR_SYNTAX;
     if (strlen(ev->code) > EVENT_CODE_MAX)
         return ERR_LIMIT;
     int64_t now = clock_now_ms(b->store->cfg.clock);
-    struct record r = {.kind = RECORD_EVENT, .filed_ms = batch_filed(b->store, ev->time_ms, now), .event = *ev};
+    struct record r = {
+        .kind = RECORD_EVENT, .filed_ms = batch_filed(b->store, ev->time_ms, now), .event = *ev};
     if (!r.event.seen_ms)
         r.event.seen_ms = now;
     if (b->tenant)
@@ -194,7 +204,8 @@ store_batch_log(struct store_batch *b, const struct log_line *line)
     if (line->severity >= SEVERITIES)
         return ERR_SYNTAX;
     int64_t now = clock_now_ms(b->store->cfg.clock);
-    struct record r = {.kind = RECORD_LOG, .filed_ms = batch_filed(b->store, line->time_ms, now), .log = *line};
+    struct record r = {
+        .kind = RECORD_LOG, .filed_ms = batch_filed(b->store, line->time_ms, now), .log = *line};
     if (b->tenant)
         r.log.tenant = b->tenant;
     r.log.text = batch_cut(line->text, EVENT_TEXT_MAX, text);
@@ -207,14 +218,16 @@ int
 store_batch_gap(struct store_batch *b, const struct gap *gap)
 {
     int64_t now = clock_now_ms(b->store->cfg.clock);
-    struct record r = {.kind = RECORD_GAP, .filed_ms = batch_filed(b->store, gap->to_ms, now), .gap = *gap};
+    struct record r = {
+        .kind = RECORD_GAP, .filed_ms = batch_filed(b->store, gap->to_ms, now), .gap = *gap};
     int rc = batch_row(b, &r);
     b->gaps += !rc;
     return rc;
 }
 
 static int
-batch_sink_series(void *ctx, const struct labels *labels, const struct sample *samples, size_t count)
+batch_sink_series(void *ctx, const struct labels *labels, const struct sample *samples,
+                  size_t count)
 {
     return store_batch_samples(ctx, labels, samples, count);
 }

@@ -4,32 +4,32 @@
 
 #include "store/store.h"
 
-#define BATCH_BYTES_MAX ((size_t)64 << 20)  /* one batch; a producer commits and begins another */
+#define BATCH_BYTES_MAX ((size_t)64 << 20) /* one batch; a producer commits and begins another */
 
 struct batch_series {
     uint64_t hash[2];
-    uint32_t off, len;              /* label bytes in batch.labels */
-    uint32_t first, count;          /* of batch.samples */
+    uint32_t off, len;     /* label bytes in batch.labels */
+    uint32_t first, count; /* of batch.samples */
 };
 
 struct store_batch {
     struct store *store;
-    struct store_batch *next;       /* in the writer's queue */
-    struct buf labels, rows;        /* canonical label sets; rows as store/record.h says */
+    struct store_batch *next; /* in the writer's queue */
+    struct buf labels, rows;  /* canonical label sets; rows as store/record.h says */
     struct batch_series *series;
     size_t series_count, series_cap;
     struct sample *samples;
     size_t sample_count, sample_cap;
     uint32_t events, logs, gaps;
-    bool urgent;                    /* holds a critical event: shed last */
+    bool urgent; /* holds a critical event: shed last */
     char *tenant, *source;
     uint64_t epoch, sequence;
 
-    store_committed *cb;            /* writer's side */
+    store_committed *cb; /* writer's side */
     void *ctx;
     struct store_commit_result result;
     int rc;
-    uint64_t number, row0;          /* journal number and first row, once encoded */
+    uint64_t number, row0; /* journal number and first row, once encoded */
 };
 
 #endif

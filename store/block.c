@@ -2,9 +2,10 @@
  *
  * Each sample after the first is a tag byte and what the tag announces:
  *   bits 7..6  time: 0 the same step as before; 1 step changed by int8; 2 a new int32 step
- *   bits 3..0  value: 0 the same bits; 1, 2, 3 difference of int8, int16, int32 in units of 10^-exponent;
- *              4 as 3 after a new exponent (a byte); 5 XOR with the value before: a byte (shift << 4 | length), bytes
- * Regular series of small changes take 2 bytes a sample, constant ones 1. Lives in memory only: free to change. */
+ *   bits 3..0  value: 0 the same bits; 1, 2, 3 difference of int8, int16, int32 in units of
+ * 10^-exponent; 4 as 3 after a new exponent (a byte); 5 XOR with the value before: a byte (shift <<
+ * 4 | length), bytes Regular series of small changes take 2 bytes a sample, constant ones 1. Lives
+ * in memory only: free to change. */
 #include "store/block.h"
 
 #include "store/bytes.h"
@@ -12,11 +13,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BLOCK_FIRST_CAP 24   /* with the header 64 bytes, one cache line */
-#define BLOCK_CAP_MAX 4096
-#define BLOCK_SAMPLE_MAX 20  /* tag, int64, exponent or XOR head, 8 bytes */
+#define BLOCK_FIRST_CAP    24 /* with the header 64 bytes, one cache line */
+#define BLOCK_CAP_MAX      4096
+#define BLOCK_SAMPLE_MAX   20 /* tag, int64, exponent or XOR head, 8 bytes */
 #define BLOCK_EXPONENT_MAX 6
-#define BLOCK_STEP_MAX INT32_MAX
+#define BLOCK_STEP_MAX     INT32_MAX
 
 static const double block_pow10[BLOCK_EXPONENT_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 

@@ -1,7 +1,8 @@
 /* block: the recent samples of one series in memory, in 1 to 3 bytes each. Insiders only.
  *
- * A stream block is appended to in time order and coded against the sample before; a raw block holds the few
- * samples that came out of order, sorted. Blocks of a series hang in a chain, newest first. */
+ * A stream block is appended to in time order and coded against the sample before; a raw block
+ * holds the few samples that came out of order, sorted. Blocks of a series hang in a chain, newest
+ * first. */
 #ifndef STORE_BLOCK_H
 #define STORE_BLOCK_H
 
@@ -15,15 +16,15 @@ enum { BLOCK_RAW = 1, BLOCK_FLUSHED = 2 }; /* FLUSHED: in a day file too */
 #define BLOCK_GENERATIONS 64
 
 struct block {
-    struct block *next;     /* older */
-    int64_t t0;             /* first sample */
+    struct block *next; /* older */
+    int64_t t0;         /* first sample */
     double v0;
-    uint32_t span;          /* last time - t0, ms */
-    uint16_t used, cap;     /* of data */
+    uint32_t span;      /* last time - t0, ms */
+    uint16_t used, cap; /* of data */
     uint16_t count;
-    uint8_t exponent;       /* values are tried as integers / 10^exponent */
-    uint8_t flags;          /* BLOCK_*, and the generation << 2 */
-    int32_t delta;          /* of the last two times */
+    uint8_t exponent; /* values are tried as integers / 10^exponent */
+    uint8_t flags;    /* BLOCK_*, and the generation << 2 */
+    int32_t delta;    /* of the last two times */
     uint8_t data[];
 };
 
@@ -34,8 +35,8 @@ block_generation(const struct block *b)
 }
 
 struct block *block_new(int64_t t, double v, unsigned generation, bool raw); /* NULL: no memory */
-/* Appends (t > last time; the last sample's value is `last`). *b may move. 0; ERR_LIMIT when a new block must be begun;
- * ERR_NOMEM. */
+/* Appends (t > last time; the last sample's value is `last`). *b may move. 0; ERR_LIMIT when a new
+ * block must be begun; ERR_NOMEM. */
 int block_append(struct block **b, int64_t t, double v, double last);
 /* Raw blocks: 0, ERR_EXISTS (same time), ERR_LIMIT, ERR_NOMEM. */
 int block_insert(struct block **b, int64_t t, double v);

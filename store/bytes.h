@@ -1,4 +1,5 @@
-/* bytes: varints (LEB128), zigzag and fixed little-endian integers; put at a place with room, taken with bounds. */
+/* bytes: varints (LEB128), zigzag and fixed little-endian integers; put at a place with room, taken
+ * with bounds. */
 #ifndef STORE_BYTES_H
 #define STORE_BYTES_H
 
@@ -76,7 +77,7 @@ bytes_to_double(uint64_t u)
     return v;
 }
 
-struct bytes_in {          /* a reader; after a wrong byte `bad` is set and every take gives 0 */
+struct bytes_in { /* a reader; after a wrong byte `bad` is set and every take gives 0 */
     const uint8_t *p, *end;
     bool bad;
 };

@@ -1,8 +1,10 @@
-/* chunk: columns of times and values, each coded the way that is smallest for it, all compressed together by zstd.
+/* chunk: columns of times and values, each coded the way that is smallest for it, all compressed
+ * together by zstd.
  *
- * Times: steps of steps with runs of zero; series scraped together share one column. Values: a constant; or integers of
- * 10^-exponent, as differences of order 0, 1 or 2, with a list of exceptions (stale markers, NaN, infinities, -0); or bytes
- * of XOR with the value before, plane by plane. Every value comes back bit by bit. */
+ * Times: steps of steps with runs of zero; series scraped together share one column. Values: a
+ * constant; or integers of 10^-exponent, as differences of order 0, 1 or 2, with a list of
+ * exceptions (stale markers, NaN, infinities, -0); or bytes of XOR with the value before, plane by
+ * plane. Every value comes back bit by bit. */
 #include "store/chunk.h"
 
 #include "base/compress.h"
@@ -15,24 +17,29 @@
 #include <string.h>
 
 #define CHUNK_MAGIC 0x3143534du /* "MSC1" */
-#define CHUNK_HEADER 32         /* magic, crc, codec and 3 spare bytes, series, samples, payload length, base time */
+#define CHUNK_HEADER                                                                               \
+    32 /* magic, crc, codec and 3 spare bytes, series, samples, payload length, base time */
 #define CHUNK_EXPONENT_MAX 9
-#define CHUNK_ZSTD_LEVEL 1      /* levels up to 3 gain 2 % on these columns and cost twice the time */
-#define CHUNK_TIMES 256         /* slots to find a series' times among those already written */
+#define CHUNK_ZSTD_LEVEL   1 /* levels up to 3 gain 2 % on these columns and cost twice the time */
+#define CHUNK_TIMES        256 /* slots to find a series' times among those already written */
 
 enum { CHUNK_CONSTANT = 0, CHUNK_INTEGER = 1, CHUNK_PLANES = 2 };
 
-static const double chunk_pow10[CHUNK_EXPONENT_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+static const double chunk_pow10[CHUNK_EXPONENT_MAX + 1] = {1,   1e1, 1e2, 1e3, 1e4,
+                                                           1e5, 1e6, 1e7, 1e8, 1e9};
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------------------ */
 
 struct chunk_writer {
     uint64_t last_id;
     struct chunk_info info;
     struct buf directory, times, values, payload;
-    struct chunk_time { uint32_t column, count, off, len; } known[CHUNK_TIMES]; /* count 0: free */
+    struct chunk_time {
+        uint32_t column, count, off, len;
+    } known[CHUNK_TIMES]; /* count 0: free */
     uint32_t columns;
-    int64_t *numbers;            /* scratch: one series' values as integers */
+    int64_t *numbers; /* scratch: one series' values as integers */
     uint32_t *exceptions;
     size_t scratch;
 };
@@ -111,7 +118,8 @@ chunk_time_column(struct chunk_writer *w, const struct sample *s, size_t n)
         return 0;
     size_t len = w->times.len - from;
     struct chunk_time *k = &w->known[hash_64(w->times.data + from, len, n) % CHUNK_TIMES];
-    if (k->count == n && k->len == len && !memcmp(w->times.data + k->off, w->times.data + from, len)) {
+    if (k->count == n && k->len == len &&
+        !memcmp(w->times.data + k->off, w->times.data + from, len)) {
         w->times.len = from;
         return k->column;
     }
@@ -130,7 +138,8 @@ chunk_scaled(double v, unsigned e, int64_t *ret)
     return bytes_of_double((double)i / chunk_pow10[e]) == bytes_of_double(v);
 }
 
-/* Smallest exponent under which nearly all values are integers; -1 when more than a quarter are not. */
+/* Smallest exponent under which nearly all values are integers; -1 when more than a quarter are
+ * not. */
 static int
 chunk_exponent(const struct sample *s, size_t n)
 {
@@ -173,7 +182,8 @@ chunk_varint_size(int64_t v)
     return (size_t)(63 - __builtin_clzll(u)) / 7 + 1;
 }
 
-/* Order of differences with the fewest bytes. Differences of 54-bit integers stay within 56 bits. */
+/* Order of differences with the fewest bytes. Differences of 54-bit integers stay within 56 bits.
+ */
 static unsigned
 chunk_order(const int64_t *v, size_t n)
 {
@@ -190,7 +200,8 @@ chunk_order(const int64_t *v, size_t n)
 }
 
 static void
-chunk_put_integers(struct buf *out, const struct sample *s, const int64_t *v, size_t n, unsigned e, const uint32_t *odd, size_t odd_count)
+chunk_put_integers(struct buf *out, const struct sample *s, const int64_t *v, size_t n, unsigned e,
+                   const uint32_t *odd, size_t odd_count)
 {
     unsigned order = chunk_order(v, n);
     buf_putc(out, (char)(CHUNK_INTEGER | order << 4));
@@ -267,7 +278,8 @@ chunk_put_values(struct chunk_writer *w, const struct sample *s, size_t n)
 int
 chunk_writer_add(struct chunk_writer *w, uint64_t id, const struct sample *s, size_t n)
 {
-    if (w->info.series == CHUNK_SERIES_MAX || (w->info.series && w->info.samples + n > CHUNK_SAMPLES_MAX) ||
+    if (w->info.series == CHUNK_SERIES_MAX ||
+        (w->info.series && w->info.samples + n > CHUNK_SAMPLES_MAX) ||
         w->values.len > CHUNK_BYTES_MAX / 2)
         return ERR_LIMIT;
     uint32_t column = chunk_time_column(w, s, n);
@@ -317,7 +329,9 @@ chunk_writer_finish(struct chunk_writer *w, struct buf *out, struct chunk_info *
     buf_append(&w->payload, w->times.data, w->times.len);
     buf_append(&w->payload, w->values.data, w->values.len);
     buf_append(out, head, sizeof head);
-    int rc = w->payload.failed ? ERR_LIMIT : compress_zstd(w->payload.data, w->payload.len, CHUNK_ZSTD_LEVEL, out);
+    int rc = w->payload.failed
+                 ? ERR_LIMIT
+                 : compress_zstd(w->payload.data, w->payload.len, CHUNK_ZSTD_LEVEL, out);
     if (!rc) {
         uint8_t *p = (uint8_t *)out->data;
         bytes_put_u32(p, CHUNK_MAGIC);
@@ -333,17 +347,18 @@ chunk_writer_finish(struct chunk_writer *w, struct buf *out, struct chunk_info *
     return rc;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------ */
 
 struct chunk_column {
     uint64_t id;
-    uint32_t count, time, at, len;  /* value bytes in the payload */
+    uint32_t count, time, at, len; /* value bytes in the payload */
 };
 
 struct chunk_reader {
     struct buf payload;
     size_t series, columns;
-    uint32_t *times;                /* start of each time column, by order of first use; columns + 1 places */
+    uint32_t *times; /* start of each time column, by order of first use; columns + 1 places */
     struct chunk_column *at;
 };
 
@@ -377,18 +392,25 @@ static int
 chunk_read_directory(struct chunk_reader *r, uint64_t samples)
 {
     struct bytes_in in = bytes_in_of(r->payload.data, r->payload.len);
-    uint64_t columns = bytes_take_varint(&in), times_len = bytes_take_varint(&in), id = 0, total = 0, values = 0, next = 0;
+    uint64_t columns = bytes_take_varint(&in), times_len = bytes_take_varint(&in), id = 0,
+             total = 0, values = 0, next = 0;
     if (columns > r->series)
         return ERR_CORRUPT;
     for (size_t i = 0; i < r->series; i++) {
         struct chunk_column *c = &r->at[i];
-        uint64_t step = bytes_take_varint(&in), n = bytes_take_varint(&in), time = bytes_take_varint(&in), len = bytes_take_varint(&in);
-        if (in.bad || (i && !step) || !n || n > samples - total || time > next || time >= columns || len > r->payload.len)
+        uint64_t step = bytes_take_varint(&in), n = bytes_take_varint(&in),
+                 time = bytes_take_varint(&in), len = bytes_take_varint(&in);
+        if (in.bad || (i && !step) || !n || n > samples - total || time > next || time >= columns ||
+            len > r->payload.len)
             return ERR_CORRUPT;
         next += time == next;
         id += step;
         total += n;
-        *c = (struct chunk_column){.id = id, .count = (uint32_t)n, .time = (uint32_t)time, .at = (uint32_t)values, .len = (uint32_t)len};
+        *c = (struct chunk_column){.id = id,
+                                   .count = (uint32_t)n,
+                                   .time = (uint32_t)time,
+                                   .at = (uint32_t)values,
+                                   .len = (uint32_t)len};
         values += len;
     }
     const uint8_t *times = bytes_take(&in, times_len), *start = (const uint8_t *)r->payload.data;
@@ -411,10 +433,13 @@ int
 chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret)
 {
     const uint8_t *b = p;
-    if (!b || len < CHUNK_HEADER || bytes_get_u32(b) != CHUNK_MAGIC || bytes_get_u32(b + 4) != crc32c(0, b + 8, len - 8) || b[8] != 1)
+    if (!b || len < CHUNK_HEADER || bytes_get_u32(b) != CHUNK_MAGIC ||
+        bytes_get_u32(b + 4) != crc32c(0, b + 8, len - 8) || b[8] != 1)
         return ERR_CORRUPT;
-    uint32_t series = bytes_get_u32(b + 12), samples = bytes_get_u32(b + 16), size = bytes_get_u32(b + 20);
-    if (!series || series > CHUNK_SERIES_MAX || samples > CHUNK_SAMPLES_MAX || size > 3 * CHUNK_BYTES_MAX)
+    uint32_t series = bytes_get_u32(b + 12), samples = bytes_get_u32(b + 16),
+             size = bytes_get_u32(b + 20);
+    if (!series || series > CHUNK_SERIES_MAX || samples > CHUNK_SAMPLES_MAX ||
+        size > 3 * CHUNK_BYTES_MAX)
         return ERR_CORRUPT;
     struct chunk_reader *r = calloc(1, sizeof *r);
     if (!r)
@@ -423,7 +448,8 @@ chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret)
     r->series = series;
     r->times = calloc((size_t)series + 1, sizeof *r->times);
     r->at = calloc(series, sizeof *r->at);
-    int rc = r->times && r->at ? compress_unzstd(b + CHUNK_HEADER, len - CHUNK_HEADER, &r->payload) : ERR_NOMEM;
+    int rc = r->times && r->at ? compress_unzstd(b + CHUNK_HEADER, len - CHUNK_HEADER, &r->payload)
+                               : ERR_NOMEM;
     if (!rc && r->payload.len != size)
         rc = ERR_CORRUPT;
     if (!rc)
@@ -521,7 +547,8 @@ chunk_reader_samples(const struct chunk_reader *r, size_t i, struct sample *out)
 {
     const struct chunk_column *c = &r->at[i];
     const char *p = r->payload.data;
-    struct bytes_in in = bytes_in_of(p + r->times[c->time], r->times[c->time + 1] - r->times[c->time]);
+    struct bytes_in in =
+        bytes_in_of(p + r->times[c->time], r->times[c->time + 1] - r->times[c->time]);
     int rc = chunk_take_times(&in, c->count, out);
     if (rc || in.p != in.end)
         return ERR_CORRUPT;

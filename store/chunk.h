@@ -1,4 +1,5 @@
-/* chunk: closed samples of many series of one metric as bytes for a day file. Drawn in store/FORMAT.md. Insiders only. */
+/* chunk: closed samples of many series of one metric as bytes for a day file. Drawn in
+ * store/FORMAT.md. Insiders only. */
 #ifndef STORE_CHUNK_H
 #define STORE_CHUNK_H
 
@@ -8,11 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CHUNK_SERIES_MAX 1024
+#define CHUNK_SERIES_MAX  1024
 #define CHUNK_SAMPLES_MAX 262144
-#define CHUNK_BYTES_MAX ((size_t)16 << 20)
+#define CHUNK_BYTES_MAX   ((size_t)16 << 20)
 
-struct chunk_writer;                    /* collects series, ids ascending */
+struct chunk_writer; /* collects series, ids ascending */
 struct chunk_writer *chunk_writer_new(void);
 void chunk_writer_free(struct chunk_writer *w);
 /* n samples by time, n > 0. 0; ERR_LIMIT: encode what there is and begin anew. */
@@ -31,7 +32,7 @@ struct chunk_reader;
 int chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret);
 void chunk_reader_free(struct chunk_reader *r);
 size_t chunk_reader_series(const struct chunk_reader *r);
-uint64_t chunk_reader_id(const struct chunk_reader *r, size_t i);       /* ascending */
+uint64_t chunk_reader_id(const struct chunk_reader *r, size_t i); /* ascending */
 size_t chunk_reader_count(const struct chunk_reader *r, size_t i);
 /* out has room for the count. 0 or ERR_CORRUPT. */
 int chunk_reader_samples(const struct chunk_reader *r, size_t i, struct sample *out);

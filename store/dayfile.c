@@ -1,7 +1,8 @@
 /* dayfile: the list of day files and their readers.
  *
- * What is always true: a listed file has its schema; a file leaves the list before it is removed, and is removed when its
- * last reader has gone. A file that is no database is moved aside as NAME.damaged and counted. */
+ * What is always true: a listed file has its schema; a file leaves the list before it is removed,
+ * and is removed when its last reader has gone. A file that is no database is moved aside as
+ * NAME.damaged and counted. */
 #include "store/dayfile.h"
 
 #include "base/compress.h"
@@ -16,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- the list ----------------------------------------------------------------------------------------- */
+/* --- the list
+ * ----------------------------------------------------------------------------------------- */
 
 struct day *
 days_find(struct days *d, int64_t number)
@@ -51,7 +53,8 @@ days_add(struct days *d, int64_t number, struct day **ret)
     gmtime_r(&t, &tm);
     day->days = d;
     day->number = number;
-    snprintf(day->path, sizeof day->path, "%s/day-%04d%02d%02d.db", d->folder, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+    snprintf(day->path, sizeof day->path, "%s/day-%04d%02d%02d.db", d->folder, tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday);
     pthread_mutex_init(&day->ids_lock, NULL);
     buf_init(&day->words, (size_t)1 << 20);
     size_t i = d->count++;
@@ -97,14 +100,16 @@ days_parse(const char *name, int64_t *ret)
     return true;
 }
 
-/* What the file holds of the journal. Opening for writing recovers its WAL and completes its schema. */
+/* What the file holds of the journal. Opening for writing recovers its WAL and completes its
+ * schema. */
 static int
 day_load(struct day *day, struct err *err)
 {
     int64_t samples, rows;
     int rc = day_writer_open(day, err);
     if (!rc)
-        rc = db_integer(day->w, "SELECT value FROM meta WHERE key = 'held_samples'", 0, &samples, err);
+        rc = db_integer(day->w, "SELECT value FROM meta WHERE key = 'held_samples'", 0, &samples,
+                        err);
     if (!rc)
         rc = db_integer(day->w, "SELECT value FROM meta WHERE key = 'held_rows'", 0, &rows, err);
     if (!rc) {
@@ -283,7 +288,7 @@ days_set_aside(struct days *d, int64_t number, struct err *err)
     day_tails(day, wal, shm);
     day_free(day);
     snprintf(aside, sizeof aside, "%s.damaged", path);
-    for (unsigned i = 2; access(aside, F_OK) == 0; i++)   /* never over an earlier one */
+    for (unsigned i = 2; access(aside, F_OK) == 0; i++) /* never over an earlier one */
         snprintf(aside, sizeof aside, "%s.damaged.%u", path, i);
     int rc = rename(path, aside) ? err_set_errno(err, "cannot move damaged %s aside", path) : 0;
     snprintf(path, sizeof path, "%.4190s-wal", aside);
@@ -292,7 +297,8 @@ days_set_aside(struct days *d, int64_t number, struct err *err)
     return rc;
 }
 
-/* --- readers ------------------------------------------------------------------------------------------ */
+/* --- readers
+ * ------------------------------------------------------------------------------------------ */
 
 int
 days_list(struct days *d, int64_t from_ms, int64_t to_ms, struct day ***ret, size_t *ret_count)
@@ -362,10 +368,12 @@ day_reader_give(struct days *d, struct day *day, sqlite3 *db)
     db_close(db);
 }
 
-/* --- chunks ------------------------------------------------------------------------------------------- */
+/* --- chunks
+ * ------------------------------------------------------------------------------------------- */
 
 static int
-day_chunk_row(sqlite3_stmt *st, struct days_chunk_query *q, int (*cb)(void *, const struct chunk_reader *), void *ctx)
+day_chunk_row(sqlite3_stmt *st, struct days_chunk_query *q,
+              int (*cb)(void *, const struct chunk_reader *), void *ctx)
 {
     struct chunk_reader *c;
     int rc = chunk_reader_new(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), &c);
@@ -381,16 +389,19 @@ day_chunk_row(sqlite3_stmt *st, struct days_chunk_query *q, int (*cb)(void *, co
 }
 
 static int
-day_each_chunk(struct days *d, struct day *day, struct days_chunk_query *q, int (*cb)(void *, const struct chunk_reader *), void *ctx,
-               struct err *err)
+day_each_chunk(struct days *d, struct day *day, struct days_chunk_query *q,
+               int (*cb)(void *, const struct chunk_reader *), void *ctx, struct err *err)
 {
     sqlite3 *db;
     sqlite3_stmt *st;
     int rc = day_reader_take(d, day, &db, err);
     if (rc)
         return rc;
-    rc = db_prepare(db, q->metric ? "SELECT data FROM chunk WHERE metric = ?1 AND max_ms >= ?2 AND min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id"
-                                  : "SELECT data FROM chunk WHERE max_ms >= ?2 AND min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id",
+    rc = db_prepare(db,
+                    q->metric ? "SELECT data FROM chunk WHERE metric = ?1 AND max_ms >= ?2 AND "
+                                "min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id"
+                              : "SELECT data FROM chunk WHERE max_ms >= ?2 AND min_ms <= ?3 AND "
+                                "last_id >= ?4 AND first_id <= ?5 ORDER BY id",
                     &st, err);
     if (!rc) {
         if (q->metric)
@@ -411,7 +422,8 @@ day_each_chunk(struct days *d, struct day *day, struct days_chunk_query *q, int 
 }
 
 int
-days_each_chunk(struct days *d, struct days_chunk_query *q, int (*cb)(void *ctx, const struct chunk_reader *r), void *ctx, struct err *err)
+days_each_chunk(struct days *d, struct days_chunk_query *q,
+                int (*cb)(void *ctx, const struct chunk_reader *r), void *ctx, struct err *err)
 {
     struct day **at;
     size_t n;
@@ -421,7 +433,7 @@ days_each_chunk(struct days *d, struct days_chunk_query *q, int (*cb)(void *ctx,
     for (size_t i = 0; i < n; i++) {
         if (rc >= 0)
             rc = day_each_chunk(d, at[i], q, cb, ctx, err);
-        if (rc == ERR_CORRUPT) {   /* what can be read is read */
+        if (rc == ERR_CORRUPT) { /* what can be read is read */
             q->damaged++;
             rc = 0;
         }
@@ -431,7 +443,8 @@ days_each_chunk(struct days *d, struct days_chunk_query *q, int (*cb)(void *ctx,
     return rc < 0 ? rc : 0;
 }
 
-/* --- which series ------------------------------------------------------------------------------------- */
+/* --- which series
+ * ------------------------------------------------------------------------------------- */
 
 int
 day_ids_add(struct day *day, uint64_t id)
@@ -500,10 +513,12 @@ days_hold_series(struct days *d, uint64_t id, int64_t from_ms, int64_t to_ms)
 }
 
 static int
-day_each_series(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx, struct err *err)
+day_each_series(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx,
+                struct err *err)
 {
     sqlite3_stmt *st;
-    int rc = db_prepare(db, "SELECT id, labels, crc FROM series ORDER BY id", &st, err), step = SQLITE_DONE;
+    int rc = db_prepare(db, "SELECT id, labels, crc FROM series ORDER BY id", &st, err),
+        step = SQLITE_DONE;
     if (rc)
         return rc;
     while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
@@ -520,7 +535,8 @@ day_each_series(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), 
 }
 
 int
-days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len), void *ctx, struct err *err)
+days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len),
+                 void *ctx, struct err *err)
 {
     struct day **at;
     size_t n;

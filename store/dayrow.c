@@ -124,7 +124,10 @@ dayrow_read(sqlite3_stmt *st, enum record_kind kind, uint64_t *ret_id, struct re
                                 .count = (uint64_t)sqlite3_column_int64(st, 3),
                                 .source = db_text(st, 4),
                                 .reason = db_text(st, 5)};
-    return dayrow_crc(*ret_id, ret) == (uint32_t)sqlite3_column_int64(st, dayrow_tables[kind].count - 1) ? 0 : ERR_CORRUPT;
+    return dayrow_crc(*ret_id, ret) ==
+                   (uint32_t)sqlite3_column_int64(st, dayrow_tables[kind].count - 1)
+               ? 0
+               : ERR_CORRUPT;
 }
 
 const char *

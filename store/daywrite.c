@@ -1,7 +1,8 @@
-/* daywrite: filling day files: one transaction a file and fill, with the journal number it holds from then on.
+/* daywrite: filling day files: one transaction a file and fill, with the journal number it holds
+ * from then on.
  *
- * What is always true: one thread at a time is here, under the flusher's lock (or the opener); at most DAYWRITE_OPEN files have a
- * write connection between two fills. */
+ * What is always true: one thread at a time is here, under the flusher's lock (or the opener); at
+ * most DAYWRITE_OPEN files have a write connection between two fills. */
 #include "store/dayfile.h"
 
 #include "base/compress.h"
@@ -14,34 +15,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAYWRITE_OPEN 4
-#define DAYWRITE_SHIFTS 64       /* rows of one millisecond beyond 2^20 move to the next ones */
+#define DAYWRITE_OPEN   4
+#define DAYWRITE_SHIFTS 64 /* rows of one millisecond beyond 2^20 move to the next ones */
 
 static const char daywrite_schema[] =
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, labels BLOB NOT NULL, crc INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS chunk(id INTEGER PRIMARY KEY, metric TEXT NOT NULL, min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL,"
-    " first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, series INTEGER NOT NULL, samples INTEGER NOT NULL, data BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, labels BLOB NOT NULL, crc INTEGER "
+    "NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS chunk(id INTEGER PRIMARY KEY, metric TEXT NOT NULL, min_ms INTEGER "
+    "NOT NULL, max_ms INTEGER NOT NULL,"
+    " first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, series INTEGER NOT NULL, samples "
+    "INTEGER NOT NULL, data BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS chunk_metric ON chunk(metric, max_ms, min_ms, first_id, last_id);"
     "CREATE INDEX IF NOT EXISTS chunk_time ON chunk(max_ms);"
-    "CREATE TABLE IF NOT EXISTS event(id INTEGER PRIMARY KEY, time_ms INTEGER, seen_ms INTEGER, phase INTEGER, severity INTEGER,"
-    " entity TEXT, code TEXT, source TEXT, node TEXT, job TEXT, tenant TEXT, text TEXT, fields TEXT, crc INTEGER);"
+    "CREATE TABLE IF NOT EXISTS event(id INTEGER PRIMARY KEY, time_ms INTEGER, seen_ms INTEGER, "
+    "phase INTEGER, severity INTEGER,"
+    " entity TEXT, code TEXT, source TEXT, node TEXT, job TEXT, tenant TEXT, text TEXT, fields "
+    "TEXT, crc INTEGER);"
     "CREATE INDEX IF NOT EXISTS event_entity ON event(entity, id);"
     "CREATE INDEX IF NOT EXISTS event_code ON event(code, id);"
     "CREATE INDEX IF NOT EXISTS event_node ON event(node, id) WHERE node <> '';"
     "CREATE INDEX IF NOT EXISTS event_job ON event(job, id) WHERE job <> '';"
-    "CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, time_ms INTEGER, severity INTEGER, rank INTEGER, node TEXT, job TEXT,"
+    "CREATE TABLE IF NOT EXISTS log(id INTEGER PRIMARY KEY, time_ms INTEGER, severity INTEGER, "
+    "rank INTEGER, node TEXT, job TEXT,"
     " source TEXT, tenant TEXT, text TEXT, crc INTEGER);"
     "CREATE INDEX IF NOT EXISTS log_node ON log(node, id) WHERE node <> '';"
     "CREATE INDEX IF NOT EXISTS log_job ON log(job, id) WHERE job <> '';"
-    "CREATE TABLE IF NOT EXISTS gap(id INTEGER PRIMARY KEY, from_ms INTEGER, to_ms INTEGER, count INTEGER, source TEXT, reason TEXT,"
+    "CREATE TABLE IF NOT EXISTS gap(id INTEGER PRIMARY KEY, from_ms INTEGER, to_ms INTEGER, count "
+    "INTEGER, source TEXT, reason TEXT,"
     " crc INTEGER);"
-    "CREATE VIRTUAL TABLE IF NOT EXISTS event_text USING fts5(words, content='', columnsize=0, tokenize='unicode61');"
-    "CREATE VIRTUAL TABLE IF NOT EXISTS log_text USING fts5(words, content='', columnsize=0, tokenize='unicode61');";
+    "CREATE VIRTUAL TABLE IF NOT EXISTS event_text USING fts5(words, content='', columnsize=0, "
+    "tokenize='unicode61');"
+    "CREATE VIRTUAL TABLE IF NOT EXISTS log_text USING fts5(words, content='', columnsize=0, "
+    "tokenize='unicode61');";
 
 static const char *const daywrite_sql[DAY_STATEMENTS] = {
     [DAY_ADD_SERIES] = "INSERT OR REPLACE INTO series(id, labels, crc) VALUES(?, ?, ?)",
-    [DAY_ADD_CHUNK] = "INSERT INTO chunk(metric, min_ms, max_ms, first_id, last_id, series, samples, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [DAY_ADD_CHUNK] = ("INSERT INTO chunk(metric, min_ms, max_ms, first_id, last_id, series, "
+                       "samples, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
     [DAY_ADD_EVENT] = "INSERT INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [DAY_ADD_LOG] = "INSERT INTO log VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [DAY_ADD_GAP] = "INSERT INTO gap VALUES(?, ?, ?, ?, ?, ?, ?)",
@@ -113,7 +124,7 @@ day_writer_close(struct day *day)
 
 struct day_writer {
     struct day *day;
-    uint64_t *fresh;             /* series added in this transaction: unknown again if it fails */
+    uint64_t *fresh; /* series added in this transaction: unknown again if it fails */
     size_t fresh_count, fresh_cap;
 };
 
@@ -131,7 +142,8 @@ day_writer_begin(struct days *d, int64_t number, struct day_writer **ret, struct
     struct day_writer *w = calloc(1, sizeof *w);
     if (!w)
         return err_set(err, ERR_NOMEM, "out of memory");
-    pthread_mutex_lock(&d->lock);      /* a new file is listed when it has its schema, so that readers find it whole */
+    pthread_mutex_lock(
+        &d->lock); /* a new file is listed when it has its schema, so that readers find it whole */
     w->day = days_find(d, number);
     bool made = !w->day;
     int rc = w->day ? 0 : days_add(d, number, &w->day);
@@ -171,7 +183,8 @@ day_writer_knows(struct day_writer *w, uint64_t id)
 }
 
 int
-day_writer_series(struct day_writer *w, uint64_t id, const void *labels, size_t len, struct err *err)
+day_writer_series(struct day_writer *w, uint64_t id, const void *labels, size_t len,
+                  struct err *err)
 {
     sqlite3_stmt *st = w->day->st[DAY_ADD_SERIES];
     if (w->fresh_count == w->fresh_cap) {
@@ -196,7 +209,8 @@ day_writer_series(struct day_writer *w, uint64_t id, const void *labels, size_t 
 }
 
 int
-day_writer_chunk(struct day_writer *w, const char *metric, const struct chunk_info *info, const struct buf *data, struct err *err)
+day_writer_chunk(struct day_writer *w, const char *metric, const struct chunk_info *info,
+                 const struct buf *data, struct err *err)
 {
     sqlite3_stmt *st = w->day->st[DAY_ADD_CHUNK];
     db_bind_text(st, 1, metric);
@@ -245,7 +259,8 @@ day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held, 
 {
     struct day *day = w->day;
     if (!rc)
-        rc = daywrite_meta(day, what == DAY_SAMPLES ? "held_samples" : "held_rows", (int64_t)held, err);
+        rc = daywrite_meta(day, what == DAY_SAMPLES ? "held_samples" : "held_rows", (int64_t)held,
+                           err);
     if (!rc)
         rc = db_exec(day->w, "COMMIT", err);
     if (!rc) {

@@ -1,7 +1,8 @@
 /* db: opening, errors and copies of SQLite files.
  *
- * What is always true: a file has at most one DB_WRITE connection at a time, and only it checkpoints, because two
- * checkpointing writers can corrupt a WAL in SQLite 3.40. A commit on it is on disk when it returns (WAL, FULL). */
+ * What is always true: a file has at most one DB_WRITE connection at a time, and only it
+ * checkpoints, because two checkpointing writers can corrupt a WAL in SQLite 3.40. A commit on it
+ * is on disk when it returns (WAL, FULL). */
 #include "store/db.h"
 
 #include <errno.h>
@@ -11,10 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DB_BUSY_MS 10000 /* only another process (a backup, a verify) can hold a lock; it never does for long */
+#define DB_BUSY_MS                                                                                 \
+    10000 /* only another process (a backup, a verify) can hold a lock; it never does for long */
 
-/* Did a write fail for want of room? SQLite says so itself for ENOSPC, not for quotas and limits of file size; the errno of
- * the WAL is kept by its file. */
+/* Did a write fail for want of room? SQLite says so itself for ENOSPC, not for quotas and limits of
+ * file size; the errno of the WAL is kept by its file. */
 static bool
 db_no_room(sqlite3 *db)
 {
@@ -123,7 +125,8 @@ db_pragmas_write(sqlite3 *db, int page_size, struct err *err)
     char text[256];
     /* secure_delete would write zeros over every page of a cut journal; Debian compiles it on */
     snprintf(text, sizeof text,
-             "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+             "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+             "secure_delete=OFF;"
              "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;",
              page_size);
     return db_exec(db, text, err);
@@ -137,7 +140,8 @@ db_open(const char *path, enum db_mode mode, int page_size, sqlite3 **ret, struc
     sqlite3 *db = NULL;
     int code = 0, rc = sqlite3_open_v2(path, &db, flags, NULL);
     if (rc != SQLITE_OK) {
-        code = err_set(err, db_code(db, rc), "cannot open %s: %s", path, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+        code = err_set(err, db_code(db, rc), "cannot open %s: %s", path,
+                       db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
         goto out;
     }
     sqlite3_extended_result_codes(db, 1);
@@ -147,8 +151,12 @@ db_open(const char *path, enum db_mode mode, int page_size, sqlite3 **ret, struc
     else if (sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK)
         code = db_error(db, SQLITE_ERROR, err, "database");
     if (!code)
-        code = db_exec(db, mode == DB_READ ? "PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA mmap_size=1073741824"
-                                           : "PRAGMA wal_autocheckpoint=4000", err);
+        code = db_exec(
+            db,
+            mode == DB_READ
+                ? "PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA mmap_size=1073741824"
+                : "PRAGMA wal_autocheckpoint=4000",
+            err);
 out:
     if (code)
         sqlite3_close_v2(db);
@@ -168,7 +176,8 @@ int
 db_checkpoint(sqlite3 *db, struct err *err)
 {
     int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    if ((rc & 0xff) == SQLITE_BUSY) /* a reader keeps the end of the WAL; the next checkpoint takes it */
+    if ((rc & 0xff) ==
+        SQLITE_BUSY) /* a reader keeps the end of the WAL; the next checkpoint takes it */
         return 0;
     return rc == SQLITE_OK ? 0 : db_error(db, rc, err, "checkpoint");
 }
@@ -192,7 +201,8 @@ db_copy(const char *from, const char *to, struct err *err)
     int rc = db_open(from, DB_READ, 0, &a, err);
     if (rc)
         goto out;
-    int sq = sqlite3_open_v2(to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int sq = sqlite3_open_v2(
+        to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (sq != SQLITE_OK) {
         rc = db_error(b, sq, err, "backup");
         goto out;

@@ -1,8 +1,8 @@
 /* events: questions to events, log lines and gaps, in day files and in memory, merged by id.
  *
- * An id begins with the time a row is filed under, so that order by id is order by time, in every file and over all of
- * them, and a page's last id is the next page's cursor. Memory is read first: a row that moves to its file meanwhile is met
- * twice and dropped once. */
+ * An id begins with the time a row is filed under, so that order by id is order by time, in every
+ * file and over all of them, and a page's last id is the next page's cursor. Memory is read first:
+ * a row that moves to its file meanwhile is met twice and dropped once. */
 #include "store/store.h"
 
 #include "store/dayfile.h"
@@ -16,18 +16,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENTS_LIMIT 100
+#define EVENTS_LIMIT   100
 #define EVENTS_SQL_MAX 2048
-#define EVENTS_BINDS 16
+#define EVENTS_BINDS   16
 
 struct events_ask {
     struct store *store;
     const struct event_query *q;
     enum record_kind kind;
     struct text_query *text;
-    char node[256];              /* of a log question by entity */
-    uint64_t low, high;          /* ids, both included */
-    struct events_row { uint64_t id; uint8_t *bytes; size_t len; } *pending;
+    char node[256];     /* of a log question by entity */
+    uint64_t low, high; /* ids, both included */
+    struct events_row {
+        uint64_t id;
+        uint8_t *bytes;
+        size_t len;
+    } * pending;
     size_t pending_count, pending_cap, at, limit, given;
     int (*cb)(void *ctx, const struct record *r, uint64_t id);
     void *ctx;
@@ -39,7 +43,8 @@ events_any(const char *s)
     return !s || !*s;
 }
 
-/* --- the filter, once as code --------------------------------------------------------------------------- */
+/* --- the filter, once as code
+ * --------------------------------------------------------------------------- */
 
 static bool
 events_entity(const char *wanted, const char *entity)
@@ -70,24 +75,27 @@ events_match(const struct events_ask *a, uint64_t id, const struct record *r)
     const char *text = ev ? r->event.text : r->log.text;
     if ((int)(ev ? r->event.severity : r->log.severity) < q->severity_min)
         return false;
-    if (!events_same(q->node, ev ? r->event.node : r->log.node) || !events_same(q->job, ev ? r->event.job : r->log.job) ||
+    if (!events_same(q->node, ev ? r->event.node : r->log.node) ||
+        !events_same(q->job, ev ? r->event.job : r->log.job) ||
         !events_same(q->source, ev ? r->event.source : r->log.source) ||
         !events_same(q->tenant, ev ? r->event.tenant : r->log.tenant))
         return false;
-    if (ev && (!events_same(q->code, r->event.code) || (!events_any(q->entity) && !events_entity(q->entity, r->event.entity))))
+    if (ev && (!events_same(q->code, r->event.code) ||
+               (!events_any(q->entity) && !events_entity(q->entity, r->event.entity))))
         return false;
     if (!ev && !events_same(a->node, r->log.node))
         return false;
     return !a->text || text_query_match(a->text, text);
 }
 
-/* --- and once as SQL ------------------------------------------------------------------------------------ */
+/* --- and once as SQL
+ * ------------------------------------------------------------------------------------ */
 
 struct events_sql {
     char text[EVENTS_SQL_MAX];
-    const char *bind[EVENTS_BINDS];  /* texts bound as ?3 and on; ?1, ?2 are the id bounds */
+    const char *bind[EVENTS_BINDS]; /* texts bound as ?3 and on; ?1, ?2 are the id bounds */
     int count;
-    char *range[2];                  /* owned texts of an entity prefix */
+    char *range[2]; /* owned texts of an entity prefix */
 };
 
 static void
@@ -103,8 +111,8 @@ events_sql_equal(struct events_sql *s, const char *column, const char *value, bo
     if (events_any(value))
         return;
     s->bind[s->count++] = value;
-    snprintf(part, sizeof part, " AND t.%s = ?%d%s%s%s", column, s->count + 2, partial ? " AND t." : "", partial ? column : "",
-             partial ? " <> ''" : "");
+    snprintf(part, sizeof part, " AND t.%s = ?%d%s%s%s", column, s->count + 2,
+             partial ? " AND t." : "", partial ? column : "", partial ? " <> ''" : "");
     events_sql_add(s, part);
 }
 
@@ -126,7 +134,8 @@ events_sql_entity(struct events_sql *s, const char *entity)
     char part[96];
     s->bind[s->count++] = s->range[0];
     s->bind[s->count++] = s->range[1];
-    snprintf(part, sizeof part, " AND t.entity >= ?%d AND t.entity < ?%d", s->count + 1, s->count + 2);
+    snprintf(part, sizeof part, " AND t.entity >= ?%d AND t.entity < ?%d", s->count + 1,
+             s->count + 2);
     events_sql_add(s, part);
     return 0;
 }
@@ -140,7 +149,9 @@ events_sql_make(const struct events_ask *a, struct events_sql *s)
     int rc = 0;
     if (a->text) {
         s->bind[s->count++] = text_query_fts(a->text);
-        snprintf(part, sizeof part, "SELECT t.* FROM %s f JOIN %s t ON t.id = f.rowid WHERE f.%s MATCH ?3 AND f.rowid BETWEEN ?1 AND ?2",
+        snprintf(part, sizeof part,
+                 "SELECT t.* FROM %s f JOIN %s t ON t.id = f.rowid WHERE f.%s MATCH ?3 AND f.rowid "
+                 "BETWEEN ?1 AND ?2",
                  t->text_table, t->name, t->text_table);
     } else {
         snprintf(part, sizeof part, "SELECT t.* FROM %s t WHERE t.id BETWEEN ?1 AND ?2", t->name);
@@ -165,15 +176,18 @@ events_sql_make(const struct events_ask *a, struct events_sql *s)
         snprintf(part, sizeof part, " AND t.severity >= %d", q->severity_min);
         events_sql_add(s, q->severity_min > 0 ? part : "");
     }
-    snprintf(part, sizeof part, " ORDER BY %s %s", a->text ? "f.rowid" : "t.id", q->ascending ? "ASC" : "DESC");
+    snprintf(part, sizeof part, " ORDER BY %s %s", a->text ? "f.rowid" : "t.id",
+             q->ascending ? "ASC" : "DESC");
     events_sql_add(s, part);
     return rc;
 }
 
-/* --- merging -------------------------------------------------------------------------------------------- */
+/* --- merging
+ * -------------------------------------------------------------------------------------------- */
 
 static int
-events_collect(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes, size_t len)
+events_collect(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes,
+               size_t len)
 {
     struct events_ask *a = ctx;
     (void)number;
@@ -273,7 +287,7 @@ events_day(struct events_ask *a, struct day *day, const struct events_sql *sql, 
         sqlite3_finalize(st);
     }
     day_reader_give(a->store->days, day, db);
-    if (rc == ERR_CORRUPT) {     /* what can be read is read */
+    if (rc == ERR_CORRUPT) { /* what can be read is read */
         a->store->counters.damaged++;
         rc = 0;
     }
@@ -323,9 +337,11 @@ events_run(struct events_ask *a, struct err *err)
     int rc = 0;
     events_bounds(a);
     if (!events_any(a->q->text) && (rc = text_query_new(a->q->text, &a->text)))
-        return err_set(err, rc, rc == ERR_SYNTAX ? "the search text holds no word" : "the search text is too long");
+        return err_set(err, rc,
+                       rc == ERR_SYNTAX ? "the search text holds no word"
+                                        : "the search text is too long");
     const char *colon = a->kind == RECORD_LOG && a->q->entity ? strchr(a->q->entity, ':') : NULL;
-    if (colon) {                  /* lines know their node only */
+    if (colon) { /* lines know their node only */
         size_t n = strcspn(colon + 1, "/*");
         memcpy(a->node, colon + 1, n < sizeof a->node ? n : sizeof a->node - 1);
     }
@@ -334,7 +350,8 @@ events_run(struct events_ask *a, struct err *err)
     if (rc)
         err_set(err, rc, "out of memory");
     if (a->pending_count)
-        qsort(a->pending, a->pending_count, sizeof *a->pending, a->q->ascending ? events_oldest : events_newest);
+        qsort(a->pending, a->pending_count, sizeof *a->pending,
+              a->q->ascending ? events_oldest : events_newest);
     if (!rc && a->low <= a->high)
         rc = events_days(a, err);
     for (size_t i = 0; i < a->pending_count; i++)
@@ -344,9 +361,13 @@ events_run(struct events_ask *a, struct err *err)
     return rc < 0 ? rc : (int)a->given;
 }
 
-/* --- callers -------------------------------------------------------------------------------------------- */
+/* --- callers
+ * -------------------------------------------------------------------------------------------- */
 
-struct events_events { int (*cb)(void *, const struct event *, uint64_t); void *ctx; };
+struct events_events {
+    int (*cb)(void *, const struct event *, uint64_t);
+    void *ctx;
+};
 
 static int
 events_give_event(void *ctx, const struct record *r, uint64_t id)
@@ -356,15 +377,23 @@ events_give_event(void *ctx, const struct record *r, uint64_t id)
 }
 
 int
-store_events(struct store *s, const struct event_query *q, int (*cb)(void *, const struct event *, uint64_t), void *ctx, struct err *err)
+store_events(struct store *s, const struct event_query *q,
+             int (*cb)(void *, const struct event *, uint64_t), void *ctx, struct err *err)
 {
     struct events_events e = {cb, ctx};
-    struct events_ask a = {.store = s, .q = q, .kind = RECORD_EVENT, .limit = q->limit ? q->limit : EVENTS_LIMIT,
-                           .cb = events_give_event, .ctx = &e};
+    struct events_ask a = {.store = s,
+                           .q = q,
+                           .kind = RECORD_EVENT,
+                           .limit = q->limit ? q->limit : EVENTS_LIMIT,
+                           .cb = events_give_event,
+                           .ctx = &e};
     return events_run(&a, err);
 }
 
-struct events_logs { int (*cb)(void *, const struct log_line *, uint64_t); void *ctx; };
+struct events_logs {
+    int (*cb)(void *, const struct log_line *, uint64_t);
+    void *ctx;
+};
 
 static int
 events_give_log(void *ctx, const struct record *r, uint64_t id)
@@ -374,15 +403,23 @@ events_give_log(void *ctx, const struct record *r, uint64_t id)
 }
 
 int
-store_logs(struct store *s, const struct event_query *q, int (*cb)(void *, const struct log_line *, uint64_t), void *ctx, struct err *err)
+store_logs(struct store *s, const struct event_query *q,
+           int (*cb)(void *, const struct log_line *, uint64_t), void *ctx, struct err *err)
 {
     struct events_logs l = {cb, ctx};
-    struct events_ask a = {.store = s, .q = q, .kind = RECORD_LOG, .limit = q->limit ? q->limit : EVENTS_LIMIT,
-                           .cb = events_give_log, .ctx = &l};
+    struct events_ask a = {.store = s,
+                           .q = q,
+                           .kind = RECORD_LOG,
+                           .limit = q->limit ? q->limit : EVENTS_LIMIT,
+                           .cb = events_give_log,
+                           .ctx = &l};
     return events_run(&a, err);
 }
 
-struct events_gaps { int (*cb)(void *, const struct gap *); void *ctx; };
+struct events_gaps {
+    int (*cb)(void *, const struct gap *);
+    void *ctx;
+};
 
 static int
 events_give_gap(void *ctx, const struct record *r, uint64_t id)
@@ -393,10 +430,17 @@ events_give_gap(void *ctx, const struct record *r, uint64_t id)
 }
 
 int
-store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *source, int (*cb)(void *, const struct gap *), void *ctx, struct err *err)
+store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *source,
+           int (*cb)(void *, const struct gap *), void *ctx, struct err *err)
 {
     struct events_gaps g = {cb, ctx};
-    struct event_query q = {.from_ms = from_ms, .to_ms = to_ms, .source = source, .ascending = true};
-    struct events_ask a = {.store = s, .q = &q, .kind = RECORD_GAP, .limit = SIZE_MAX, .cb = events_give_gap, .ctx = &g};
+    struct event_query q = {
+        .from_ms = from_ms, .to_ms = to_ms, .source = source, .ascending = true};
+    struct events_ask a = {.store = s,
+                           .q = &q,
+                           .kind = RECORD_GAP,
+                           .limit = SIZE_MAX,
+                           .cb = events_give_gap,
+                           .ctx = &g};
     return events_run(&a, err);
 }

@@ -1,8 +1,9 @@
 /* flush: rows every second, samples every FLUSH_SAMPLES_US or when many wait.
  *
- * What is always true: a fill of samples is of one sealed generation, which holds exactly the batches up to sealed_number;
- * every day file that got some of them says so in the same transaction, so that filling again (after a crash, or because
- * another day's file failed) skips it; the journal is cut when all of them are done. */
+ * What is always true: a fill of samples is of one sealed generation, which holds exactly the
+ * batches up to sealed_number; every day file that got some of them says so in the same
+ * transaction, so that filling again (after a crash, or because another day's file failed) skips
+ * it; the journal is cut when all of them are done. */
 #include "store/flush.h"
 
 #include "store/chunk.h"
@@ -21,14 +22,15 @@
 #include <time.h>
 
 #define FLUSH_TICK_MS 500
-#define FLUSH_SAMPLES_US ((int64_t)20 * 60 * 1000000) /* chunks of 80 samples at 15 s: long enough to compress */
-#define FLUSH_SAMPLES_MAX ((uint64_t)64000000)        /* bounds memory and the time of a replay */
-#define FLUSH_JOURNAL_MAX ((uint64_t)1 << 30)
+#define FLUSH_SAMPLES_US                                                                           \
+    ((int64_t)20 * 60 * 1000000) /* chunks of 80 samples at 15 s: long enough to compress */
+#define FLUSH_SAMPLES_MAX  ((uint64_t)64000000) /* bounds memory and the time of a replay */
+#define FLUSH_JOURNAL_MAX  ((uint64_t)1 << 30)
 #define FLUSH_RETENTION_US ((int64_t)10 * 60 * 1000000)
-#define FLUSH_SLICE 512          /* series a look at waiting writers */
-#define FLUSH_CUT_BATCHES 256    /* batches forgotten between two groups */
-#define FLUSH_IDLE_MS ((int64_t)3600000)
-#define FLUSH_DAYS_MAX 4096
+#define FLUSH_SLICE        512 /* series a look at waiting writers */
+#define FLUSH_CUT_BATCHES  256 /* batches forgotten between two groups */
+#define FLUSH_IDLE_MS      ((int64_t)3600000)
+#define FLUSH_DAYS_MAX     4096
 
 struct flusher {
     struct store *store;
@@ -36,9 +38,9 @@ struct flusher {
     bool started, stop;
     pthread_mutex_t wake_lock;
     pthread_cond_t wake;
-    pthread_mutex_t lock;        /* one fill at a time; all below */
+    pthread_mutex_t lock; /* one fill at a time; all below */
     _Atomic int64_t last_samples_us, last_retention_us;
-    bool sealed;                 /* a sealed generation waits to be filled */
+    bool sealed; /* a sealed generation waits to be filled */
     uint64_t sealed_number, rows_number;
     atomic_uint_fast64_t cut_number;
     int64_t days[FLUSH_DAYS_MAX];
@@ -63,13 +65,16 @@ flush_day_add(struct flusher *f, int64_t day)
     return 0;
 }
 
-/* A day's file that SQLite cannot write any more is taken out of use, so that it does not hold up all that follows; what it
- * held is a gap. The next fill begins a new one. */
+/* A day's file that SQLite cannot write any more is taken out of use, so that it does not hold up
+ * all that follows; what it held is a gap. The next fill begins a new one. */
 static void
 flush_set_aside(struct flusher *f, int64_t day)
 {
     struct store_batch *b = store_batch_new(f->store);
-    struct gap gap = {.from_ms = day * DAY_MS, .to_ms = day * DAY_MS + DAY_MS - 1, .source = "store", .reason = "damaged-file"};
+    struct gap gap = {.from_ms = day * DAY_MS,
+                      .to_ms = day * DAY_MS + DAY_MS - 1,
+                      .source = "store",
+                      .reason = "damaged-file"};
     f->store->counters.damaged++;
     if (b && !days_set_aside(f->store->days, day, NULL) && !store_batch_gap(b, &gap))
         store_submit(f->store, b, NULL, NULL);
@@ -85,19 +90,27 @@ flush_failed(struct flusher *f, int64_t day, int rc)
     return rc;
 }
 
-/* --- rows --------------------------------------------------------------------------------------------- */
+/* --- rows
+ * --------------------------------------------------------------------------------------------- */
 
 static int
-flush_row_day(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes, size_t len)
+flush_row_day(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes,
+              size_t len)
 {
     (void)number, (void)id, (void)bytes, (void)len;
     return flush_day_add(ctx, days_of(r->filed_ms));
 }
 
-struct flush_rows_of { struct day_writer *w; int64_t day; uint64_t held; struct err *err; };
+struct flush_rows_of {
+    struct day_writer *w;
+    int64_t day;
+    uint64_t held;
+    struct err *err;
+};
 
 static int
-flush_row_write(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes, size_t len)
+flush_row_write(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes,
+                size_t len)
 {
     struct flush_rows_of *d = ctx;
     (void)bytes, (void)len;
@@ -114,7 +127,8 @@ flush_rows(struct flusher *f, struct err *err)
     f->day_count = 0;
     int rc = rows_walk(s->rows, number, flush_row_day, f);
     for (size_t i = 0; !rc && i < f->day_count; i++) {
-        struct flush_rows_of d = {.day = f->days[i], .held = days_held_rows(s->days, f->days[i]), .err = err};
+        struct flush_rows_of d = {
+            .day = f->days[i], .held = days_held_rows(s->days, f->days[i]), .err = err};
         if (d.held >= number)
             continue;
         rc = day_writer_begin(s->days, d.day, &d.w, err);
@@ -133,10 +147,11 @@ flush_rows(struct flusher *f, struct err *err)
     return rc;
 }
 
-/* --- samples ------------------------------------------------------------------------------------------ */
+/* --- samples
+ * ------------------------------------------------------------------------------------------ */
 
 static int
-flush_seal(struct store *s, void *ctx)    /* on the writer's thread: between two batches */
+flush_seal(struct store *s, void *ctx) /* on the writer's thread: between two batches */
 {
     struct flusher *f = ctx;
     pthread_rwlock_wrlock(&s->index->lock);
@@ -170,7 +185,8 @@ flush_sample_days(struct flusher *f)
             if (!s->dirty)
                 continue;
             for (const struct block *b = s->blocks; !rc && b; b = b->next)
-                for (int64_t d = days_of(b->t0); !rc && !(b->flags & BLOCK_FLUSHED) && d <= days_of(block_last_ms(b)); d++)
+                for (int64_t d = days_of(b->t0);
+                     !rc && !(b->flags & BLOCK_FLUSHED) && d <= days_of(block_last_ms(b)); d++)
                     rc = flush_day_add(f, d);
         }
         pthread_rwlock_unlock(&ix->lock);
@@ -192,7 +208,8 @@ flush_chunk(struct flusher *f, struct day_writer *w, const char *metric, struct 
     return day_writer_chunk(w, metric, &info, &f->data, err);
 }
 
-/* Copies out what the series has of the day; its labels too when the file does not know it. Under the read lock. */
+/* Copies out what the series has of the day; its labels too when the file does not know it. Under
+ * the read lock. */
 static int
 flush_take(struct flusher *f, struct day_writer *w, uint32_t id, int64_t day, size_t *ret_count)
 {
@@ -209,7 +226,9 @@ flush_take(struct flusher *f, struct day_writer *w, uint32_t id, int64_t day, si
         f->samples = p;
         f->sample_cap = room;
     }
-    *ret_count = room ? head_read(ix, s, HEAD_SEALED, day * DAY_MS, day * DAY_MS + DAY_MS - 1, f->samples) : 0;
+    *ret_count =
+        room ? head_read(ix, s, HEAD_SEALED, day * DAY_MS, day * DAY_MS + DAY_MS - 1, f->samples)
+             : 0;
     buf_reset(&f->labels);
     if (!*ret_count || day_writer_knows(w, id))
         return 0;
@@ -219,7 +238,8 @@ flush_take(struct flusher *f, struct day_writer *w, uint32_t id, int64_t day, si
 }
 
 static int
-flush_series(struct flusher *f, struct day_writer *w, const char *metric, uint32_t id, int64_t day, struct err *err)
+flush_series(struct flusher *f, struct day_writer *w, const char *metric, uint32_t id, int64_t day,
+             struct err *err)
 {
     size_t n;
     pthread_rwlock_rdlock(&f->store->index->lock);
@@ -312,7 +332,7 @@ flush_samples_day(struct flusher *f, int64_t day, struct err *err)
         if (pair == SERIES_NO_PAIR)
             break;
     }
-    if (rc) {                     /* what was collected belongs to a transaction that is undone */
+    if (rc) { /* what was collected belongs to a transaction that is undone */
         chunk_writer_free(f->chunk);
         f->chunk = chunk_writer_new();
     }
@@ -358,7 +378,8 @@ flush_samples(struct flusher *f, struct err *err)
     return 0;
 }
 
-/* --- the journal behind it ---------------------------------------------------------------------------- */
+/* --- the journal behind it
+ * ---------------------------------------------------------------------------- */
 
 static int
 flush_cut_some(struct store *s, void *ctx)
@@ -422,7 +443,8 @@ flush_retention(struct flusher *f, struct err *err)
     return rc;
 }
 
-/* --- the thread --------------------------------------------------------------------------------------- */
+/* --- the thread
+ * --------------------------------------------------------------------------------------- */
 
 static bool
 flush_due(struct flusher *f)
@@ -435,7 +457,9 @@ flush_due(struct flusher *f)
         return false;
     journal_bytes(f->store->journal, &journal);
     int64_t since = clock_mono_us() - f->last_samples_us;
-    return since > FLUSH_SAMPLES_US || ((waiting > FLUSH_SAMPLES_MAX || journal > FLUSH_JOURNAL_MAX) && since > FLUSH_SAMPLES_US / 20);
+    return since > FLUSH_SAMPLES_US ||
+           ((waiting > FLUSH_SAMPLES_MAX || journal > FLUSH_JOURNAL_MAX) &&
+            since > FLUSH_SAMPLES_US / 20);
 }
 
 static void *

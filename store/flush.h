@@ -1,4 +1,5 @@
-/* flush: fills day files from what is in memory, cuts the journal behind it, and drops old days. Insiders only. */
+/* flush: fills day files from what is in memory, cuts the journal behind it, and drops old days.
+ * Insiders only. */
 #ifndef STORE_FLUSH_H
 #define STORE_FLUSH_H
 
@@ -7,13 +8,14 @@
 struct flusher;
 int flush_new(struct store *s, struct flusher **ret);
 int flush_start(struct flusher *f, struct err *err);
-void flush_free(struct flusher *f);                        /* ends the thread; NULL: nothing */
-int flush_rows_now(struct flusher *f, struct err *err);        /* events, logs and gaps into day files now */
-int flush_all(struct flusher *f, struct err *err);         /* samples too, and cuts the journal */
-int flush_retention(struct flusher *f, struct err *err);   /* drops days beyond the retention */
+void flush_free(struct flusher *f); /* ends the thread; NULL: nothing */
+int flush_rows_now(struct flusher *f,
+                   struct err *err);               /* events, logs and gaps into day files now */
+int flush_all(struct flusher *f, struct err *err); /* samples too, and cuts the journal */
+int flush_retention(struct flusher *f, struct err *err); /* drops days beyond the retention */
 /* For what must not run beside a fill. */
 void flush_lock(struct flusher *f);
 void flush_unlock(struct flusher *f);
-int retention_run(struct store *s, struct err *err);         /* retention.c; under the flusher's lock */
+int retention_run(struct store *s, struct err *err); /* retention.c; under the flusher's lock */
 
 #endif

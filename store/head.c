@@ -1,5 +1,5 @@
-/* head: see head.h. The chain of a series is short: an open block, perhaps one being flushed, one flushed, and a raw one
- * where samples came late. */
+/* head: see head.h. The chain of a series is short: an open block, perhaps one being flushed, one
+ * flushed, and a raw one where samples came late. */
 #include "store/head.h"
 
 #include "base/err.h"
@@ -12,7 +12,8 @@
 static bool
 head_open(const struct index *ix, const struct block *b, bool raw)
 {
-    return block_generation(b) == ix->generation && !(b->flags & BLOCK_FLUSHED) && raw == !!(b->flags & BLOCK_RAW);
+    return block_generation(b) == ix->generation && !(b->flags & BLOCK_FLUSHED) &&
+           raw == !!(b->flags & BLOCK_RAW);
 }
 
 static struct block **
@@ -118,7 +119,8 @@ head_load(struct index *ix, struct series *s, const struct sample *samples, size
 static bool
 head_wanted(const struct index *ix, const struct block *b, unsigned what)
 {
-    return !(what & HEAD_SEALED) || (block_generation(b) != ix->generation && !(b->flags & BLOCK_FLUSHED));
+    return !(what & HEAD_SEALED) ||
+           (block_generation(b) != ix->generation && !(b->flags & BLOCK_FLUSHED));
 }
 
 size_t
@@ -176,7 +178,8 @@ head_sort(struct sample *at, size_t n)
 }
 
 size_t
-head_read(const struct index *ix, const struct series *s, unsigned what, int64_t from, int64_t to, struct sample *out)
+head_read(const struct index *ix, const struct series *s, unsigned what, int64_t from, int64_t to,
+          struct sample *out)
 {
     const struct block *chain[HEAD_CHAIN];
     size_t n = 0, depth = 0, total = 0;
@@ -185,12 +188,12 @@ head_read(const struct index *ix, const struct series *s, unsigned what, int64_t
             chain[depth] = b;
     size_t listed = depth < HEAD_CHAIN ? depth : HEAD_CHAIN;
     for (const struct block *b = depth > listed ? chain[listed - 1]->next : NULL; b; b = b->next) {
-        if (head_wanted(ix, b, what)) {   /* a long tail: order comes from the sort below */
+        if (head_wanted(ix, b, what)) { /* a long tail: order comes from the sort below */
             block_decode(b, out + total);
             total += b->count;
         }
     }
-    for (size_t i = listed; i-- > 0;) {   /* oldest first: the first of equal times stays */
+    for (size_t i = listed; i-- > 0;) { /* oldest first: the first of equal times stays */
         const struct block *b = chain[i];
         if (!head_wanted(ix, b, what) || b->t0 > to || block_last_ms(b) < from)
             continue;
@@ -205,7 +208,8 @@ head_read(const struct index *ix, const struct series *s, unsigned what, int64_t
 }
 
 int
-head_latest(const struct index *ix, const struct series *s, int64_t from, int64_t to, struct sample *ret)
+head_latest(const struct index *ix, const struct series *s, int64_t from, int64_t to,
+            struct sample *ret)
 {
     if (s->last_t >= from && s->last_t <= to && s->last_t != INT64_MIN) {
         *ret = (struct sample){s->last_t, s->last_v};

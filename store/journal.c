@@ -1,7 +1,7 @@
 /* journal: a SQLite file written by one connection with WAL and synchronous=FULL.
  *
- * What is always true: a batch, its watermark and the series it introduces belong to one transaction; numbers rise by one
- * and are never used twice, also across cuts. */
+ * What is always true: a batch, its watermark and the series it introduces belong to one
+ * transaction; numbers rise by one and are never used twice, also across cuts. */
 #include "store/journal.h"
 
 #include "base/compress.h"
@@ -13,24 +13,38 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define JOURNAL_PAGE 4096
+#define JOURNAL_PAGE    4096
 #define JOURNAL_VERSION 1
 
 static const char journal_schema[] =
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS batch(number INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, labels BLOB NOT NULL, crc INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS watermark(source TEXT, epoch INTEGER, sequence INTEGER NOT NULL, time_ms INTEGER NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, labels BLOB NOT NULL, crc INTEGER "
+    "NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS watermark(source TEXT, epoch INTEGER, sequence INTEGER NOT NULL, "
+    "time_ms INTEGER NOT NULL,"
     " PRIMARY KEY(source, epoch)) WITHOUT ROWID;";
 
-enum { JOURNAL_ADD, JOURNAL_MARK, JOURNAL_SERIES, JOURNAL_BEGIN, JOURNAL_COMMIT, JOURNAL_CUT, JOURNAL_META, JOURNAL_FORGET, JOURNAL_STATEMENTS };
+enum {
+    JOURNAL_ADD,
+    JOURNAL_MARK,
+    JOURNAL_SERIES,
+    JOURNAL_BEGIN,
+    JOURNAL_COMMIT,
+    JOURNAL_CUT,
+    JOURNAL_META,
+    JOURNAL_FORGET,
+    JOURNAL_STATEMENTS
+};
 static const char *const journal_sql[JOURNAL_STATEMENTS] = {
     [JOURNAL_ADD] = "INSERT INTO batch(number, data) VALUES(?, ?)",
-    [JOURNAL_MARK] = "INSERT OR REPLACE INTO watermark(source, epoch, sequence, time_ms) VALUES(?, ?, ?, ?)",
+    [JOURNAL_MARK] =
+        "INSERT OR REPLACE INTO watermark(source, epoch, sequence, time_ms) VALUES(?, ?, ?, ?)",
     [JOURNAL_SERIES] = "INSERT OR REPLACE INTO series(id, labels, crc) VALUES(?, ?, ?)",
     [JOURNAL_BEGIN] = "BEGIN IMMEDIATE",
     [JOURNAL_COMMIT] = "COMMIT",
-    [JOURNAL_CUT] = "DELETE FROM batch WHERE number <= ?1 AND number < (SELECT min(number) FROM batch) + ?2",
+    [JOURNAL_CUT] =
+        "DELETE FROM batch WHERE number <= ?1 AND number < (SELECT min(number) FROM batch) + ?2",
     [JOURNAL_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)",
     [JOURNAL_FORGET] = "DELETE FROM series WHERE id = ?",
 };
@@ -137,7 +151,8 @@ journal_add(struct journal *j, uint64_t number, const void *data, size_t len, st
 }
 
 int
-journal_watermark(struct journal *j, const char *source, uint64_t epoch, uint64_t sequence, int64_t now_ms, struct err *err)
+journal_watermark(struct journal *j, const char *source, uint64_t epoch, uint64_t sequence,
+                  int64_t now_ms, struct err *err)
 {
     sqlite3_stmt *st = j->st[JOURNAL_MARK];
     db_bind_text(st, 1, source);
@@ -196,7 +211,8 @@ journal_seed(const struct journal *j)
 
 /* Steps `sql` and hands each row to row(); a negative return stops. */
 static int
-journal_each(struct journal *j, const char *sql, int (*row)(void *ctx, sqlite3_stmt *st), void *ctx, struct err *err)
+journal_each(struct journal *j, const char *sql, int (*row)(void *ctx, sqlite3_stmt *st), void *ctx,
+             struct err *err)
 {
     sqlite3_stmt *st;
     int rc = db_prepare(j->db, sql, &st, err), step;
@@ -210,24 +226,33 @@ journal_each(struct journal *j, const char *sql, int (*row)(void *ctx, sqlite3_s
     return rc;
 }
 
-struct journal_replay_row { int (*cb)(void *, uint64_t, const void *, size_t); void *ctx; };
+struct journal_replay_row {
+    int (*cb)(void *, uint64_t, const void *, size_t);
+    void *ctx;
+};
 
 static int
 journal_replay_row(void *ctx, sqlite3_stmt *st)
 {
     struct journal_replay_row *r = ctx;
     const void *data = sqlite3_column_blob(st, 1);
-    return r->cb(r->ctx, (uint64_t)sqlite3_column_int64(st, 0), data, (size_t)sqlite3_column_bytes(st, 1));
+    return r->cb(r->ctx, (uint64_t)sqlite3_column_int64(st, 0), data,
+                 (size_t)sqlite3_column_bytes(st, 1));
 }
 
 int
-journal_replay(struct journal *j, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx, struct err *err)
+journal_replay(struct journal *j, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx,
+               struct err *err)
 {
     return journal_each(j, "SELECT number, data FROM batch ORDER BY number", journal_replay_row,
                         &(struct journal_replay_row){cb, ctx}, err);
 }
 
-struct journal_series_row { int (*cb)(void *, uint64_t, const void *, size_t); void *ctx; uint64_t damaged; };
+struct journal_series_row {
+    int (*cb)(void *, uint64_t, const void *, size_t);
+    void *ctx;
+    uint64_t damaged;
+};
 
 static int
 journal_series_row(void *ctx, sqlite3_stmt *st)
@@ -243,28 +268,36 @@ journal_series_row(void *ctx, sqlite3_stmt *st)
 }
 
 int
-journal_each_series(struct journal *j, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx, uint64_t *ret_damaged, struct err *err)
+journal_each_series(struct journal *j, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx,
+                    uint64_t *ret_damaged, struct err *err)
 {
     struct journal_series_row r = {cb, ctx, 0};
-    int rc = journal_each(j, "SELECT id, labels, crc FROM series ORDER BY id", journal_series_row, &r, err);
+    int rc = journal_each(j, "SELECT id, labels, crc FROM series ORDER BY id", journal_series_row,
+                          &r, err);
     if (!rc && ret_damaged)
         *ret_damaged = r.damaged;
     return rc;
 }
 
-struct journal_mark_row { int (*cb)(void *, const char *, uint64_t, uint64_t); void *ctx; };
+struct journal_mark_row {
+    int (*cb)(void *, const char *, uint64_t, uint64_t);
+    void *ctx;
+};
 
 static int
 journal_mark_row(void *ctx, sqlite3_stmt *st)
 {
     struct journal_mark_row *r = ctx;
-    return r->cb(r->ctx, db_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1), (uint64_t)sqlite3_column_int64(st, 2));
+    return r->cb(r->ctx, db_text(st, 0), (uint64_t)sqlite3_column_int64(st, 1),
+                 (uint64_t)sqlite3_column_int64(st, 2));
 }
 
 int
-journal_each_watermark(struct journal *j, int (*cb)(void *, const char *, uint64_t, uint64_t), void *ctx, struct err *err)
+journal_each_watermark(struct journal *j, int (*cb)(void *, const char *, uint64_t, uint64_t),
+                       void *ctx, struct err *err)
 {
-    return journal_each(j, "SELECT source, epoch, sequence FROM watermark", journal_mark_row, &(struct journal_mark_row){cb, ctx}, err);
+    return journal_each(j, "SELECT source, epoch, sequence FROM watermark", journal_mark_row,
+                        &(struct journal_mark_row){cb, ctx}, err);
 }
 
 int

@@ -14,7 +14,7 @@
 struct labels_range {
     struct store *store;
     int64_t from, to;
-    bool all;                    /* no range given */
+    bool all; /* no range given */
 };
 
 static bool
@@ -47,9 +47,11 @@ labels_answer(const char **texts, size_t n, int (*cb)(void *, const char *), voi
     return rc < 0 ? rc : (int)n;
 }
 
-/* The series that match and have samples in the range, into seen[pair or name] by mark(). Under the read lock. */
+/* The series that match and have samples in the range, into seen[pair or name] by mark(). Under the
+ * read lock. */
 static int
-labels_matched(const struct labels_range *r, const struct matcher *m, size_t n, uint32_t label, uint8_t *seen)
+labels_matched(const struct labels_range *r, const struct matcher *m, size_t n, uint32_t label,
+               uint8_t *seen)
 {
     struct index *ix = r->store->index;
     struct match *match = NULL;
@@ -79,7 +81,7 @@ static bool
 labels_pair_active(const struct labels_range *r, uint32_t pair)
 {
     const struct series_pair *p = &r->store->index->pairs[pair];
-    for (uint32_t i = p->count; i-- > 0;)          /* the newest are the likeliest */
+    for (uint32_t i = p->count; i-- > 0;) /* the newest are the likeliest */
         if (labels_active(r, p->ids[i]))
             return true;
     return false;
@@ -92,8 +94,8 @@ labels_range_of(struct store *s, int64_t from, int64_t to)
 }
 
 int
-store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms, int (*cb)(void *ctx, const char *name),
-                  void *ctx)
+store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t from_ms,
+                  int64_t to_ms, int (*cb)(void *ctx, const char *name), void *ctx)
 {
     struct labels_range r = labels_range_of(s, from_ms, to_ms);
     struct index *ix = s->index;
@@ -119,8 +121,9 @@ store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t fr
 }
 
 int
-store_label_values(struct store *s, const char *label, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
-                   int (*cb)(void *ctx, const char *value), void *ctx)
+store_label_values(struct store *s, const char *label, const struct matcher *m, size_t n,
+                   int64_t from_ms, int64_t to_ms, int (*cb)(void *ctx, const char *value),
+                   void *ctx)
 {
     struct labels_range r = labels_range_of(s, from_ms, to_ms);
     struct index *ix = s->index;

@@ -1,5 +1,6 @@
-/* match: the rarest label=value gives the candidates; every other matcher is decided once for each label value it meets
- * and remembered in two bits, so that a regular expression runs over distinct values, not over series.
+/* match: the rarest label=value gives the candidates; every other matcher is decided once for each
+ * label value it meets and remembered in two bits, so that a regular expression runs over distinct
+ * values, not over series.
  *
  * A matcher that accepts the empty text also accepts series without the label, as in Prometheus. */
 #include "store/match.h"
@@ -15,10 +16,11 @@ struct match_one {
     enum match_op op;
     const char *name, *value;
     struct regex *re;
-    bool empty;                  /* accepts "" */
-    uint32_t label;              /* its name in the index, UINT32_MAX: no series has it */
-    uint32_t pair;               /* EQ: its pair */
-    uint8_t *known;              /* RE, NRE, NE: 0 not asked, 1 yes, 2 no, by the value's place among the name's values */
+    bool empty;     /* accepts "" */
+    uint32_t label; /* its name in the index, UINT32_MAX: no series has it */
+    uint32_t pair;  /* EQ: its pair */
+    uint8_t *known; /* RE, NRE, NE: 0 not asked, 1 yes, 2 no, by the value's place among the name's
+                       values */
 };
 
 struct match {
@@ -45,7 +47,8 @@ match_value(const struct match_one *m, const char *value, size_t len)
 static int
 match_one_init(struct match_one *m, const struct matcher *from, struct err *err)
 {
-    *m = (struct match_one){.op = from->op, .name = from->name, .value = from->value ? from->value : ""};
+    *m = (struct match_one){
+        .op = from->op, .name = from->name, .value = from->value ? from->value : ""};
     int rc = 0;
     if (m->op == MATCH_RE || m->op == MATCH_NRE)
         rc = regex_compile(m->value, strlen(m->value), REGEX_ANCHORED | REGEX_UTF, &m->re, err);
@@ -55,7 +58,8 @@ match_one_init(struct match_one *m, const struct matcher *from, struct err *err)
 }
 
 int
-match_new(const struct matcher *from, size_t n, const char *tenant, struct match **ret, struct err *err)
+match_new(const struct matcher *from, size_t n, const char *tenant, struct match **ret,
+          struct err *err)
 {
     bool scoped = tenant && *tenant;
     if (n > MATCH_MAX)
@@ -116,8 +120,11 @@ match_bind(struct match *m, const struct index *ix)
     for (size_t i = 0; i < m->count; i++) {
         struct match_one *o = &m->at[i];
         o->label = series_name_find(ix, o->name, strlen(o->name));
-        o->pair = o->label == UINT32_MAX ? SERIES_NO_PAIR : series_pair_find(ix, o->label, o->value, strlen(o->value));
-        if (!o->empty && (o->label == UINT32_MAX || (o->op == MATCH_EQ && o->pair == SERIES_NO_PAIR)))
+        o->pair = o->label == UINT32_MAX
+                      ? SERIES_NO_PAIR
+                      : series_pair_find(ix, o->label, o->value, strlen(o->value));
+        if (!o->empty &&
+            (o->label == UINT32_MAX || (o->op == MATCH_EQ && o->pair == SERIES_NO_PAIR)))
             return 0;
         if (o->op != MATCH_EQ && !o->known)
             o->known = calloc(ix->pair_count ? ix->pair_count : 1, 1);
@@ -134,7 +141,7 @@ match_cost(struct match_one *m, const struct index *ix)
     if (m->op == MATCH_EQ)
         return ix->pairs[m->pair].count;
     const struct series_name *n = &ix->names[m->label];
-    size_t total = n->count;                       /* reading the values costs too */
+    size_t total = n->count; /* reading the values costs too */
     for (uint32_t i = 0; i < n->count; i++)
         if (match_pair(m, ix, n->pairs[i]))
             total += ix->pairs[n->pairs[i]].count;
@@ -147,7 +154,8 @@ struct match_out {
 };
 
 static int
-match_emit(struct match *m, const struct index *ix, const struct match_one *given, uint32_t id, struct match_out *out)
+match_emit(struct match *m, const struct index *ix, const struct match_one *given, uint32_t id,
+           struct match_out *out)
 {
     const struct series *s = series_at(ix, id);
     for (size_t i = 0; i < m->count; i++)
@@ -168,7 +176,8 @@ match_emit(struct match *m, const struct index *ix, const struct match_one *give
 }
 
 static int
-match_emit_pair(struct match *m, const struct index *ix, const struct match_one *given, uint32_t pair, struct match_out *out)
+match_emit_pair(struct match *m, const struct index *ix, const struct match_one *given,
+                uint32_t pair, struct match_out *out)
 {
     const struct series_pair *p = &ix->pairs[pair];
     int rc = 0;
@@ -183,7 +192,7 @@ match_scan(struct match *m, const struct index *ix, struct match_out *out)
     struct match_one *best = NULL;
     size_t cost = SIZE_MAX;
     int rc = 0;
-    for (size_t pass = 0; pass < 2; pass++)        /* exact ones first: they are cheap to ask */
+    for (size_t pass = 0; pass < 2; pass++) /* exact ones first: they are cheap to ask */
         for (size_t i = 0; i < m->count; i++) {
             struct match_one *o = &m->at[i];
             bool exact = o->op == MATCH_EQ;
@@ -209,13 +218,15 @@ match_scan(struct match *m, const struct index *ix, struct match_out *out)
 }
 
 int
-match_series(struct match *m, const struct index *ix, size_t max, uint32_t **ret_ids, size_t *ret_count, struct err *err)
+match_series(struct match *m, const struct index *ix, size_t max, uint32_t **ret_ids,
+             size_t *ret_count, struct err *err)
 {
     struct match_out out = {.max = max};
     int rc = match_bind(m, ix) ? match_scan(m, ix, &out) : 0;
     if (rc) {
         free(out.ids);
-        return rc == ERR_LIMIT ? err_set(err, rc, "the query selects more than %zu series", max) : err_set(err, rc, "out of memory");
+        return rc == ERR_LIMIT ? err_set(err, rc, "the query selects more than %zu series", max)
+                               : err_set(err, rc, "out of memory");
     }
     *ret_ids = out.ids;
     *ret_count = out.count;

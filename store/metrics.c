@@ -12,34 +12,52 @@
 
 static const struct metrics_row {
     const char *name, *type, *help;
-    size_t offset;               /* in struct store_counters */
+    size_t offset; /* in struct store_counters */
 } metrics_rows[] = {
     {"samples_total", "counter", "Samples kept.", offsetof(struct store_counters, samples)},
-    {"samples_duplicate_total", "counter", "Samples dropped because their series has one of that time.", offsetof(struct store_counters, duplicates)},
-    {"samples_too_old_total", "counter", "Samples refused because they are older than the retention.", offsetof(struct store_counters, too_old)},
-    {"samples_refused_total", "counter", "Samples refused by the series limit or a clock far ahead.", offsetof(struct store_counters, refused_series)},
-    {"samples_out_of_order_total", "counter", "Samples kept although a newer one was there.", offsetof(struct store_counters, out_of_order)},
+    {"samples_duplicate_total", "counter",
+     "Samples dropped because their series has one of that time.",
+     offsetof(struct store_counters, duplicates)},
+    {"samples_too_old_total", "counter",
+     "Samples refused because they are older than the retention.",
+     offsetof(struct store_counters, too_old)},
+    {"samples_refused_total", "counter",
+     "Samples refused by the series limit or a clock far ahead.",
+     offsetof(struct store_counters, refused_series)},
+    {"samples_out_of_order_total", "counter", "Samples kept although a newer one was there.",
+     offsetof(struct store_counters, out_of_order)},
     {"events_total", "counter", "Events kept.", offsetof(struct store_counters, events)},
     {"logs_total", "counter", "Log lines kept.", offsetof(struct store_counters, logs)},
     {"gaps_total", "counter", "Known losses recorded.", offsetof(struct store_counters, gaps)},
-    {"commits_total", "counter", "Transactions of the journal.", offsetof(struct store_counters, commits)},
+    {"commits_total", "counter", "Transactions of the journal.",
+     offsetof(struct store_counters, commits)},
     {"batches_total", "counter", "Batches committed.", offsetof(struct store_counters, batches)},
-    {"replays_total", "counter", "Batches that were held already.", offsetof(struct store_counters, replays)},
-    {"busy_total", "counter", "Batches turned away because the queue was full or closed.", offsetof(struct store_counters, busy)},
-    {"disk_full_total", "counter", "Groups that found the disk full.", offsetof(struct store_counters, full)},
-    {"failed_total", "counter", "Groups that could not be committed.", offsetof(struct store_counters, failed)},
-    {"damaged_total", "counter", "Rows and chunks whose checksum was wrong when read.", offsetof(struct store_counters, damaged)},
-    {"flushes_total", "counter", "Fills of day files with samples.", offsetof(struct store_counters, flushes)},
-    {"flush_failures_total", "counter", "Fills that failed and are tried again.", offsetof(struct store_counters, flush_failures)},
+    {"replays_total", "counter", "Batches that were held already.",
+     offsetof(struct store_counters, replays)},
+    {"busy_total", "counter", "Batches turned away because the queue was full or closed.",
+     offsetof(struct store_counters, busy)},
+    {"disk_full_total", "counter", "Groups that found the disk full.",
+     offsetof(struct store_counters, full)},
+    {"failed_total", "counter", "Groups that could not be committed.",
+     offsetof(struct store_counters, failed)},
+    {"damaged_total", "counter", "Rows and chunks whose checksum was wrong when read.",
+     offsetof(struct store_counters, damaged)},
+    {"flushes_total", "counter", "Fills of day files with samples.",
+     offsetof(struct store_counters, flushes)},
+    {"flush_failures_total", "counter", "Fills that failed and are tried again.",
+     offsetof(struct store_counters, flush_failures)},
     {"chunks_total", "counter", "Chunks written.", offsetof(struct store_counters, chunks)},
-    {"chunk_bytes_total", "counter", "Bytes of the chunks written.", offsetof(struct store_counters, chunk_bytes)},
+    {"chunk_bytes_total", "counter", "Bytes of the chunks written.",
+     offsetof(struct store_counters, chunk_bytes)},
 };
 
 static void
 metrics_put(struct buf *out, const char *name, const char *type, const char *help, uint64_t v)
 {
-    buf_printf(out, "# HELP myriascope_store_%s %s\n# TYPE myriascope_store_%s %s\nmyriascope_store_%s %llu\n", name, help, name, type,
-               name, (unsigned long long)v);
+    buf_printf(
+        out,
+        "# HELP myriascope_store_%s %s\n# TYPE myriascope_store_%s %s\nmyriascope_store_%s %llu\n",
+        name, help, name, type, name, (unsigned long long)v);
 }
 
 void

@@ -1,8 +1,9 @@
 /* read: series out of memory and day files, merged.
  *
- * Memory is read first, then the day files: what is flushed between the two appears twice and is dropped as a duplicate,
- * never missing. Each series knows from which time on memory alone holds everything, so that recent questions touch no
- * file. The index lock is held a slice of series at a time. */
+ * Memory is read first, then the day files: what is flushed between the two appears twice and is
+ * dropped as a duplicate, never missing. Each series knows from which time on memory alone holds
+ * everything, so that recent questions touch no file. The index lock is held a slice of series at a
+ * time. */
 #include "store/store.h"
 
 #include "store/dayfile.h"
@@ -13,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_SLICE 2048
-#define READ_SLAB ((size_t)1 << 20)
-#define READ_SERIES_MAX ((size_t)1000000)
+#define READ_SLICE       2048
+#define READ_SLAB        ((size_t)1 << 20)
+#define READ_SERIES_MAX  ((size_t)1000000)
 #define READ_SAMPLES_MAX ((size_t)100000000)
 
 struct read_slab {
@@ -24,7 +25,7 @@ struct read_slab {
     _Alignas(16) char data[];
 };
 
-struct read_piece {              /* samples of one row from one chunk */
+struct read_piece { /* samples of one row from one chunk */
     struct read_piece *next;
     struct sample *at;
     size_t count;
@@ -36,11 +37,11 @@ struct read {
     struct series_set *set;
     int64_t from, to;
     size_t max_samples, total;
-    const uint32_t *ids;         /* of the rows, ascending */
+    const uint32_t *ids; /* of the rows, ascending */
     size_t count;
-    const char **metrics;        /* of each row that must ask the day files, else NULL */
+    const char **metrics; /* of each row that must ask the day files, else NULL */
     struct read_piece **pieces;
-    const char *metric;          /* being read from the day files */
+    const char *metric; /* being read from the day files */
     size_t cursor;
 };
 
@@ -51,7 +52,9 @@ read_alloc(struct series_set *set, size_t n)
     n = (n + 15) & ~(size_t)15;
     if (!s || s->used + n > s->size) {
         size_t size = n > READ_SLAB ? n : READ_SLAB;
-        s = malloc(sizeof *s + size + sizeof(struct labels)); /* so that a whole struct labels may be copied from the end */
+        s = malloc(
+            sizeof *s + size +
+            sizeof(struct labels)); /* so that a whole struct labels may be copied from the end */
         if (!s)
             return NULL;
         *s = (struct read_slab){.next = set->priv, .size = size};
@@ -62,7 +65,8 @@ read_alloc(struct series_set *set, size_t n)
 }
 
 static void
-read_unalloc(struct series_set *set, size_t n)      /* gives back the end of the last allocation; n in 16s */
+read_unalloc(struct series_set *set,
+             size_t n) /* gives back the end of the last allocation; n in 16s */
 {
     struct read_slab *s = set->priv;
     s->used -= n;
@@ -90,9 +94,11 @@ read_deadline(const struct select_limits *lim, struct err *err)
 }
 
 static int
-read_labels(struct series_set *set, const struct index *ix, const struct series *s, struct series_row *row)
+read_labels(struct series_set *set, const struct index *ix, const struct series *s,
+            struct series_row *row)
 {
-    row->labels = read_alloc(set, offsetof(struct labels, at) + s->pair_count * sizeof(struct label));
+    row->labels =
+        read_alloc(set, offsetof(struct labels, at) + s->pair_count * sizeof(struct label));
     if (!row->labels)
         return ERR_NOMEM;
     series_labels(ix, s, row->labels);
@@ -170,7 +176,7 @@ read_chunk(void *ctx, const struct chunk_reader *c)
     struct read *r = ctx;
     size_t row = 0, n = chunk_reader_series(c), high = r->count;
     uint64_t first = n ? chunk_reader_id(c, 0) : 0;
-    while (row < high) {                       /* first row not below the chunk */
+    while (row < high) { /* first row not below the chunk */
         size_t mid = row + (high - row) / 2;
         if (r->ids[mid] < first)
             row = mid + 1;
@@ -200,10 +206,11 @@ read_days(struct read *r, struct err *err)
     for (size_t i = 0; !rc && i < r->count; i++) {
         if (!r->metrics[i] || (seen && seen[i]))
             continue;
-        struct days_chunk_query q = {.metric = r->metrics[i], .from_ms = r->from, .to_ms = r->to, .low = UINT64_MAX};
+        struct days_chunk_query q = {
+            .metric = r->metrics[i], .from_ms = r->from, .to_ms = r->to, .low = UINT64_MAX};
         if (!seen && !(seen = calloc(r->count, 1)))
             return err_set(err, ERR_NOMEM, "out of memory");
-        for (size_t k = i; k < r->count; k++) {   /* names are interned: one pointer a metric */
+        for (size_t k = i; k < r->count; k++) { /* names are interned: one pointer a metric */
             if (r->metrics[k] != q.metric)
                 continue;
             seen[k] = true;
@@ -233,7 +240,7 @@ read_join(struct read *r, size_t i)
     struct sample *at = read_alloc(r->set, n * sizeof *at);
     if (!at)
         return ERR_NOMEM;
-    size_t end = n;                              /* pieces hang newest read first: fill from the back */
+    size_t end = n; /* pieces hang newest read first: fill from the back */
     end -= row->count;
     if (row->count)
         memcpy(at + end, row->samples, row->count * sizeof *at);
@@ -248,10 +255,11 @@ read_join(struct read *r, size_t i)
 
 /* Rows of the ids (ascending), those without a sample left out. */
 static int
-read_rows(struct store *s, const uint32_t *ids, size_t n, int64_t from, int64_t to, const struct select_limits *lim,
-          struct series_set *set, struct err *err)
+read_rows(struct store *s, const uint32_t *ids, size_t n, int64_t from, int64_t to,
+          const struct select_limits *lim, struct series_set *set, struct err *err)
 {
-    struct read r = {.store = s, .lim = lim, .set = set, .from = from, .to = to, .ids = ids, .count = n};
+    struct read r = {
+        .store = s, .lim = lim, .set = set, .from = from, .to = to, .ids = ids, .count = n};
     r.max_samples = lim && lim->max_samples ? lim->max_samples : READ_SAMPLES_MAX;
     set->rows = calloc(n ? n : 1, sizeof *set->rows);
     r.metrics = calloc(n ? n : 1, sizeof *r.metrics);
@@ -281,15 +289,16 @@ read_compare_ids(const void *a, const void *b)
 
 /* Matching ids, ascending. */
 static int
-read_match(struct store *s, const struct matcher *m, size_t n, const struct select_limits *lim, uint32_t **ret_ids, size_t *ret_count,
-           struct err *err)
+read_match(struct store *s, const struct matcher *m, size_t n, const struct select_limits *lim,
+           uint32_t **ret_ids, size_t *ret_count, struct err *err)
 {
     struct match *match = NULL;
     int rc = match_new(m, n, lim ? lim->tenant : NULL, &match, err);
     if (rc)
         return rc;
     pthread_rwlock_rdlock(&s->index->lock);
-    rc = match_series(match, s->index, lim && lim->max_series ? lim->max_series : READ_SERIES_MAX, ret_ids, ret_count, err);
+    rc = match_series(match, s->index, lim && lim->max_series ? lim->max_series : READ_SERIES_MAX,
+                      ret_ids, ret_count, err);
     pthread_rwlock_unlock(&s->index->lock);
     match_free(match);
     if (rc)
@@ -303,8 +312,8 @@ read_match(struct store *s, const struct matcher *m, size_t n, const struct sele
 }
 
 int
-store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms, const struct select_limits *lim,
-             struct series_set *ret, struct err *err)
+store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
+             const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     uint32_t *ids = NULL;
     size_t count = 0;
@@ -320,13 +329,14 @@ store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms
     return rc;
 }
 
-/* --- newest samples ----------------------------------------------------------------------------------- */
+/* --- newest samples
+ * ----------------------------------------------------------------------------------- */
 
 struct read_latest {
     struct store *store;
     struct series_set *set;
     int64_t from, to;
-    uint32_t *ask;               /* ids that need the day files */
+    uint32_t *ask; /* ids that need the day files */
     size_t ask_count;
 };
 
@@ -342,7 +352,8 @@ read_latest_one(struct read_latest *l, uint32_t id)
     if (found <= 0 || sample_is_stale(x.v))
         return 0;
     struct series_row *row = &l->set->rows[l->set->count];
-    *row = (struct series_row){.id = id, .count = 1, .samples = read_alloc(l->set, sizeof *row->samples)};
+    *row = (struct series_row){
+        .id = id, .count = 1, .samples = read_alloc(l->set, sizeof *row->samples)};
     if (!row->samples || read_labels(l->set, ix, s, row))
         return ERR_NOMEM;
     *row->samples = x;
@@ -376,8 +387,8 @@ read_latest_days(struct read_latest *l, const struct select_limits *lim, struct 
 }
 
 int
-store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms, const struct select_limits *lim,
-             struct series_set *ret, struct err *err)
+store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms,
+             const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     struct series_set set = {0};
     struct read_latest l = {.store = s, .set = &set, .from = at_ms - lookback_ms, .to = at_ms};

@@ -1,5 +1,5 @@
-/* record: encodes and decodes what the journal and the day files hold. Every decoder bounds every length: the bytes come
- * from a disk. */
+/* record: encodes and decodes what the journal and the day files hold. Every decoder bounds every
+ * length: the bytes come from a disk. */
 #include "store/record.h"
 
 #include "base/compress.h"
@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#define RECORD_BATCH_MAGIC 0x314a534du /* "MSJ1" */
+#define RECORD_BATCH_MAGIC  0x314a534du /* "MSJ1" */
 #define RECORD_BATCH_HEADER 8
 
 int
@@ -71,7 +71,7 @@ record_put_i(struct buf *out, int64_t v)
 }
 
 static void
-record_put_str(struct buf *out, const char *s)  /* with its 0, so that readers can point at it */
+record_put_str(struct buf *out, const char *s) /* with its 0, so that readers can point at it */
 {
     size_t n = s ? strlen(s) : 0;
     record_put_u(out, n);
@@ -97,7 +97,8 @@ record_put_event(struct buf *out, const struct event *e)
     record_put_i(out, e->seen_ms);
     record_put_u(out, e->phase);
     record_put_u(out, e->severity);
-    const char *const text[] = {e->entity, e->code, e->source, e->node, e->job, e->tenant, e->text, e->fields};
+    const char *const text[] = {e->entity, e->code,   e->source, e->node,
+                                e->job,    e->tenant, e->text,   e->fields};
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         record_put_str(out, text[i]);
 }
@@ -109,7 +110,8 @@ record_take_event(struct bytes_in *in, struct event *e)
     e->seen_ms = bytes_unzigzag(bytes_take_varint(in));
     e->phase = (enum event_phase)bytes_take_varint(in);
     e->severity = (enum severity)bytes_take_varint(in);
-    const char **const text[] = {&e->entity, &e->code, &e->source, &e->node, &e->job, &e->tenant, &e->text, &e->fields};
+    const char **const text[] = {&e->entity, &e->code,   &e->source, &e->node,
+                                 &e->job,    &e->tenant, &e->text,   &e->fields};
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         *text[i] = record_take_str(in);
     in->bad |= e->phase > EVENT_END || e->severity >= SEVERITIES;
@@ -228,7 +230,8 @@ record_put_value(uint8_t *p, double v)
 }
 
 int
-record_batch_series(struct buf *out, struct record_batch_state *st, uint64_t id, const struct sample *s, size_t n)
+record_batch_series(struct buf *out, struct record_batch_state *st, uint64_t id,
+                    const struct sample *s, size_t n)
 {
     int rc = buf_reserve(out, 2 * BYTES_VARINT_MAX + n * (2 * BYTES_VARINT_MAX));
     if (rc)
@@ -266,7 +269,8 @@ record_batch_open(const void *p, size_t len, struct record_batch *ret)
     if (len < RECORD_BATCH_HEADER || bytes_get_u32(b) != RECORD_BATCH_MAGIC ||
         bytes_get_u32(b + 4) != crc32c(0, b + RECORD_BATCH_HEADER, len - RECORD_BATCH_HEADER))
         return ERR_CORRUPT;
-    *ret = (struct record_batch){.in = bytes_in_of(b + RECORD_BATCH_HEADER, len - RECORD_BATCH_HEADER)};
+    *ret = (struct record_batch){
+        .in = bytes_in_of(b + RECORD_BATCH_HEADER, len - RECORD_BATCH_HEADER)};
     ret->row0 = bytes_take_varint(&ret->in);
     ret->series_left = bytes_take_varint(&ret->in);
     return ret->in.bad ? ERR_CORRUPT : 0;

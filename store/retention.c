@@ -1,5 +1,6 @@
-/* retention: whole day files go when they are older than the retention or when all together are too big; then series that
- * no file and no memory holds leave the registry. Under the flusher's lock. */
+/* retention: whole day files go when they are older than the retention or when all together are too
+ * big; then series that no file and no memory holds leave the registry. Under the flusher's lock.
+ */
 #include "store/dayfile.h"
 #include "store/flush.h"
 #include "store/journal.h"
@@ -9,7 +10,8 @@
 
 #include <stdlib.h>
 
-#define RETENTION_MARKS_MS ((int64_t)35 * 86400000) /* watermarks of epochs that long silent; agents keep a day */
+#define RETENTION_MARKS_MS                                                                         \
+    ((int64_t)35 * 86400000) /* watermarks of epochs that long silent; agents keep a day */
 
 /* On the writer's thread, so that no sample comes between the question and the answer. */
 static int
@@ -20,15 +22,17 @@ retention_forget(struct store *s, void *ctx)
     (void)ctx;
     for (uint64_t id = 1; !rc && id < ix->next_id; id++) {
         struct series *se = series_at(ix, id);
-        if (!se->pairs || se->blocks || se->forgotten || days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
+        if (!se->pairs || se->blocks || se->forgotten ||
+            days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
             continue;
         rc = journal_forget_series(s->journal, id, NULL);
         pthread_rwlock_wrlock(&ix->lock);
-        se->forgotten = true;   /* the next sample registers it again */
+        se->forgotten = true; /* the next sample registers it again */
         pthread_rwlock_unlock(&ix->lock);
     }
     if (!rc)
-        rc = journal_forget_watermarks(s->journal, clock_now_ms(s->cfg.clock) - RETENTION_MARKS_MS, NULL);
+        rc = journal_forget_watermarks(s->journal, clock_now_ms(s->cfg.clock) - RETENTION_MARKS_MS,
+                                       NULL);
     if (!rc)
         rc = journal_commit(s->journal, NULL);
     if (rc)
@@ -44,7 +48,9 @@ retention_run(struct store *s, struct err *err)
     int rc = days_numbers(s->days, &days, &n);
     if (rc)
         return err_set(err, rc, "out of memory");
-    while (!rc && gone < n && (days[gone] < first || (s->cfg.max_size > 0 && gone + 1 < n && days_bytes(s->days) > (uint64_t)s->cfg.max_size)))
+    while (!rc && gone < n &&
+           (days[gone] < first || (s->cfg.max_size > 0 && gone + 1 < n &&
+                                   days_bytes(s->days) > (uint64_t)s->cfg.max_size)))
         rc = days_remove(s->days, days[gone++], err);
     free(days);
     if (!rc && gone)

@@ -81,7 +81,9 @@ rows_drop(struct rows *r, uint64_t number)
 }
 
 static int
-rows_chunk_each(const struct rows_chunk *c, int (*cb)(void *, uint64_t, uint64_t, const struct record *, const void *, size_t), void *ctx)
+rows_chunk_each(const struct rows_chunk *c,
+                int (*cb)(void *, uint64_t, uint64_t, const struct record *, const void *, size_t),
+                void *ctx)
 {
     struct bytes_in in = bytes_in_of(c->data.data, c->data.len);
     const uint8_t *at;
@@ -96,7 +98,9 @@ rows_chunk_each(const struct rows_chunk *c, int (*cb)(void *, uint64_t, uint64_t
 }
 
 int
-rows_each(struct rows *r, int (*cb)(void *, uint64_t, uint64_t, const struct record *, const void *, size_t), void *ctx)
+rows_each(struct rows *r,
+          int (*cb)(void *, uint64_t, uint64_t, const struct record *, const void *, size_t),
+          void *ctx)
 {
     int rc = 0;
     pthread_mutex_lock(&r->lock);
@@ -107,11 +111,14 @@ rows_each(struct rows *r, int (*cb)(void *, uint64_t, uint64_t, const struct rec
 }
 
 int
-rows_walk(struct rows *r, uint64_t number, int (*cb)(void *, uint64_t, uint64_t, const struct record *, const void *, size_t), void *ctx)
+rows_walk(struct rows *r, uint64_t number,
+          int (*cb)(void *, uint64_t, uint64_t, const struct record *, const void *, size_t),
+          void *ctx)
 {
     int rc = 0;
     pthread_mutex_lock(&r->lock);
-    const struct rows_chunk *c = r->first, *last = r->last; /* chunks up to last do not change any more */
+    const struct rows_chunk *c = r->first,
+                            *last = r->last; /* chunks up to last do not change any more */
     pthread_mutex_unlock(&r->lock);
     for (; c && c->number <= number && rc >= 0; c = c == last ? NULL : c->next)
         rc = rows_chunk_each(c, cb, ctx);

@@ -1,5 +1,6 @@
-/* series: the tables of the index. Everything is found by hash; a series' identity is 128 bits of XXH3, seeded per
- * store, so that one cache line decides and two label sets do not meet by chance or by design. */
+/* series: the tables of the index. Everything is found by hash; a series' identity is 128 bits of
+ * XXH3, seeded per store, so that one cache line decides and two label sets do not meet by chance
+ * or by design. */
 #include "store/series.h"
 
 #include "base/hash.h"
@@ -9,8 +10,8 @@
 #include <string.h>
 
 #define SERIES_ARENA_BLOCK ((size_t)1 << 20)
-#define SERIES_NAMES_MAX 65536u
-#define SERIES_IDS_MAX ((uint64_t)UINT32_MAX - 2)
+#define SERIES_NAMES_MAX   65536u
+#define SERIES_IDS_MAX     ((uint64_t)UINT32_MAX - 2)
 
 static void *
 series_arena_alloc(struct index *ix, size_t n, size_t align)
@@ -42,10 +43,12 @@ series_arena_text(struct index *ix, const char *s, size_t len)
     return p;
 }
 
-/* --- hash tables ------------------------------------------------------------------------------------- */
+/* --- hash tables
+ * ------------------------------------------------------------------------------------- */
 
 static int
-series_table_grow(struct index *ix, struct series_table *t, uint64_t (*hash_of)(const struct index *, uint32_t))
+series_table_grow(struct index *ix, struct series_table *t,
+                  uint64_t (*hash_of)(const struct index *, uint32_t))
 {
     if (t->slots && t->used * 4 < (t->mask + 1) * 3)
         return 0;
@@ -124,7 +127,8 @@ series_hash_of_pair(const struct index *ix, uint32_t id)
     return series_hash_pair(ix, ix->pairs[id].name, ix->pairs[id].value, ix->pairs[id].len);
 }
 
-/* --- names and pairs --------------------------------------------------------------------------------- */
+/* --- names and pairs
+ * --------------------------------------------------------------------------------- */
 
 static int
 series_u32_push(struct index *ix, uint32_t **at, uint32_t *count, uint32_t *cap, uint32_t v)
@@ -190,7 +194,9 @@ series_name_take(struct index *ix, const char *name, size_t len, uint32_t *ret)
     if (ix->name_count >= SERIES_NAMES_MAX)
         return ERR_LIMIT;
     const char *text = series_arena_text(ix, name, len);
-    if (!text || series_array_grow(ix, (void **)&ix->names, ix->name_count, &ix->name_cap, sizeof *ix->names) ||
+    if (!text ||
+        series_array_grow(ix, (void **)&ix->names, ix->name_count, &ix->name_cap,
+                          sizeof *ix->names) ||
         series_table_grow(ix, &ix->by_name, series_hash_of_name))
         return ERR_NOMEM;
     *ret = ix->name_count++;
@@ -211,7 +217,8 @@ series_pair_take(struct index *ix, const struct label *l, uint32_t *ret)
         return 0;
     const char *text = series_arena_text(ix, l->value, l->value_len);
     if (!text || ix->pair_count >= SERIES_IDS_MAX ||
-        series_array_grow(ix, (void **)&ix->pairs, ix->pair_count, &ix->pair_cap, sizeof *ix->pairs) ||
+        series_array_grow(ix, (void **)&ix->pairs, ix->pair_count, &ix->pair_cap,
+                          sizeof *ix->pairs) ||
         series_table_grow(ix, &ix->by_pair, series_hash_of_pair))
         return ERR_NOMEM;
     struct series_name *n = &ix->names[name];
@@ -224,7 +231,8 @@ series_pair_take(struct index *ix, const struct label *l, uint32_t *ret)
     return 0;
 }
 
-/* --- series ------------------------------------------------------------------------------------------ */
+/* --- series
+ * ------------------------------------------------------------------------------------------ */
 
 void
 series_hash(const void *labels, size_t len, uint64_t seed, uint64_t ret[2])
@@ -245,7 +253,7 @@ series_find(const struct index *ix, const uint64_t hash[2])
 }
 
 static int
-series_place(struct index *ix, uint64_t id)   /* makes room up to id */
+series_place(struct index *ix, uint64_t id) /* makes room up to id */
 {
     size_t segment = id >> SERIES_SEGMENT_BITS;
     if (segment >= ix->segment_cap) {
@@ -315,14 +323,19 @@ series_add(struct index *ix, uint64_t id, const void *labels, size_t len, const 
     if (id < ix->next_id && series_at(ix, id)->pairs)
         return ERR_EXISTS;
     rc = series_take_pairs(ix, &l, pairs);
-    uint32_t *kept = rc ? NULL : series_arena_alloc(ix, (l.count ? l.count : 1) * sizeof *kept, sizeof *kept);
-    if (!kept || series_table_grow(ix, &ix->by_labels, series_hash_of_series) || series_place(ix, id) ||
-        series_post(ix, pairs, l.count, id))
+    uint32_t *kept =
+        rc ? NULL : series_arena_alloc(ix, (l.count ? l.count : 1) * sizeof *kept, sizeof *kept);
+    if (!kept || series_table_grow(ix, &ix->by_labels, series_hash_of_series) ||
+        series_place(ix, id) || series_post(ix, pairs, l.count, id))
         return rc ? rc : ERR_NOMEM;
     memcpy(kept, pairs, l.count * sizeof *kept);
     struct series *s = series_at(ix, id);
-    *s = (struct series){.hash = {hash[0], hash[1]}, .pairs = kept, .pair_count = (uint16_t)l.count,
-                         .mem_from = INT64_MIN, .last_t = INT64_MIN, .metric = SERIES_NO_PAIR};
+    *s = (struct series){.hash = {hash[0], hash[1]},
+                         .pairs = kept,
+                         .pair_count = (uint16_t)l.count,
+                         .mem_from = INT64_MIN,
+                         .last_t = INT64_MIN,
+                         .metric = SERIES_NO_PAIR};
     s->metric = series_label(ix, s, ix->metric_name);
     series_table_put(&ix->by_labels, hash[0], (uint32_t)id);
     ix->live++;

@@ -1,7 +1,8 @@
 /* store: opens the parts in order, brings memory back from the files, and closes them in reverse.
  *
- * After a crash: series come from the journal's registry and the day files, the last hour's samples from the day files,
- * and what no day file holds from the journal's batches, each judged by the number that the day's file says it holds. */
+ * After a crash: series come from the journal's registry and the day files, the last hour's samples
+ * from the day files, and what no day file holds from the journal's batches, each judged by the
+ * number that the day's file says it holds. */
 #include "store/store.h"
 
 #include "base/str.h"
@@ -22,14 +23,17 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define STORE_LOAD_MS ((int64_t)3600000)   /* of samples brought back into memory: what live views and detectors ask */
+#define STORE_LOAD_MS                                                                              \
+    ((int64_t)3600000) /* of samples brought back into memory: what live views and detectors ask   \
+                        */
 
-/* --- bringing memory back ------------------------------------------------------------------------------- */
+/* --- bringing memory back
+ * ------------------------------------------------------------------------------- */
 
 struct store_load {
     struct store *store;
     int64_t from_ms;
-    uint64_t number, row0;                 /* of the batch being replayed; next row */
+    uint64_t number, row0; /* of the batch being replayed; next row */
     struct sample *samples;
     size_t cap;
 };
@@ -126,7 +130,7 @@ store_replay(void *ctx, uint64_t number, const void *data, size_t len)
     uint64_t row = 0;
     l->number = number;
     int rc = writer_replay(l->store, number, data, len, &held, &row);
-    if (rc == ERR_CORRUPT) {               /* one damaged batch must not take the others along */
+    if (rc == ERR_CORRUPT) { /* one damaged batch must not take the others along */
         l->store->counters.damaged++;
         return 0;
     }
@@ -164,7 +168,9 @@ store_load(struct store *s, struct err *err)
     return rc ? rc : journal_each_watermark(s->journal, store_load_mark, &l, err);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* Two processes that write one folder would ruin it: the second is refused. */
 static int
@@ -190,7 +196,8 @@ store_parts(struct store *s, struct err *err)
     s->counters.damaged += damaged;
     if (!rc)
         rc = journal_open(s->cfg.folder, &s->journal, err);
-    if (!rc && (!(s->rows = rows_new()) || !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
+    if (!rc && (!(s->rows = rows_new()) ||
+                !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
         rc = store_load(s, err);
@@ -220,7 +227,8 @@ store_open(const struct store_config *cfg, struct store **ret, struct err *err)
     if (!s->cfg.clock)
         s->cfg.clock = &clock_wall;
     s->cfg.folder = strdup(cfg->folder);
-    int rc = s->cfg.folder ? file_mkdir(cfg->folder, 0700, err) : err_set(err, ERR_NOMEM, "no memory for the store");
+    int rc = s->cfg.folder ? file_mkdir(cfg->folder, 0700, err)
+                           : err_set(err, ERR_NOMEM, "no memory for the store");
     if (rc >= 0)
         rc = store_parts(s, err);
     if (rc < 0) {
@@ -241,7 +249,7 @@ store_close(struct store *s)
     s->ready = false;
     writer_drain(s->writer);
     if (ready)
-        flush_all(s->flusher, NULL);     /* what cannot be filled now stays in the journal */
+        flush_all(s->flusher, NULL); /* what cannot be filled now stays in the journal */
     topo_state_close(s);
     catalog_close(s);
     flush_free(s->flusher);
@@ -268,7 +276,9 @@ store_clock(const struct store *s)
     return s->cfg.clock;
 }
 
-/* --- keeping ---------------------------------------------------------------------------------------------------- */
+/* --- keeping
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 int
 store_flush(struct store *s, struct err *err)

@@ -1,7 +1,7 @@
 /* store_priv: what the files of this floor share; callers of the store include store/store.h.
  *
- * Every part owns its own lock; none calls another part while it holds one, except the index lock, which is the last to
- * be taken. Opened in the order of the members, closed in reverse. */
+ * Every part owns its own lock; none calls another part while it holds one, except the index lock,
+ * which is the last to be taken. Opened in the order of the members, closed in reverse. */
 #ifndef STORE_STORE_PRIV_H
 #define STORE_STORE_PRIV_H
 
@@ -9,22 +9,24 @@
 
 #include <stdatomic.h>
 
-struct catalog;      /* catalog.c: catalog.db, its one write connection and mutex */
-struct topo_state;   /* topo*.c: the present snapshot */
-struct index;        /* series.c: label sets, postings, heads */
-struct journal;      /* journal.c: journal.db */
-struct days;         /* dayfile.c: the day files and their readers */
-struct rows;         /* rows.c: events, logs and gaps that are not in a day file yet */
-struct writer;       /* writer.c: the queue and the thread that commits */
-struct flusher;      /* flush.c: the thread that fills day files */
+struct catalog;    /* catalog.c: catalog.db, its one write connection and mutex */
+struct topo_state; /* topo*.c: the present snapshot */
+struct index;      /* series.c: label sets, postings, heads */
+struct journal;    /* journal.c: journal.db */
+struct days;       /* dayfile.c: the day files and their readers */
+struct rows;       /* rows.c: events, logs and gaps that are not in a day file yet */
+struct writer;     /* writer.c: the queue and the thread that commits */
+struct flusher;    /* flush.c: the thread that fills day files */
 
-struct store_counters {  /* since open */
-    atomic_uint_fast64_t samples, duplicates, too_old, refused_series, out_of_order, events, logs, gaps;
-    atomic_uint_fast64_t commits, batches, replays, busy, full, failed, damaged, flushes, flush_failures, chunks, chunk_bytes;
+struct store_counters { /* since open */
+    atomic_uint_fast64_t samples, duplicates, too_old, refused_series, out_of_order, events, logs,
+        gaps;
+    atomic_uint_fast64_t commits, batches, replays, busy, full, failed, damaged, flushes,
+        flush_failures, chunks, chunk_bytes;
 };
 
 struct store {
-    struct store_config cfg;     /* defaults filled in; folder is owned */
+    struct store_config cfg; /* defaults filled in; folder is owned */
     struct index *index;
     struct days *days;
     struct rows *rows;
@@ -34,12 +36,12 @@ struct store {
     struct catalog *catalog;
     struct topo_state *topo;
     struct store_counters counters;
-    int lock_fd;                 /* flock: one process a folder */
+    int lock_fd; /* flock: one process a folder */
     atomic_bool ready;
 };
 
-/* Implemented by catalog.c and topo*.c. store_open calls them last, catalog first; close takes NULL members. They set
- * s->catalog and s->topo. */
+/* Implemented by catalog.c and topo*.c. store_open calls them last, catalog first; close takes NULL
+ * members. They set s->catalog and s->topo. */
 int catalog_open(struct store *s, const char *folder, struct err *err);
 void catalog_close(struct store *s);
 int topo_state_open(struct store *s, struct err *err);

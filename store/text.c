@@ -1,4 +1,5 @@
-/* text: one splitter serves the index and the question, so that both agree whatever SQLite's own tokenizer thinks. */
+/* text: one splitter serves the index and the question, so that both agree whatever SQLite's own
+ * tokenizer thinks. */
 #include "store/text.h"
 
 #include "base/err.h"
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_QUERY_MAX 4096
+#define TEXT_QUERY_MAX   4096
 #define TEXT_PHRASES_MAX 32
 
 enum text_class { TEXT_SPACE, TEXT_WORD, TEXT_CJK };
@@ -34,11 +35,15 @@ static enum text_class
 text_classify(uint32_t c)
 {
     if (c < 0x80)
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? TEXT_WORD : TEXT_SPACE;
-    if ((c >= 0x3040 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7af) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff))
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+                   ? TEXT_WORD
+                   : TEXT_SPACE;
+    if ((c >= 0x3040 && c <= 0x9fff) || (c >= 0xac00 && c <= 0xd7af) ||
+        (c >= 0xf900 && c <= 0xfaff) || (c >= 0x20000 && c <= 0x3ffff))
         return TEXT_CJK;
-    if (c < 0xc0 || (c >= 0x2000 && c <= 0x206f) || (c >= 0x3000 && c <= 0x303f) || (c >= 0xff00 && c <= 0xff0f) ||
-        (c >= 0xff1a && c <= 0xff20) || (c >= 0xff3b && c <= 0xff40) || (c >= 0xff5b && c <= 0xff65))
+    if (c < 0xc0 || (c >= 0x2000 && c <= 0x206f) || (c >= 0x3000 && c <= 0x303f) ||
+        (c >= 0xff00 && c <= 0xff0f) || (c >= 0xff1a && c <= 0xff20) ||
+        (c >= 0xff3b && c <= 0xff40) || (c >= 0xff5b && c <= 0xff65))
         return TEXT_SPACE;
     return TEXT_WORD;
 }
@@ -51,12 +56,13 @@ text_put(struct buf *out, const char *s, size_t n)
     buf_putc(out, ' ');
 }
 
-/* Words of s, each followed by a space. tails: the last character of a CJK run too; a run of one always stands. */
+/* Words of s, each followed by a space. tails: the last character of a CJK run too; a run of one
+ * always stands. */
 static bool
 text_split(const char *text, bool tails, struct buf *out)
 {
     const unsigned char *s = (const unsigned char *)text;
-    bool lone = false;               /* ends in a single CJK character */
+    bool lone = false; /* ends in a single CJK character */
     while (*s) {
         size_t n;
         enum text_class k = text_classify(text_point(s, &n));
@@ -90,7 +96,11 @@ text_words(const char *s, struct buf *out)
 struct text_query {
     struct buf fts;
     size_t count;
-    struct text_phrase { char *words; size_t len; bool prefix; } phrases[TEXT_PHRASES_MAX]; /* " a b " or " a b" */
+    struct text_phrase {
+        char *words;
+        size_t len;
+        bool prefix;
+    } phrases[TEXT_PHRASES_MAX]; /* " a b " or " a b" */
 };
 
 static int
@@ -109,7 +119,8 @@ text_query_add(struct text_query *q, const char *s, size_t n)
         buf_done(&words);
         return rc;
     }
-    buf_printf(&q->fts, "%s\"%.*s\"%s", q->count ? " " : "", (int)words.len - 2, words.data + 1, prefix ? "*" : "");
+    buf_printf(&q->fts, "%s\"%.*s\"%s", q->count ? " " : "", (int)words.len - 2, words.data + 1,
+               prefix ? "*" : "");
     if (prefix)
         words.data[--words.len] = 0;
     struct text_phrase *p = &q->phrases[q->count++];

@@ -1,5 +1,6 @@
-/* verify: reads everything and checks every checksum: SQLite's own structure first, then each batch, series, chunk, event,
- * log line and gap. Works beside a running store and on a folder nobody has open. */
+/* verify: reads everything and checks every checksum: SQLite's own structure first, then each
+ * batch, series, chunk, event, log line and gap. Works beside a running store and on a folder
+ * nobody has open. */
 #include "store/store.h"
 
 #include "base/compress.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERIFY_STEP 1000         /* rows between two calls of progress */
+#define VERIFY_STEP 1000 /* rows between two calls of progress */
 
 struct verify {
     void (*progress)(void *ctx, uint64_t done, uint64_t total);
@@ -47,7 +48,8 @@ verify_series(sqlite3_stmt *st)
 {
     const void *p = sqlite3_column_blob(st, 1);
     size_t len = (size_t)sqlite3_column_bytes(st, 1);
-    return crc32c((uint32_t)sqlite3_column_int64(st, 0), p, len) == (uint32_t)sqlite3_column_int64(st, 2);
+    return crc32c((uint32_t)sqlite3_column_int64(st, 0), p, len) ==
+           (uint32_t)sqlite3_column_int64(st, 2);
 }
 
 static bool
@@ -110,7 +112,8 @@ verify_has(sqlite3 *db, const char *table)
 {
     char sql[128];
     int64_t n = 0;
-    snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '%s'", table);
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '%s'", table);
     return db_integer(db, sql, 0, &n, NULL) == 0 && n > 0;
 }
 
@@ -180,7 +183,8 @@ verify_wanted(const char *name)
     size_t n = strlen(name);
     if (n < 3)
         return false;
-    return !strcmp(name, "journal.db") || !strcmp(name, "catalog.db") || (!strncmp(name, "day-", 4) && !strcmp(name + n - 3, ".db"));
+    return !strcmp(name, "journal.db") || !strcmp(name, "catalog.db") ||
+           (!strncmp(name, "day-", 4) && !strcmp(name + n - 3, ".db"));
 }
 
 static int
@@ -202,7 +206,8 @@ verify_pass(struct verify *v, const char *folder, bool count, struct err *err)
 }
 
 int
-store_verify_folder(const char *folder, void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct err *err)
+store_verify_folder(const char *folder, void (*progress)(void *, uint64_t, uint64_t), void *ctx,
+                    struct err *err)
 {
     struct verify v = {.progress = progress, .ctx = ctx};
     int rc = verify_pass(&v, folder, true, err);
@@ -216,7 +221,8 @@ store_verify_folder(const char *folder, void (*progress)(void *, uint64_t, uint6
 }
 
 int
-store_verify(struct store *s, void (*progress)(void *, uint64_t, uint64_t), void *ctx, struct err *err)
+store_verify(struct store *s, void (*progress)(void *, uint64_t, uint64_t), void *ctx,
+             struct err *err)
 {
     return store_verify_folder(s->cfg.folder, progress, ctx, err);
 }

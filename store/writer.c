@@ -1,8 +1,8 @@
-/* writer: batches wait in a queue with a ceiling in bytes; the thread takes what waits, up to a group's size, and commits
- * it in one transaction, so that a thousand producers share one sync.
+/* writer: batches wait in a queue with a ceiling in bytes; the thread takes what waits, up to a
+ * group's size, and commits it in one transaction, so that a thousand producers share one sync.
  *
- * What is always true: a batch is acknowledged after its commit and after it can be read; a failed group leaves neither
- * marks nor samples. */
+ * What is always true: a batch is acknowledged after its commit and after it can be read; a failed
+ * group leaves neither marks nor samples. */
 #include "store/writer.h"
 
 #include "base/map.h"
@@ -18,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITER_GROUP_BYTES ((size_t)8 << 20)  /* bounds the wait of the first in a group */
+#define WRITER_GROUP_BYTES   ((size_t)8 << 20) /* bounds the wait of the first in a group */
 #define WRITER_GROUP_BATCHES 1024
-#define WRITER_FEEDS 8
-#define WRITER_MARKS_MAX ((size_t)1 << 20)
+#define WRITER_FEEDS         8
+#define WRITER_MARKS_MAX     ((size_t)1 << 20)
 
 struct writer_job {
     struct writer_job *next;
@@ -35,23 +35,29 @@ struct writer {
     struct store *store;
     pthread_t thread;
     bool started, closed, busy, stop;
-    pthread_mutex_t lock;        /* queue, jobs, stop */
+    pthread_mutex_t lock; /* queue, jobs, stop */
     pthread_cond_t work, finished;
     struct store_batch *first, *last;
     struct writer_job *jobs;
     size_t queue_bytes;
     pthread_mutex_t marks_lock;
-    struct map *marks;           /* source 0 epoch -> sequence + 1 */
+    struct map *marks; /* source 0 epoch -> sequence + 1 */
     struct store_feed feeds[WRITER_FEEDS];
     size_t feed_count;
     struct apply apply;
     struct buf record;
-    struct writer_entry { struct store_batch *batch; size_t first; bool staged; void *mark_before; } group[WRITER_GROUP_BATCHES];
+    struct writer_entry {
+        struct store_batch *batch;
+        size_t first;
+        bool staged;
+        void *mark_before;
+    } group[WRITER_GROUP_BATCHES];
     size_t group_count;
     atomic_uint_fast64_t applied, row0;
 };
 
-/* --- watermarks --------------------------------------------------------------------------------------- */
+/* --- watermarks
+ * --------------------------------------------------------------------------------------- */
 
 static size_t
 writer_mark_key(const char *source, uint64_t epoch, char key[512])
@@ -78,7 +84,7 @@ writer_mark_set(struct writer *w, const char *source, uint64_t epoch, void *valu
 }
 
 static uint64_t
-writer_mark_get(struct writer *w, const char *source, uint64_t epoch)  /* sequence + 1, 0: none */
+writer_mark_get(struct writer *w, const char *source, uint64_t epoch) /* sequence + 1, 0: none */
 {
     char key[512];
     size_t n = writer_mark_key(source, epoch, key);
@@ -101,7 +107,8 @@ store_watermark(struct store *s, const char *source, uint64_t epoch)
     return v ? v - 1 : 0;
 }
 
-/* --- one group ---------------------------------------------------------------------------------------- */
+/* --- one group
+ * ---------------------------------------------------------------------------------------- */
 
 /* Encodes a batch and adds it to the transaction. ERR_EXISTS: applied before, nothing added. */
 static int
@@ -116,9 +123,11 @@ writer_stage(struct writer *w, struct writer_entry *e, uint64_t number, struct e
     if (!rc)
         rc = journal_add(j, number, w->record.data, w->record.len, err);
     if (!rc && b->source) {
-        rc = journal_watermark(j, b->source, b->epoch, b->sequence, clock_now_ms(w->store->cfg.clock), err);
+        rc = journal_watermark(j, b->source, b->epoch, b->sequence,
+                               clock_now_ms(w->store->cfg.clock), err);
         if (!rc)
-            rc = writer_mark_set(w, b->source, b->epoch, (void *)(uintptr_t)(b->sequence + 1), &e->mark_before);
+            rc = writer_mark_set(w, b->source, b->epoch, (void *)(uintptr_t)(b->sequence + 1),
+                                 &e->mark_before);
     }
     b->number = number;
     e->staged = !rc;
@@ -215,7 +224,8 @@ writer_feed_rows(struct writer *w, const struct store_batch *b)
 }
 
 static void
-writer_feed_samples(struct writer *w, const struct store_feed *f, const struct store_batch *b, size_t first)
+writer_feed_samples(struct writer *w, const struct store_feed *f, const struct store_batch *b,
+                    size_t first)
 {
     struct index *ix = w->store->index;
     struct labels l;
@@ -253,7 +263,8 @@ writer_turn(struct writer *w, size_t from, size_t end)
     return rc;
 }
 
-/* When one batch cannot be stored for a reason of its own, each is tried alone, so that it takes no other along. */
+/* When one batch cannot be stored for a reason of its own, each is tried alone, so that it takes no
+ * other along. */
 static int
 writer_turns(struct writer *w)
 {
@@ -284,10 +295,11 @@ writer_group(struct writer *w)
     }
 }
 
-/* --- the thread --------------------------------------------------------------------------------------- */
+/* --- the thread
+ * --------------------------------------------------------------------------------------- */
 
 static void
-writer_take(struct writer *w)   /* under the lock */
+writer_take(struct writer *w) /* under the lock */
 {
     size_t bytes = 0;
     w->group_count = 0;
@@ -303,7 +315,7 @@ writer_take(struct writer *w)   /* under the lock */
 }
 
 static void
-writer_jobs(struct writer *w)   /* under the lock */
+writer_jobs(struct writer *w) /* under the lock */
 {
     while (w->jobs) {
         struct writer_job *job = w->jobs;
@@ -452,7 +464,8 @@ writer_queue_bytes(struct writer *w)
     return n;
 }
 
-/* --- callers ------------------------------------------------------------------------------------------ */
+/* --- callers
+ * ------------------------------------------------------------------------------------------ */
 
 int
 store_subscribe(struct store *s, const struct store_feed *feed)
@@ -471,11 +484,14 @@ store_submit(struct store *s, struct store_batch *b, store_committed *cb, void *
 {
     struct writer *w = s->writer;
     size_t size = store_batch_size(b);
-    size_t max = (size_t)s->cfg.max_queue_bytes * (b->urgent ? 2 : 1);  /* a critical event is shed last of all */
+    size_t max = (size_t)s->cfg.max_queue_bytes *
+                 (b->urgent ? 2 : 1); /* a critical event is shed last of all */
     b->cb = cb;
     b->ctx = ctx;
     pthread_mutex_lock(&w->lock);
-    int rc = w->closed || w->stop ? ERR_CLOSED : w->first && w->queue_bytes + size > max ? ERR_BUSY : 0;
+    int rc = w->closed || w->stop                      ? ERR_CLOSED
+             : w->first && w->queue_bytes + size > max ? ERR_BUSY
+                                                       : 0;
     if (!rc) {
         if (w->last)
             w->last->next = b;
@@ -531,7 +547,8 @@ writer_sentence(struct err *err, int rc)
 }
 
 int
-store_commit(struct store *s, struct store_batch *b, struct store_commit_result *ret, struct err *err)
+store_commit(struct store *s, struct store_batch *b, struct store_commit_result *ret,
+             struct err *err)
 {
     struct writer_wait wait = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
     int rc = store_submit(s, b, writer_wait_over, &wait);

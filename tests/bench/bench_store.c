@@ -1,5 +1,6 @@
-/* bench_store: what the series store costs, printed: CPU and bytes a sample, memory a series, and the time of the
- * questions a fleet's dashboards ask. One process, the data of a GPU fleet, batches as agents send them.
+/* bench_store: what the series store costs, printed: CPU and bytes a sample, memory a series, and
+ * the time of the questions a fleet's dashboards ask. One process, the data of a GPU fleet, batches
+ * as agents send them.
  *
  *   bench_store [NODES] [STEPS] [FOLDER]     8 GPUs a node, 10 metrics a GPU, a step every 15 s */
 #include "base/str.h"
@@ -17,27 +18,39 @@
 enum { GPUS = 8, METRICS = 10, PRODUCERS = 4, NODES_A_BATCH = 16 };
 
 static const char *const metrics[METRICS] = {
-    "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_SM_CLOCK",
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
-    "DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "DCGM_FI_DEV_XID_ERRORS",
+    "DCGM_FI_DEV_GPU_UTIL",
+    "DCGM_FI_DEV_GPU_TEMP",
+    "DCGM_FI_DEV_POWER_USAGE",
+    "DCGM_FI_DEV_FB_USED",
+    "DCGM_FI_DEV_SM_CLOCK",
+    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION",
+    "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
+    "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
+    "DCGM_FI_DEV_PCIE_REPLAY_COUNTER",
+    "DCGM_FI_DEV_XID_ERRORS",
 };
 
 struct bench {
     struct store *s;
     unsigned nodes, steps;
     int64_t start_ms;
-    double *values;              /* nodes x GPUS x METRICS */
+    double *values; /* nodes x GPUS x METRICS */
     pthread_barrier_t step;
 };
 
-struct producer { struct bench *b; unsigned number; uint64_t rng; };
+struct producer {
+    struct bench *b;
+    unsigned number;
+    uint64_t rng;
+};
 
 static double
 cpu_s(void)
 {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static double
@@ -109,7 +122,8 @@ producer_main(void *arg)
     struct producer *p = arg;
     struct bench *b = p->b;
     for (unsigned step = 0; step < b->steps; step++) {
-        for (unsigned from = p->number * NODES_A_BATCH; from < b->nodes; from += PRODUCERS * NODES_A_BATCH) {
+        for (unsigned from = p->number * NODES_A_BATCH; from < b->nodes;
+             from += PRODUCERS * NODES_A_BATCH) {
             struct store_batch *batch = store_batch_new(b->s);
             for (unsigned n = from; n < from + NODES_A_BATCH && n < b->nodes; n++)
                 add_node(p, batch, n, step);
@@ -137,14 +151,16 @@ feed(struct bench *b)
 }
 
 static void
-ask(struct bench *b, const char *what, bool latest, const struct matcher *m, size_t n, int64_t window_ms)
+ask(struct bench *b, const char *what, bool latest, const struct matcher *m, size_t n,
+    int64_t window_ms)
 {
     int64_t end = b->start_ms + (int64_t)b->steps * 15000, best = INT64_MAX;
     struct series_set set = {0};
     size_t rows = 0, samples = 0;
     for (int i = 0; i < 5; i++) {
         int64_t t = clock_mono_us();
-        int rc = latest ? store_latest(b->s, m, n, end, window_ms, NULL, &set, NULL) : store_select(b->s, m, n, end - window_ms, end, NULL, &set, NULL);
+        int rc = latest ? store_latest(b->s, m, n, end, window_ms, NULL, &set, NULL)
+                        : store_select(b->s, m, n, end - window_ms, end, NULL, &set, NULL);
         if (rc)
             exit(1);
         t = clock_mono_us() - t;
@@ -155,13 +171,16 @@ ask(struct bench *b, const char *what, bool latest, const struct matcher *m, siz
             samples += set.rows[k].count;
         series_set_done(&set);
     }
-    printf("  %-44s %9.2f ms  %8zu series %10zu samples\n", what, (double)best / 1000, rows, samples);
+    printf("  %-44s %9.2f ms  %8zu series %10zu samples\n", what, (double)best / 1000, rows,
+           samples);
 }
 
 static void
 questions(struct bench *b, const char *title)
 {
-    struct matcher one[] = {{MATCH_EQ, "__name__", metrics[1]}, {MATCH_EQ, "Hostname", "node00001"}, {MATCH_EQ, "gpu", "3"}};
+    struct matcher one[] = {{MATCH_EQ, "__name__", metrics[1]},
+                            {MATCH_EQ, "Hostname", "node00001"},
+                            {MATCH_EQ, "gpu", "3"}};
     struct matcher fleet = {MATCH_RE, "__name__", "DCGM_FI_.*"};
     printf("%s\n", title);
     ask(b, "latest of one series", true, one, 3, 300000);
@@ -189,7 +208,8 @@ open_store(struct bench *b, const char *folder)
 int
 main(int argc, char **argv)
 {
-    struct bench b = {.nodes = argc > 1 ? (unsigned)atoi(argv[1]) : 2304, .steps = argc > 2 ? (unsigned)atoi(argv[2]) : 40};
+    struct bench b = {.nodes = argc > 1 ? (unsigned)atoi(argv[1]) : 2304,
+                      .steps = argc > 2 ? (unsigned)atoi(argv[2]) : 40};
     char folder[256] = "/tmp/ms-bench-XXXXXX", cmd[300];
     if (argc > 3)
         str_copy(folder, sizeof folder, argv[3]);
@@ -203,21 +223,26 @@ main(int argc, char **argv)
     int64_t wall = clock_mono_us();
     feed(&b);
     double n = (double)series * b.steps, cpu_feed = cpu_s() - cpu;
-    printf("commit: %.0f samples/s, %.3f us CPU a sample (its producers' work in it)\n", n / ((double)(clock_mono_us() - wall) / 1e6), cpu_feed / n * 1e6);
+    printf("commit: %.0f samples/s, %.3f us CPU a sample (its producers' work in it)\n",
+           n / ((double)(clock_mono_us() - wall) / 1e6), cpu_feed / n * 1e6);
     struct store_stats st;
     store_stats_get(b.s, &st);
-    printf("memory: index %.0f + samples %.0f bytes a series (%u samples each); journal %.2f bytes a sample\n",
-           (double)b.s->index->bytes / (double)series, (double)b.s->index->block_bytes / (double)series, b.steps, (double)st.journal_bytes / n);
+    printf("memory: index %.0f + samples %.0f bytes a series (%u samples each); journal %.2f bytes "
+           "a sample\n",
+           (double)b.s->index->bytes / (double)series,
+           (double)b.s->index->block_bytes / (double)series, b.steps, (double)st.journal_bytes / n);
     questions(&b, "in memory:");
     cpu = cpu_s();
     wall = clock_mono_us();
     if (store_flush(b.s, NULL))
         return 1;
-    printf("fill of day files: %.2f s, %.3f us CPU a sample\n", (double)(clock_mono_us() - wall) / 1e6, (cpu_s() - cpu) / n * 1e6);
+    printf("fill of day files: %.2f s, %.3f us CPU a sample\n",
+           (double)(clock_mono_us() - wall) / 1e6, (cpu_s() - cpu) / n * 1e6);
     if (store_compact(b.s, NULL))
         return 1;
     store_stats_get(b.s, &st);
-    printf("disk: %.2f bytes a sample in day files, journal %.0f KiB\n", (double)st.day_bytes / n, (double)st.journal_bytes / 1024);
+    printf("disk: %.2f bytes a sample in day files, journal %.0f KiB\n", (double)st.day_bytes / n,
+           (double)st.journal_bytes / 1024);
     store_close(b.s);
     malloc_trim(0);
     open_store(&b, folder);

@@ -1,4 +1,5 @@
-/* fuzz_record: label sets, rows and journal batches of any bytes are read within bounds; what reads, writes back the same. */
+/* fuzz_record: label sets, rows and journal batches of any bytes are read within bounds; what
+ * reads, writes back the same. */
 #include "base/compress.h"
 #include "store/bytes.h"
 #include "store/record.h"

@@ -57,7 +57,8 @@ support_teardown(void **state)
 }
 
 void
-support_put(struct store *s, const char *metric, const char *node, int64_t t, double v, struct store_commit_result *ret)
+support_put(struct store *s, const char *metric, const char *node, int64_t t, double v,
+            struct store_commit_result *ret)
 {
     struct labels l = {0};
     struct err err;
@@ -71,7 +72,8 @@ support_put(struct store *s, const char *metric, const char *node, int64_t t, do
 }
 
 size_t
-support_get(struct store *s, const char *metric, const char *node, int64_t from, int64_t to, struct sample *out, size_t max)
+support_get(struct store *s, const char *metric, const char *node, int64_t from, int64_t to,
+            struct sample *out, size_t max)
 {
     struct matcher m[2] = {{MATCH_EQ, "__name__", metric}, {MATCH_EQ, "node", node}};
     struct series_set set;

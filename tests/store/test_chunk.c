@@ -26,8 +26,28 @@ rnd(void)
 }
 
 static const double nasty[] = {
-    0.0, -0.0, 1, -1, 0.1, 0.2, 0.30000000000000004, 1e-300, -1e300, 4.9406564584124654e-324, 1.7976931348623157e308, 9007199254740991.0,
-    9007199254740992.0, 9007199254740993.0, -9007199254740991.0, 1e15 + 0.3, 123456.789, 1e9, 1e-9, 99.99, 2147483647, 4294967296.0,
+    0.0,
+    -0.0,
+    1,
+    -1,
+    0.1,
+    0.2,
+    0.30000000000000004,
+    1e-300,
+    -1e300,
+    4.9406564584124654e-324,
+    1.7976931348623157e308,
+    9007199254740991.0,
+    9007199254740992.0,
+    9007199254740993.0,
+    -9007199254740991.0,
+    1e15 + 0.3,
+    123456.789,
+    1e9,
+    1e-9,
+    99.99,
+    2147483647,
+    4294967296.0,
 };
 #define NASTY (sizeof nasty / sizeof *nasty)
 
@@ -39,19 +59,19 @@ value_of(unsigned kind, size_t i, double last)
     case 0:
         return 42;
     case 1:
-        return last + (double)(rnd() % 1000);                  /* counter */
+        return last + (double)(rnd() % 1000); /* counter */
     case 2:
-        return 40 + (double)(rnd() % 50);                      /* temperature */
+        return 40 + (double)(rnd() % 50); /* temperature */
     case 3:
-        return (double)(rnd() % 1000000) / 1000.0;             /* power */
+        return (double)(rnd() % 1000000) / 1000.0; /* power */
     case 4:
-        return bytes_to_double(rnd());                         /* anything, NaN too */
+        return bytes_to_double(rnd()); /* anything, NaN too */
     case 5:
         return nasty[rnd() % NASTY];
     case 6:
         return i % 17 == 16 ? bytes_to_double(0x7ff0000000000002u) : 7.5 + (double)i;
     case 7:
-        return (double)rnd() / 1e19;                           /* noise */
+        return (double)rnd() / 1e19; /* noise */
     default:
         return (double)(int64_t)(rnd() >> 11) * (i % 2 ? 1 : -1);
     }
@@ -64,7 +84,9 @@ fill(struct sample *at, size_t max, unsigned kind)
     int64_t t = (int64_t)(rnd() % 2000000000000u) - (kind % 13 == 0 ? 1000000000000 : 0);
     double last = (double)(rnd() % 1000000);
     for (size_t i = 0; i < n; i++) {
-        t += kind % 3 == 0 ? 15000 : kind % 3 == 1 ? 15000 + (int64_t)(rnd() % 7) : 1 + (int64_t)(rnd() % 100000000);
+        t += kind % 3 == 0   ? 15000
+             : kind % 3 == 1 ? 15000 + (int64_t)(rnd() % 7)
+                             : 1 + (int64_t)(rnd() % 100000000);
         last = value_of(kind, i, last);
         at[i] = (struct sample){t, last};
     }
@@ -96,7 +118,7 @@ a_chunk_gives_back_every_bit(void **state)
         struct chunk_reader *r;
         for (unsigned k = 0; k < SERIES; k++) {
             n[k] = fill(in + k * MAX, MAX, round % 2 ? k : round);
-            if (k % 4 == 3) {                                  /* scraped together: the same times */
+            if (k % 4 == 3) { /* scraped together: the same times */
                 n[k] = n[k - 1];
                 for (size_t i = 0; i < n[k]; i++)
                     in[k * MAX + i].t_ms = in[(k - 1) * MAX + i].t_ms;
@@ -158,11 +180,12 @@ constant_and_small_series_take_few_bytes(void **state)
     buf_init(&b, CHUNK_BYTES_MAX);
     for (uint64_t id = 1; id <= 500; id++) {
         for (int i = 0; i < 120; i++)
-            in[i] = (struct sample){1790000000000 + i * 15000, id % 2 ? 0 : 60 + (double)(rnd() % 4)};
+            in[i] =
+                (struct sample){1790000000000 + i * 15000, id % 2 ? 0 : 60 + (double)(rnd() % 4)};
         assert_int_equal(chunk_writer_add(w, id, in, 120), 0);
     }
     assert_int_equal(chunk_writer_finish(w, &b, &info), 0);
-    assert_true(b.len < 500 * 120 / 4);                        /* 2 bits a sample */
+    assert_true(b.len < 500 * 120 / 4); /* 2 bits a sample */
     chunk_writer_free(w);
     buf_done(&b);
 }

@@ -1,4 +1,5 @@
-/* concurrent: readers see whole, ordered, growing series while others commit, fill day files, back up and verify. */
+/* concurrent: readers see whole, ordered, growing series while others commit, fill day files, back
+ * up and verify. */
 #include "tests/store/support.h"
 
 #include <pthread.h>
@@ -33,7 +34,11 @@ writer_thread(void *arg)
         }
         char node[24];
         snprintf(node, sizeof node, "w%d", me);
-        struct log_line line = {.time_ms = SUPPORT_NOW + i, .node = node, .source = "test", .rank = -1, .text = "a line of the writer 日志"};
+        struct log_line line = {.time_ms = SUPPORT_NOW + i,
+                                .node = node,
+                                .source = "test",
+                                .rank = -1,
+                                .text = "a line of the writer 日志"};
         store_batch_log(b, &line);
         if (store_commit(sh->f->s, b, NULL, NULL))
             sh->wrong++;
@@ -89,7 +94,8 @@ reader_thread(void *arg)
         if (n < last)
             sh->wrong++;
         last = n;
-        store_label_values(sh->f->s, "node", NULL, 0, SUPPORT_NOW, SUPPORT_NOW + 3600000, label_seen, NULL);
+        store_label_values(sh->f->s, "node", NULL, 0, SUPPORT_NOW, SUPPORT_NOW + 3600000,
+                           label_seen, NULL);
     }
     return NULL;
 }
@@ -148,7 +154,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(readers_see_whole_series_while_others_write_and_fill, support_setup, support_teardown),
+        cmocka_unit_test_setup_teardown(readers_see_whole_series_while_others_write_and_fill,
+                                        support_setup, support_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

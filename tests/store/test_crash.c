@@ -1,5 +1,6 @@
-/* crash: a process that commits from four threads is killed without warning, again and again. What it had acknowledged is
- * there, once; so is what it had not, or it is absent, but nothing is half there. */
+/* crash: a process that commits from four threads is killed without warning, again and again. What
+ * it had acknowledged is there, once; so is what it had not, or it is absent, but nothing is half
+ * there. */
 #include "tests/store/support.h"
 
 #include <pthread.h>
@@ -12,8 +13,16 @@
 
 enum { THREADS = 4, ROUNDS = 100, SERIES = 8, T_STEP = 1000 };
 
-struct producer { struct store *s; int fd, thread; uint64_t first; };
-struct ack { uint32_t thread; uint32_t spare; uint64_t sequence; };
+struct producer {
+    struct store *s;
+    int fd, thread;
+    uint64_t first;
+};
+struct ack {
+    uint32_t thread;
+    uint32_t spare;
+    uint64_t sequence;
+};
 
 static void
 producer_batch(struct producer *p, uint64_t seq, struct store_batch *b)
@@ -29,7 +38,11 @@ producer_batch(struct producer *p, uint64_t seq, struct store_batch *b)
         store_batch_samples(b, &l, &x, 1);
     }
     snprintf(text, sizeof text, "thread %d sequence %llu", p->thread, (unsigned long long)seq);
-    struct event ev = {.time_ms = SUPPORT_NOW + (int64_t)seq * T_STEP, .entity = "node:n", .code = "test.crash", .source = "test", .text = text,
+    struct event ev = {.time_ms = SUPPORT_NOW + (int64_t)seq * T_STEP,
+                       .entity = "node:n",
+                       .code = "test.crash",
+                       .source = "test",
+                       .text = text,
                        .severity = SEVERITY_WARNING};
     snprintf(node, sizeof node, "t%d", p->thread);
     ev.node = node;
@@ -68,7 +81,7 @@ child(struct support *f, int fd, const uint64_t *next, unsigned round)
         p[i] = (struct producer){f->s, fd, i, next[i]};
         pthread_create(&t[i], NULL, producer_main, &p[i]);
     }
-    for (;;) {                        /* fills and cuts while the others commit, in two rounds of three */
+    for (;;) { /* fills and cuts while the others commit, in two rounds of three */
         if (round % 3)
             store_flush(f->s, NULL);
         usleep(1000);
@@ -86,7 +99,7 @@ check_series(struct support *f, int thread, uint64_t acked)
         snprintf(node, sizeof node, "n%d-%d", thread, k);
         size_t n = support_get(f->s, "m", node, 0, INT64_MAX, at, 1 << 20);
         assert_true(n >= acked);
-        assert_true(k == 0 || n == held);          /* a batch is whole or absent */
+        assert_true(k == 0 || n == held); /* a batch is whole or absent */
         held = n;
         for (size_t i = 0; i < n; i++) {
             assert_int_equal(at[i].t_ms, SUPPORT_NOW + (int64_t)(i + 1) * T_STEP);
@@ -128,7 +141,8 @@ no_acknowledged_sample_or_event_is_lost_or_doubled_by_a_hundred_kills(void **sta
         }
         close(fd[1]);
         struct ack a;
-        unsigned wanted = 5 + round * 7 % 90;      /* dies after so many acknowledgements, wherever it is then */
+        unsigned wanted =
+            5 + round * 7 % 90; /* dies after so many acknowledgements, wherever it is then */
         for (unsigned n = 0; read(fd[0], &a, sizeof a) == sizeof a; n++) {
             acked[a.thread] = a.sequence > acked[a.thread] ? a.sequence : acked[a.thread];
             if (n == wanted)
@@ -161,8 +175,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_acknowledged_sample_or_event_is_lost_or_doubled_by_a_hundred_kills, support_setup, support_teardown),
-        cmocka_unit_test_setup_teardown(a_second_process_is_refused_the_folder, support_setup, support_teardown),
+        cmocka_unit_test_setup_teardown(
+            no_acknowledged_sample_or_event_is_lost_or_doubled_by_a_hundred_kills, support_setup,
+            support_teardown),
+        cmocka_unit_test_setup_teardown(a_second_process_is_refused_the_folder, support_setup,
+                                        support_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define HOUR INT64_C(3600000)
-#define DAY (24 * HOUR)
+#define DAY  (24 * HOUR)
 
 static int
 gap_find(void *ctx, const struct gap *g)
@@ -34,7 +34,8 @@ gap_is_there(struct store *s, const char *reason)
     return !wanted;
 }
 
-/* --- samples ------------------------------------------------------------------------------------------ */
+/* --- samples
+ * ------------------------------------------------------------------------------------------ */
 
 static void
 late_samples_find_their_place_and_the_first_of_equal_times_stays(void **state)
@@ -60,7 +61,8 @@ late_samples_find_their_place_and_the_first_of_equal_times_stays(void **state)
         if (pass == 1) {
             support_close(f);
             support_open(f);
-            support_put(f->s, "m", "a", SUPPORT_NOW + 3000, 99, NULL); /* on disk already: the older stays */
+            support_put(f->s, "m", "a", SUPPORT_NOW + 3000, 99,
+                        NULL); /* on disk already: the older stays */
         }
     }
 }
@@ -75,12 +77,13 @@ stale_markers_nan_and_infinities_come_back_as_they_were(void **state)
         support_put(f->s, "m", "a", SUPPORT_NOW + i, i == 5 ? sample_stale() : v[i], NULL);
     for (int pass = 0; pass < 2; pass++) {
         assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, at, 8), 6);
-        assert_true(isnan(at[1].v) && !sample_is_stale(at[1].v) && isinf(at[2].v) && at[3].v < 0 && signbit(at[4].v));
+        assert_true(isnan(at[1].v) && !sample_is_stale(at[1].v) && isinf(at[2].v) && at[3].v < 0 &&
+                    signbit(at[4].v));
         assert_true(sample_is_stale(at[5].v));
         struct matcher m = {MATCH_EQ, "__name__", "m"};
         struct series_set set;
         assert_int_equal(store_latest(f->s, &m, 1, SUPPORT_NOW + 10, 1000, NULL, &set, NULL), 0);
-        assert_int_equal(set.count, 0);           /* ended: not the value before */
+        assert_int_equal(set.count, 0); /* ended: not the value before */
         series_set_done(&set);
         assert_int_equal(store_latest(f->s, &m, 1, SUPPORT_NOW + 4, 1000, NULL, &set, NULL), 0);
         assert_int_equal(set.count, 1);
@@ -115,7 +118,8 @@ backfill_of_old_days_is_accepted(void **state)
     for (int pass = 0; pass < 3; pass++) {
         assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, at, 64), 21);
         assert_true(at[0].v == 20 && at[20].v == 100);
-        assert_int_equal(support_get(f->s, "m", "a", SUPPORT_NOW - 3 * DAY, SUPPORT_NOW - DAY, at, 64), 3);
+        assert_int_equal(
+            support_get(f->s, "m", "a", SUPPORT_NOW - 3 * DAY, SUPPORT_NOW - DAY, at, 64), 3);
         if (pass == 0)
             assert_int_equal(store_flush(f->s, NULL), 0);
         if (pass == 1) {
@@ -142,7 +146,7 @@ series_beyond_the_limit_are_refused_counted_and_become_a_gap(void **state)
     }
     assert_true(gap_is_there(f->s, "limit-series"));
     support_put(f->s, "m", "n0", SUPPORT_NOW + 1000, 1, &r);
-    assert_int_equal(r.samples, 1);               /* known ones go on */
+    assert_int_equal(r.samples, 1); /* known ones go on */
 }
 
 static void
@@ -157,9 +161,13 @@ a_tenant_is_stamped_on_samples_and_rows(void **state)
     struct store_batch *b = store_batch_new(f->s);
     store_batch_tenant(b, "t1");
     assert_int_equal(store_batch_samples(b, &l, &(struct sample){SUPPORT_NOW, 1}, 1), 0);
-    assert_int_equal(store_batch_log(b, &(struct log_line){.time_ms = SUPPORT_NOW, .text = "x", .rank = -1}), 0);
+    assert_int_equal(
+        store_batch_log(b, &(struct log_line){.time_ms = SUPPORT_NOW, .text = "x", .rank = -1}), 0);
     assert_int_equal(store_commit(f->s, b, NULL, &err), 0);
-    static const struct { const char *tenant; size_t rows; } cases[] = {{"t1", 1}, {"liar", 0}, {"", 1}};
+    static const struct {
+        const char *tenant;
+        size_t rows;
+    } cases[] = {{"t1", 1}, {"liar", 0}, {"", 1}};
     for (size_t i = 0; i < 3; i++) {
         struct select_limits lim = {.tenant = cases[i].tenant};
         struct series_set set;
@@ -171,7 +179,8 @@ a_tenant_is_stamped_on_samples_and_rows(void **state)
     }
 }
 
-/* --- matchers ----------------------------------------------------------------------------------------- */
+/* --- matchers
+ * ----------------------------------------------------------------------------------------- */
 
 static void
 matchers_select_as_in_prometheus(void **state)
@@ -182,11 +191,14 @@ matchers_select_as_in_prometheus(void **state)
         support_put(f->s, "up", nodes[i], SUPPORT_NOW, i, NULL);
         support_put(f->s, "down", nodes[i], SUPPORT_NOW, i, NULL);
     }
-    static const struct { struct matcher m[2]; size_t n, rows; } cases[] = {
+    static const struct {
+        struct matcher m[2];
+        size_t n, rows;
+    } cases[] = {
         {{{MATCH_EQ, "__name__", "up"}}, 1, 4},
         {{{MATCH_EQ, "__name__", "none"}}, 1, 0},
         {{{MATCH_RE, "node", "n.*"}}, 1, 6},
-        {{{MATCH_RE, "node", "n"}}, 1, 0},                        /* anchored */
+        {{{MATCH_RE, "node", "n"}}, 1, 0}, /* anchored */
         {{{MATCH_RE, "node", "n1|x"}, {MATCH_EQ, "__name__", "up"}}, 2, 2},
         {{{MATCH_NRE, "node", "n.+"}}, 1, 2},
         {{{MATCH_NE, "node", "x"}, {MATCH_EQ, "__name__", "up"}}, 2, 3},
@@ -199,7 +211,8 @@ matchers_select_as_in_prometheus(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct series_set set;
-        assert_int_equal(store_select(f->s, cases[i].m, cases[i].n, 0, INT64_MAX, NULL, &set, NULL), 0);
+        assert_int_equal(store_select(f->s, cases[i].m, cases[i].n, 0, INT64_MAX, NULL, &set, NULL),
+                         0);
         assert_int_equal(set.count, cases[i].rows);
         series_set_done(&set);
     }
@@ -245,13 +258,22 @@ labels_are_listed_sorted_for_series_with_samples_in_the_range(void **state)
     }
 }
 
-/* --- events and logs ---------------------------------------------------------------------------------- */
+/* --- events and logs
+ * ---------------------------------------------------------------------------------- */
 
 static void
-put_event(struct store *s, int64_t t, const char *entity, const char *code, enum severity sev, const char *text)
+put_event(struct store *s, int64_t t, const char *entity, const char *code, enum severity sev,
+          const char *text)
 {
     struct store_batch *b = store_batch_new(s);
-    struct event ev = {.time_ms = t, .entity = entity, .code = code, .severity = sev, .source = "kernel", .text = text, .node = "n1", .job = "4711"};
+    struct event ev = {.time_ms = t,
+                       .entity = entity,
+                       .code = code,
+                       .severity = sev,
+                       .source = "kernel",
+                       .text = text,
+                       .node = "n1",
+                       .job = "4711"};
     assert_int_equal(store_batch_event(b, &ev), 0);
     assert_int_equal(store_commit(s, b, NULL, NULL), 0);
 }
@@ -260,10 +282,16 @@ static void
 events_are_found_by_every_column_in_memory_and_in_files(void **state)
 {
     struct support *f = *state;
-    put_event(f->s, SUPPORT_NOW - 2 * DAY, "gpu:n1/3", "nvidia.xid.79", SEVERITY_CRITICAL, "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.");
-    put_event(f->s, SUPPORT_NOW - HOUR, "gpu:n1/4", "nvidia.xid.31", SEVERITY_WARNING, "mlx5_0 GPU 显存页错误,需要检查");
-    put_event(f->s, SUPPORT_NOW - 1, "optic:leaf-1/Ethernet1", "optic.rx-power-low", SEVERITY_INFO, "光模块收光功率低");
-    static const struct { struct event_query q; size_t rows; } cases[] = {
+    put_event(f->s, SUPPORT_NOW - 2 * DAY, "gpu:n1/3", "nvidia.xid.79", SEVERITY_CRITICAL,
+              "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.");
+    put_event(f->s, SUPPORT_NOW - HOUR, "gpu:n1/4", "nvidia.xid.31", SEVERITY_WARNING,
+              "mlx5_0 GPU 显存页错误,需要检查");
+    put_event(f->s, SUPPORT_NOW - 1, "optic:leaf-1/Ethernet1", "optic.rx-power-low", SEVERITY_INFO,
+              "光模块收光功率低");
+    static const struct {
+        struct event_query q;
+        size_t rows;
+    } cases[] = {
         {{0}, 3},
         {{.entity = "gpu:n1/3"}, 1},
         {{.entity = "gpu:n1/"}, 2},
@@ -305,7 +333,11 @@ events_are_found_by_every_column_in_memory_and_in_files(void **state)
     assert_int_equal(store_events(f->s, &none, NULL, NULL, &err), ERR_SYNTAX);
 }
 
-struct page { uint64_t ids[64]; int64_t times[64]; size_t n; };
+struct page {
+    uint64_t ids[64];
+    int64_t times[64];
+    size_t n;
+};
 
 static int
 page_add(void *ctx, const struct event *ev, uint64_t id)
@@ -350,7 +382,8 @@ an_event_with_an_absurd_clock_is_filed_when_it_was_seen(void **state)
     assert_int_equal(p.times[0] + p.times[1], SUPPORT_NOW + 300 * DAY);
 }
 
-/* --- keeping ------------------------------------------------------------------------------------------ */
+/* --- keeping
+ * ------------------------------------------------------------------------------------------ */
 
 static size_t
 day_files(struct support *f)
@@ -399,7 +432,7 @@ retention_by_size_drops_the_oldest_files(void **state)
         support_put(f->s, "m", "a", SUPPORT_NOW - d * DAY, 1, NULL);
     assert_int_equal(store_flush(f->s, NULL), 0);
     assert_int_equal(store_compact(f->s, NULL), 0);
-    assert_int_equal(day_files(f), 1);            /* the newest stays whatever its size */
+    assert_int_equal(day_files(f), 1); /* the newest stays whatever its size */
 }
 
 static void
@@ -426,8 +459,10 @@ a_damaged_chunk_event_or_batch_is_found_and_the_rest_is_read(void **state)
     assert_int_equal(store_flush(f->s, NULL), 0);
     assert_int_equal(store_verify(f->s, NULL, NULL, NULL), 0);
     support_close(f);
-    damage(f->folder, "day-20260921.db", "UPDATE chunk SET data = substr(data, 1, 14) || x'A5' || substr(data, 16) WHERE metric = 'm1';"
-                                          "UPDATE event SET text = 'hellp' WHERE id = (SELECT min(id) FROM event)");
+    damage(f->folder, "day-20260921.db",
+           "UPDATE chunk SET data = substr(data, 1, 14) || x'A5' || substr(data, 16) WHERE metric "
+           "= 'm1';"
+           "UPDATE event SET text = 'hellp' WHERE id = (SELECT min(id) FROM event)");
     damage(f->folder, "journal.db", "INSERT INTO batch VALUES(99, x'0102')");
     assert_int_equal(store_verify_folder(f->folder, NULL, NULL, NULL), 3);
     support_open(f);
@@ -466,10 +501,11 @@ a_day_file_that_breaks_while_open_is_replaced_and_becomes_a_gap(void **state)
     support_put(f->s, "m", "a", SUPPORT_NOW, 1, NULL);
     assert_int_equal(store_compact(f->s, NULL), 0);
     support_close(f);
-    support_open(f);                               /* its connections know nothing of the pages yet */
+    support_open(f); /* its connections know nothing of the pages yet */
     snprintf(path, sizeof path, "%s/day-20260921.db", f->folder);
     FILE *out = fopen(path, "r+");
-    for (long page = 1; page < 40 && fstat(fileno(out), &st) == 0 && page * 8192 < st.st_size; page++) {
+    for (long page = 1; page < 40 && fstat(fileno(out), &st) == 0 && page * 8192 < st.st_size;
+         page++) {
         fseek(out, page * 8192, SEEK_SET);
         for (int i = 0; i < 64; i++)
             fputc(0xee, out);
@@ -477,7 +513,7 @@ a_day_file_that_breaks_while_open_is_replaced_and_becomes_a_gap(void **state)
     fclose(out);
     support_put(f->s, "m", "a", SUPPORT_NOW + 1000, 2, NULL);
     put_event(f->s, SUPPORT_NOW + 1000, "node:n1", "c", SEVERITY_INFO, "after");
-    for (int i = 0; i < 4; i++)                    /* rows, then samples; the flusher's own turn may come between */
+    for (int i = 0; i < 4; i++) /* rows, then samples; the flusher's own turn may come between */
         store_flush(f->s, NULL);
     assert_int_equal(store_flush(f->s, NULL), 0);
     assert_true(gap_is_there(f->s, "damaged-file"));
