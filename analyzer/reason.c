@@ -17,6 +17,8 @@
 #define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
 #define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
 #define REASON_SILENT_JOB 3.0      /* a program's own error was not printed */
+#define REASON_PARTIAL 3.0         /* at most, for each kind of effect of which many are missing */
+#define REASON_UPSTREAM 0.25       /* a cause that was seen and explains the best one this well stands above it */
 #define REASON_SILENT_SEEN 5.0     /* a part whose telemetry is fresh shows nothing */
 #define REASON_PLACES 0.5          /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
 #define REASON_PLACES_MAX 8        /* alone each would need a rare fault of its own; beyond, they share what made them */
@@ -199,6 +201,7 @@ struct reason_reach {
     struct reason_step *queue;
     size_t *tail, max;
     size_t hits, reached;
+    int64_t since_ms;              /* first of what was hit, with what its reporting may lag */
 };
 
 static void
@@ -231,6 +234,8 @@ reason_reached(struct reason_reach *w, const char *entity, const struct symptom 
     if (s) {
         p *= reason_timing(w->r, w->from->seen, s, w->cause);
         w->hits++;
+        int64_t since = s->first_ms + (s->sampled ? w->r->options.sampling_ms : 2 * w->r->options.blur_ms);
+        w->since_ms = !w->since_ms || since < w->since_ms ? since : w->since_ms;
         if (p >= REASON_STRENGTH_MIN && s != w->c->own)
             reason_explain(w->r, w->c, index, p);
     } else {
@@ -274,6 +279,18 @@ reason_absent(struct reason *r, struct candidate *c, const struct kb_cause *caus
         c->absent[c->absent_count++] = cause;
 }
 
+/* A cause nobody saw, of whose many effects only some are there: a rack that lost its power does not take one node of nine. */
+static void
+reason_partial(struct reason *r, struct candidate *c, const struct reason_reach *w)
+{
+    if (c->own || w->hits == w->reached || w->cause->probability < 0.5 || w->since_ms > r->options.now_ms)
+        return;
+    double p = w->cause->probability > 0.95 ? 0.95 : w->cause->probability;
+    double against = ((double)(w->reached - w->hits) - (double)w->reached * (1 - p)) * -log(1 - p);
+    against = against > REASON_PARTIAL ? REASON_PARTIAL : against;
+    c->against += against > 0 ? against : 0;
+}
+
 static void
 reason_follow(struct reason *r, struct candidate *c, const struct reason_step *from, struct reason_step *queue,
               size_t *tail, size_t max)
@@ -282,13 +299,15 @@ reason_follow(struct reason *r, struct candidate *c, const struct reason_step *f
         const struct kb_cause *cause = &from->entry->causes[i];
         if (!reason_leads(r, cause->entry) && from->depth)
             continue;
-        struct reason_reach w = {r, c, from, cause, queue, tail, max, 0, 0};
+        struct reason_reach w = {r, c, from, cause, queue, tail, max, 0, 0, 0};
         if (cause->path_len <= 1)
             reason_reach_cb(&w, from->entity);
         else
             r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len, REASON_REACH, reason_reach_cb, &w);
         if (!w.hits && !from->depth)
             reason_absent(r, c, cause, w.reached);
+        else if (!from->depth)
+            reason_partial(r, c, &w);
     }
 }
 
@@ -489,6 +508,39 @@ reason_best(struct reason *r)
     return best;
 }
 
+static double
+reason_strength(const struct candidate *c, size_t symptom)
+{
+    for (size_t i = 0; i < c->explained_count; i++)
+        if (c->explained[i].symptom == symptom)
+            return c->explained[i].strength;
+    return 0;
+}
+
+/* Up the chain: the best by score often is what shows most, a step below the cause that was itself seen. */
+static struct candidate *
+reason_upstream(struct reason *r, struct candidate *best)
+{
+    for (unsigned depth = 0; best && best->own && depth < REASON_DEPTH; depth++) {
+        struct candidate *up = NULL;
+        double most = REASON_UPSTREAM;
+        for (size_t i = 0; i < r->candidate_count; i++) {
+            struct candidate *c = r->candidates[i];
+            if (c == best || !c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8)
+                continue;
+            double s = reason_strength(c, best->own_index);
+            if (s > most && s > reason_strength(best, c->own_index) + 0.1) {
+                up = c;
+                most = s;
+            }
+        }
+        if (!up)
+            break;
+        best = up;
+    }
+    return best;
+}
+
 static int
 reason_take(struct reason *r, struct candidate *best, struct reason_case *c)
 {
@@ -553,7 +605,7 @@ reason_one(const struct kb *kb, const struct world *w, const struct symptom *s, 
 {
     struct reason r;
     int rc = reason_init(&r, kb, w, s, n, o);
-    struct candidate *best = rc ? NULL : reason_best(&r);
+    struct candidate *best = rc ? NULL : reason_upstream(&r, reason_best(&r));
     if (!rc && best)
         rc = reason_answer(&r, best, ret);
     else if (!rc && !(*ret = diagnosis_new()))
