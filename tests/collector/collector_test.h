@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "collector/collector.h"
 #include "store/store.h"
+#include "store/topo.h"
 #include "tests/base/base_test.h"
 
 #include <errno.h>
