@@ -35,7 +35,6 @@ struct agent_conf {
     struct {
         struct conf_strs disable;
         char *nvml;
-        int64_t modules; /* ms between readings of a module */
     } probes;
 };
 extern const struct conf_row agent_conf_rows[];

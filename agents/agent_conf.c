@@ -86,13 +86,6 @@ static const struct conf_row agent_conf_probes[] = {
      .offset = AT(probes.nvml) - AT(probes),
      .dflt = "libnvidia-ml.so.1",
      .help = "Name or path of NVIDIA's management library."},
-    {.key = "modules",
-     .type = CONF_DURATION,
-     .offset = AT(probes.modules) - AT(probes),
-     .dflt = "60s",
-     .min = 6e4,
-     .max = 8.64e7,
-     .help = "How often the diagnostics of optical modules are read."},
     {0}};
 
 const struct conf_row agent_conf_rows[] = {

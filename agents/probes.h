@@ -25,6 +25,9 @@ int probe_hw_mce(struct probe *p);
 int probe_pci(struct probe *p);
 int probe_rdma(struct probe *p);
 int probe_time(struct probe *p);
+int probe_ethtool(struct probe *p);
+int probe_ethtool_modules(struct probe *p);
+void probe_ethtool_done(void *state);
 int probe_gpu(struct probe *p);
 void probe_gpu_done(void *state);
 
