@@ -113,6 +113,17 @@ detect_rule_node_absent(struct detectors *d, const struct detect_row *row)
     }
 }
 
+/* A node that was told absent and whose links come up again is starting: no word on its agent until it speaks. */
+static bool
+detect_told_absent(struct detectors *d, uint32_t node)
+{
+    const struct detect_row *absent = detect_table;
+    while (strcmp(absent->code, "node.absent"))
+        absent++;
+    const struct detect_finding *f = detect_finding_of(d, absent, node, false);
+    return f && f->begun;
+}
+
 void
 detect_rule_agent_lost(struct detectors *d, const struct detect_row *row)
 {
@@ -125,6 +136,8 @@ detect_rule_agent_lost(struct detectors *d, const struct detect_row *row)
             detect_say_silent(d, row, i, false, "");
             continue;
         }
+        if (detect_told_absent(d, i))
+            continue;
         bool alive = !us && (detect_far_word(d, s, ENTITY_NIC) == DETECT_ALIVE || detect_job_lives(d, s));
         if (alive || (!us && d->kinds[ENTITY_NODE].count < 2))
             detect_say_silent(d, row, i, true, alive ? "but its links are up: only its telemetry is lost" : "its agent is silent");

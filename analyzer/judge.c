@@ -484,19 +484,24 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
 
 /* A line says that something happened, seldom that it is over. When nothing that is measured is wrong any more, the part
  * reports, and no further sign has come for the calm time, its signs are taken as over; should one come, the incident
- * reopens. A sign that has a clearing line of its own is given thrice that time for it. */
+ * reopens. A sign that has a clearing line of its own is given thrice that time for it where nothing is measured. */
 static void
 judge_calm(struct judge_turn *u, const struct presence *p)
 {
     for (size_t i = 0; i < u->j->count; i++) {
         struct judged *d = &u->j->at[i];
         const char *entity = strchr(d->root, '\n');
-        bool held = d->resolved_ms || (p && entity && presence_last(p, entity + 1) && !presence_fresh(p, entity + 1, u->now_ms));
+        enum entity_kind kind = entity ? entity_kind_of(entity + 1) : ENTITY_NONE;
+        bool reports = kind != ENTITY_JOB && kind != ENTITY_RANK && p && presence_last(p, entity + 1);
+        bool held = d->resolved_ms || (reports && !presence_fresh(p, entity + 1, u->now_ms));
+        bool measured = false;         /* what was measured is over: no need to wait for more lines */
+        for (size_t k = 0; k < u->count; k++)
+            measured |= u->rows[k]->ongoing && u->rows[k]->s.end_ms && !strcmp(u->rows[k]->incident, d->id);
         for (size_t k = 0; k < u->count && !held; k++) {
             const struct symptom_row *r = u->rows[k];
             if (r->s.end_ms || strcmp(r->incident, d->id))
                 continue;
-            bool told = r->s.entry->clear_pattern || r->s.entry->clear_event;
+            bool told = !measured && (r->s.entry->clear_pattern || r->s.entry->clear_event);
             held = r->ongoing || u->now_ms - r->s.last_ms < (told ? 3 * JUDGE_CALM_MS : JUDGE_CALM_MS);
         }
         for (size_t k = 0; k < u->count && !held; k++)

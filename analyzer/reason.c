@@ -18,6 +18,7 @@
 #define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
 #define REASON_SILENT_JOB 3.0      /* a program's own error was not printed */
 #define REASON_PARTIAL 3.0         /* at most, for each kind of effect of which many are missing */
+#define REASON_INSTEAD 0.6         /* of what an unseen cause explains */
 #define REASON_UPSTREAM 0.25       /* a cause that was seen and explains the best one this well stands above it */
 #define REASON_SILENT_SEEN 5.0     /* a part whose telemetry is fresh shows nothing */
 #define REASON_PLACES 0.5          /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
@@ -517,10 +518,34 @@ reason_strength(const struct candidate *c, size_t symptom)
     return 0;
 }
 
+/* A cause that was seen and explains most of what an unseen one would is believed instead of it. */
+static struct candidate *
+reason_seen_instead(struct reason *r, struct candidate *best)
+{
+    struct candidate *instead = NULL;
+    double most = REASON_INSTEAD * (double)best->explained_count;
+    for (size_t i = 0; i < r->candidate_count; i++) {
+        struct candidate *c = r->candidates[i];
+        double shared = 0;
+        if (!c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8 || c->entry->scope == ENTITY_JOB ||
+            c->entry->scope == ENTITY_RANK || c->explained_count < best->explained_count / 2)
+            continue;
+        for (size_t k = 0; k < best->explained_count; k++)
+            shared += reason_strength(c, best->explained[k].symptom) > 0;
+        if (shared > most) {
+            instead = c;
+            most = shared;
+        }
+    }
+    return instead ? instead : best;
+}
+
 /* Up the chain: the best by score often is what shows most, a step below the cause that was itself seen. */
 static struct candidate *
 reason_upstream(struct reason *r, struct candidate *best)
 {
+    if (best && !best->own)
+        best = reason_seen_instead(r, best);
     for (unsigned depth = 0; best && best->own && depth < REASON_DEPTH; depth++) {
         struct candidate *up = NULL;
         double most = REASON_UPSTREAM;

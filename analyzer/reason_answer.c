@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ANSWER_UNKNOWN_SCORE 2.5   /* the rival "something we do not know": log units */
+#define ANSWER_SAME_PART 0.3       /* another sign of the same part, seen too, is hardly a rival */
 #define ANSWER_TEMPERATURE 1.6     /* scores are over-sure by about this factor (correlated evidence) */
 
 struct answer {
@@ -81,6 +82,12 @@ answer_rank(struct answer *a, const struct candidate *best)
             a->rivals[a->rival_count++] = r->candidates[i];
     if (a->rival_count)
         qsort(a->rivals, a->rival_count, sizeof *a->rivals, answer_by_score);
+    for (size_t i = 1; i < a->rival_count; i++)
+        if (a->rivals[i] == best) {    /* it may stand above what shows most */
+            memmove(&a->rivals[1], &a->rivals[0], i * sizeof *a->rivals);
+            a->rivals[0] = best;
+            break;
+        }
     return 0;
 }
 
@@ -228,11 +235,16 @@ answer_coverage(const struct answer *a, const struct candidate *c)
 static void
 answer_confidence(struct answer *a)
 {
-    double top = a->rivals[0]->score, sum = exp((ANSWER_UNKNOWN_SCORE - top) / ANSWER_TEMPERATURE);
     const struct candidate *best = a->rivals[0];
+    double top = best->score, sum;
+    for (size_t i = 1; i < a->rival_count; i++)
+        top = a->rivals[i]->score > top ? a->rivals[i]->score : top;
+    sum = exp((ANSWER_UNKNOWN_SCORE - top) / ANSWER_TEMPERATURE);
     for (size_t i = 0; i < a->rival_count; i++) {
         const struct candidate *c = a->rivals[i];
-        double s = exp((c->score - top) / ANSWER_TEMPERATURE);
+        double s = i ? exp((c->score - top) / ANSWER_TEMPERATURE) : 1;
+        if (i && c->own && best->own && !strcmp(c->entity, best->entity))
+            s *= ANSWER_SAME_PART;
         if (i)
             s *= answer_coverage(a, c);
         for (size_t k = 0; i && c->own && k < best->explained_count; k++)
