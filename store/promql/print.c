@@ -165,13 +165,31 @@ print_time(int64_t t_ms, bool trim, char *out)
     return n;
 }
 
+/* Rows of a matrix have the same times: their texts are kept. */
+#define PRINT_TIMES 1024
+struct print_times { int64_t t_ms; int len; char text[28]; };
+
+static int
+print_time_kept(int64_t t_ms, bool json, struct print_times *kept, char *out)
+{
+    struct print_times *k = kept ? &kept[(uint64_t)t_ms / 1000 % 1021] : NULL;
+    if (!k)
+        return print_time(t_ms, !json, out);
+    if (!k->len || k->t_ms != t_ms) {
+        k->t_ms = t_ms;
+        k->len = print_time(t_ms, !json, k->text);
+    }
+    memcpy(out, k->text, sizeof k->text);
+    return k->len;
+}
+
 static void
-print_point(struct jsonw *w, const struct sample *s, bool json)
+print_point(struct jsonw *w, const struct sample *s, bool json, struct print_times *kept)
 {
     char text[480];
     int n = 0;
     text[n++] = '[';
-    n += print_time(s->t_ms, !json, text + n);
+    n += print_time_kept(s->t_ms, json, kept, text + n);
     text[n++] = ',';
     text[n++] = '"';
     n += value_format(s->v, json, text + n);
@@ -184,6 +202,7 @@ static void
 print_rows(const struct promql_result *r, struct jsonw *w)
 {
     bool matrix = r->type == PROMQL_MATRIX;
+    struct print_times *kept = matrix ? calloc(PRINT_TIMES, sizeof *kept) : NULL;  /* without memory: slower */
     buf_putc(w->out, '[');
     for (size_t i = 0; i < r->set.count; i++) {
         const struct series_row *row = &r->set.rows[i];
@@ -193,11 +212,12 @@ print_rows(const struct promql_result *r, struct jsonw *w)
         for (size_t k = 0; k < row->count && (k == 0 || matrix); k++) {
             if (k)
                 buf_putc(w->out, ',');
-            print_point(w, &row->samples[k], true);
+            print_point(w, &row->samples[k], true, kept);
         }
         buf_puts(w->out, matrix ? "]}" : "}");
     }
     buf_putc(w->out, ']');
+    free(kept);
 }
 
 int
@@ -209,7 +229,7 @@ promql_result_json(const struct promql_result *r, struct buf *out)
     jsonw_init(&w, out);
     buf_printf(out, "{\"resultType\":\"%s\",\"result\":", types[r->type]);
     if (r->type == PROMQL_SCALAR) {
-        print_point(&w, &r->scalar, false);
+        print_point(&w, &r->scalar, false, NULL);
     } else if (r->type == PROMQL_STRING) {
         buf_printf(out, "[%.*s,", print_time(r->scalar.t_ms, true, text), text);
         jsonw_str(&w, r->string);
