@@ -1,5 +1,6 @@
-/* agent: puts the parts together. Always true: only the collecting thread touches `self`, the
- * inventory and the probes; what others read goes through collect's and the outbox' mutexes. */
+/* agent: puts the parts together. Always true: while `busy` only the collecting thread touches the
+ * probes and the inventory, otherwise only the pacing one; what others read goes through collect's
+ * and the outbox' mutexes. */
 #include "agents/agent.h"
 
 #include "agents/collect.h"
@@ -30,9 +31,9 @@ struct agent {
     struct logs *logs;     /* NULL: nothing is sent */
     struct httpd *httpd;   /* NULL: off */
     pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    pthread_t thread;
-    bool started, quit;
+    pthread_cond_t wake, work;
+    pthread_t thread, collector;
+    bool started, paced, quit, busy, inventory_new;
     struct buf inventory; /* as last sent */
     int64_t inventory_ms;
 };
@@ -172,7 +173,7 @@ agent_once(const char *root, const char *node, const char *helper, int ms, struc
 struct agent_fill {
     struct agent *a;
     int64_t now_ms;
-    struct buf *inventory; /* NULL: unchanged */
+    bool stalled; /* a probe has not come back: there is nothing but `self` */
     struct snap self;
 };
 
@@ -180,46 +181,79 @@ static int
 agent_fill(void *ctx, struct wire_encoder *e)
 {
     struct agent_fill *f = ctx;
-    int n = collect_encode(f->a->collect, f->a->node, f->now_ms, e);
-    int own = n < 0 ? n : snap_encode(&f->self, f->a->node, f->now_ms, e);
+    struct agent *a = f->a;
+    int n = f->stalled ? 0 : collect_encode(a->collect, a->node, f->now_ms, e);
+    int own = n < 0 ? n : snap_encode(&f->self, a->node, f->now_ms, e);
     if (own < 0)
         return own;
-    bool told = f->inventory && !wire_encode_inventory(e, f->inventory->data, f->inventory->len);
+    bool told = !f->stalled && a->inventory_new &&
+                !wire_encode_inventory(e, a->inventory.data, a->inventory.len);
     return n + own + told;
 }
 
-static bool
-agent_inventory_changed(struct agent *a, int64_t now_ms, struct buf *ret)
+/* Only the collecting thread looks at the inventory, and the sending one while that one rests. */
+static void
+agent_look(struct agent *a, int64_t now_ms)
 {
-    if (a->inventory_ms && now_ms - a->inventory_ms < AGENT_INVENTORY_MS)
-        return false;
+    struct buf now;
+    if (!a->outbox || (a->inventory_ms && now_ms - a->inventory_ms < AGENT_INVENTORY_MS))
+        return;
     a->inventory_ms = now_ms;
-    return !collect_inventory(a->collect, ret) &&
-           (ret->len != a->inventory.len || memcmp(ret->data, a->inventory.data, ret->len) != 0);
+    buf_init(&now, AGENT_INVENTORY_MAX);
+    if (!collect_inventory(a->collect, &now) &&
+        (now.len != a->inventory.len || memcmp(now.data, a->inventory.data, now.len) != 0)) {
+        struct buf old = a->inventory;
+        a->inventory = now;
+        a->inventory_new = true;
+        now = old;
+    }
+    buf_done(&now);
+}
+
+static void *
+agent_collector(void *ctx)
+{
+    struct agent *a = ctx;
+    pthread_mutex_lock(&a->mutex);
+    while (!a->quit) {
+        if (!a->busy) {
+            pthread_cond_wait(&a->work, &a->mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&a->mutex);
+        int64_t now_ms = clock_now_ms(NULL);
+        collect_run(a->collect, now_ms, false);
+        agent_look(a, now_ms);
+        pthread_mutex_lock(&a->mutex);
+        a->busy = false;
+        pthread_cond_signal(&a->wake);
+    }
+    a->busy = false;
+    pthread_mutex_unlock(&a->mutex);
+    return NULL;
 }
 
 static void
-agent_tick(struct agent *a, int64_t now_ms)
+agent_send(struct agent *a, int64_t now_ms, bool stalled)
 {
-    struct buf inventory;
-    buf_init(&inventory, AGENT_INVENTORY_MAX);
-    collect_run(a->collect, now_ms, false);
-    bool changed = a->outbox && agent_inventory_changed(a, now_ms, &inventory);
-    struct agent_fill f = {.a = a, .now_ms = now_ms, .inventory = changed ? &inventory : NULL};
+    struct agent_fill f = {.a = a, .now_ms = now_ms, .stalled = stalled};
+    int64_t since;
     snap_init(&f.self);
-    agent_self(a->node, a->outbox, true, &f.self);
+    agent_self(a->node, a->outbox, !a->conf->root, &f.self);
+    const char *probe = collect_running(a->collect, &since);
+    if (stalled && probe)
+        snap_add(&f.self, "myriascope_agent_probe_stalled_seconds",
+                 (double)(clock_mono_us() - since) / 1e6, "probe", probe, NULL);
     int rc = a->outbox ? outbox_batch(a->outbox, agent_fill, &f) : 0;
     snap_done(&f.self);
     if (rc < 0)
         outbox_lost(a->outbox, "batch-failed", now_ms, now_ms, 1);
-    if (changed && rc >= 0) {
-        struct buf old = a->inventory;
-        a->inventory = inventory;
-        inventory = old;
-    }
-    buf_done(&inventory);
+    else if (!stalled)
+        a->inventory_new = false;
 }
 
+/* Paces: each interval one collection, waited for at most that long, and one batch, with what came
+ * of it or with the news that a probe hangs. */
 static void *
 agent_main(void *ctx)
 {
@@ -227,23 +261,30 @@ agent_main(void *ctx)
     int64_t next_us = clock_mono_us();
     pthread_mutex_lock(&a->mutex);
     while (!a->quit) {
-        pthread_mutex_unlock(&a->mutex);
-        agent_tick(a, clock_now_ms(NULL));
-        int64_t now_us = clock_mono_us();
+        int64_t now_ms = clock_now_ms(NULL);
+        a->busy = true;
+        pthread_cond_signal(&a->work);
         do
             next_us += a->conf->interval * 1000;
-        while (next_us <= now_us);
+        while (next_us <= clock_mono_us());
         struct timespec until = {next_us / 1000000, (next_us % 1000000) * 1000};
+        int rc = 0;
+        while (!a->quit && a->busy && !rc)
+            rc = pthread_cond_timedwait(&a->wake, &a->mutex, &until);
+        bool stalled = a->busy;
+        if (a->quit && stalled)
+            break;
+        pthread_mutex_unlock(&a->mutex);
+        agent_send(a, now_ms, stalled);
         pthread_mutex_lock(&a->mutex);
-        while (!a->quit && !pthread_cond_timedwait(&a->wake, &a->mutex, &until))
-            ;
+        while (!a->quit && !rc)
+            rc = pthread_cond_timedwait(&a->wake, &a->mutex, &until);
     }
     pthread_mutex_unlock(&a->mutex);
     return NULL;
 }
 
-/* --- /metrics
- * --------------------------------------------------------------------------------------- */
+/* --- metrics -------------------------------------------------------------------------------- */
 
 static int
 agent_metrics(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
@@ -253,7 +294,7 @@ agent_metrics(void *ctx, const struct httpd_request *req, struct httpd_response 
     (void)req;
     resp->content_type = "text/plain; version=0.0.4; charset=utf-8";
     snap_init(&self);
-    agent_self(a->node, a->outbox, true, &self);
+    agent_self(a->node, a->outbox, !a->conf->root, &self);
     int rc = collect_text(a->collect, &self, &resp->body);
     snap_done(&self);
     return rc;
@@ -355,6 +396,7 @@ agent_new(const struct agent_conf *conf, const char *helper, const struct log *l
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_mutex_init(&a->mutex, NULL);
     pthread_cond_init(&a->wake, &mono);
+    pthread_cond_init(&a->work, NULL);
     pthread_condattr_destroy(&mono);
     const char *root = conf->root ? conf->root : "";
     agent_name(root, conf->node, a->node);
@@ -380,9 +422,12 @@ agent_start(struct agent *a, struct err *err)
         rc = logs_start(a->logs, err);
     if (rc)
         return rc;
-    if (pthread_create(&a->thread, NULL, agent_main, a))
+    if (pthread_create(&a->collector, NULL, agent_collector, a))
         return err_set(err, ERR_NOMEM, "cannot start a thread");
     a->started = true;
+    if (pthread_create(&a->thread, NULL, agent_main, a))
+        return err_set(err, ERR_NOMEM, "cannot start a thread");
+    a->paced = true;
     return 0;
 }
 
@@ -396,10 +441,13 @@ agent_stop_collecting(struct agent *a)
     pthread_mutex_lock(&a->mutex);
     a->quit = true;
     pthread_cond_signal(&a->wake);
+    pthread_cond_signal(&a->work);
     pthread_mutex_unlock(&a->mutex);
+    if (a->paced)
+        pthread_join(a->thread, NULL);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 2;
-    return !pthread_timedjoin_np(a->thread, NULL, &until);
+    return !pthread_timedjoin_np(a->collector, NULL, &until);
 }
 
 void
@@ -419,6 +467,7 @@ agent_free(struct agent *a)
     collect_free(a->collect);
     buf_done(&a->inventory);
     pthread_cond_destroy(&a->wake);
+    pthread_cond_destroy(&a->work);
     pthread_mutex_destroy(&a->mutex);
     free(a);
 }

@@ -1,7 +1,7 @@
 /* agent: the node agent as a whole: collects by the table of probes, sends, serves /metrics.
  *
- * Threads: one collects, one sends (agents/outbox.h), one reads logs (agents/logs.h), one serves.
- * A probe that hangs stops collecting only: the others go on, and tell so. */
+ * Threads: one paces, one collects, one sends (agents/outbox.h), one reads logs (agents/logs.h),
+ * one serves. A probe that hangs stops collecting only: the others go on, and tell which it is. */
 #ifndef AGENTS_AGENT_H
 #define AGENTS_AGENT_H
 

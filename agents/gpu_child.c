@@ -22,6 +22,8 @@ struct gpu_child_gpu {
     nvml_device device;
     char index[8], name[96], uuid[96], serial[64], pci[32], file[16];
     double xid;
+    void *gpm[2]; /* the sample before, and the next; NULL: the GPU has none */
+    bool gpm_begun;
     bool found, lost;
 };
 
@@ -32,6 +34,8 @@ struct gpu_child {
     struct gpu_child_gpu gpus[GPU_CHILD_GPUS_MAX];
     unsigned count;
     void *events;
+    bool plain;
+    struct nvml_gpm gpm; /* 20 KB */
     struct snap out;
 };
 
@@ -57,6 +61,16 @@ gpu_child_load(struct gpu_child *c, const char *library)
     ((c)->nvml.member ? (c)->nvml.member(__VA_ARGS__) : (int)NVML_NOT_SUPPORTED)
 
 static void
+gpu_child_gpm_open(struct gpu_child *c, struct gpu_child_gpu *g)
+{
+    struct nvml_gpm_support support = {.version = 1};
+    if (c->plain || !c->nvml.gpm_sample || !c->nvml.gpm_metrics ||
+        ASK(c, gpm_support, g->device, &support) != NVML_OK || !support.supported ||
+        ASK(c, gpm_alloc, &g->gpm[0]) != NVML_OK || ASK(c, gpm_alloc, &g->gpm[1]) != NVML_OK)
+        g->gpm[0] = NULL;
+}
+
+static void
 gpu_child_identify(struct gpu_child *c, unsigned i)
 {
     struct gpu_child_gpu *g = &c->gpus[i];
@@ -73,6 +87,7 @@ gpu_child_identify(struct gpu_child *c, unsigned i)
     ASK(c, serial, g->device, g->serial, sizeof g->serial);
     if (ASK(c, pci, g->device, &pci) == NVML_OK)
         snprintf(g->pci, sizeof g->pci, "%.31s", pci.bus_id);
+    gpu_child_gpm_open(c, g);
     if (c->events)
         ASK(c, event_register, g->device, NVML_EVENT_XID, c->events);
 }
@@ -195,6 +210,38 @@ gpu_child_nvlink_of(struct gpu_child *c, struct gpu_child_gpu *g)
                   (double)(f[0].value.ull + f[1].value.ull)); /* KiB */
 }
 
+/* Shares of the time since the last collection, as DCGM's profiling fields. */
+static void
+gpu_child_gpm_of(struct gpu_child *c, struct gpu_child_gpu *g)
+{
+    static const struct {
+        unsigned metric;
+        const char *name;
+        double scale;
+    } rows[] = {{NVML_GPM_GRAPHICS, "DCGM_FI_PROF_GR_ENGINE_ACTIVE", 0.01},
+                {NVML_GPM_SM, "DCGM_FI_PROF_SM_ACTIVE", 0.01},
+                {NVML_GPM_TENSOR, "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", 0.01},
+                {NVML_GPM_DRAM, "DCGM_FI_PROF_DRAM_ACTIVE", 0.01},
+                {NVML_GPM_PCIE_TX, "DCGM_FI_PROF_PCIE_TX_BYTES", 1048576},
+                {NVML_GPM_PCIE_RX, "DCGM_FI_PROF_PCIE_RX_BYTES", 1048576}};
+    enum { ROWS = sizeof rows / sizeof *rows };
+    if (!g->gpm[0] || ASK(c, gpm_sample, g->device, g->gpm[1]) != NVML_OK)
+        return;
+    c->gpm.version = 1;
+    c->gpm.metric_count = ROWS;
+    c->gpm.before = g->gpm[0];
+    c->gpm.after = g->gpm[1];
+    for (unsigned i = 0; i < ROWS; i++)
+        c->gpm.metrics[i] = (struct nvml_gpm_metric){.metric = rows[i].metric};
+    if (g->gpm_begun && ASK(c, gpm_metrics, &c->gpm) == NVML_OK)
+        for (unsigned i = 0; i < ROWS; i++)
+            if (c->gpm.metrics[i].result == NVML_OK && c->gpm.metrics[i].value >= 0)
+                gpu_child_add(c, g, rows[i].name, c->gpm.metrics[i].value * rows[i].scale);
+    g->gpm_begun = true;
+    g->gpm[1] = g->gpm[0];
+    g->gpm[0] = c->gpm.after;
+}
+
 /* XID errors since the last time; at most 64 a turn. */
 static void
 gpu_child_events(struct gpu_child *c)
@@ -226,6 +273,7 @@ gpu_child_collect(struct gpu_child *c)
         gpu_child_power_of(c, g);
         gpu_child_errors_of(c, g);
         gpu_child_nvlink_of(c, g);
+        gpu_child_gpm_of(c, g);
     }
     snap_add(&c->out, "myriascope_agent_gpus", c->count, NULL);
     snap_add(&c->out, "myriascope_agent_gpus_lost", lost, NULL);
@@ -288,13 +336,14 @@ gpu_child_answer(struct gpu_child *c)
 }
 
 int
-gpu_child_run(const char *library, const char *node)
+gpu_child_run(const char *option, const char *library, const char *node)
 {
     static struct gpu_child c; /* of this process, which does nothing else */
     char asked;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     c.node = node;
+    c.plain = !strcmp(option, GPU_CHILD_PLAIN);
     snap_init(&c.out);
     int rc = gpu_child_load(&c, library);
     if (!rc)

@@ -5,13 +5,14 @@
 #ifndef AGENTS_GPU_CHILD_H
 #define AGENTS_GPU_CHILD_H
 
-#define GPU_CHILD_OPTION    "--gpu-child" /* then: library, node */
+#define GPU_CHILD_OPTION    "--gpu-child"       /* then: library, node */
+#define GPU_CHILD_PLAIN     "--gpu-child-plain" /* the same, without GPU performance metrics */
 #define GPU_CHILD_FD        3
 #define GPU_CHILD_FRAME_MAX (4u << 20)
 
 enum { GPU_CHILD_NO_LIBRARY = 41, GPU_CHILD_NO_GPU = 42 }; /* exit codes */
 
 /* Runs until descriptor 3 is closed; returns the exit code. */
-int gpu_child_run(const char *library, const char *node);
+int gpu_child_run(const char *option, const char *library, const char *node);
 
 #endif

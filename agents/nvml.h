@@ -53,6 +53,31 @@ struct nvml_event {
     unsigned gpu_instance, compute_instance;
 };
 
+/* GPU performance metrics (Hopper and later): two samples give rates over the time between them. */
+enum {
+    NVML_GPM_GRAPHICS = 1, /* percent */
+    NVML_GPM_SM = 2,
+    NVML_GPM_TENSOR = 5,
+    NVML_GPM_DRAM = 10,
+    NVML_GPM_PCIE_TX = 20, /* MiB/s */
+    NVML_GPM_PCIE_RX = 21,
+    NVML_GPM_ROOM = 512, /* places that the library may know of; only metric_count are asked */
+};
+struct nvml_gpm_support {
+    unsigned version, supported;
+};
+struct nvml_gpm_metric {
+    unsigned metric;
+    int result;
+    double value;
+    char *texts[3];
+};
+struct nvml_gpm {
+    unsigned version, metric_count;
+    void *before, *after;
+    struct nvml_gpm_metric metrics[NVML_GPM_ROOM];
+};
+
 /* Name of the symbol, then its parameters. X(symbol, member, parameters) */
 #define NVML_FUNCTIONS(X)                                                                          \
     X("nvmlInit_v2", init, (void))                                                                 \
@@ -83,7 +108,11 @@ struct nvml_event {
     X("nvmlDeviceGetFieldValues", fields, (nvml_device, int, struct nvml_field *))                 \
     X("nvmlEventSetCreate", event_set, (void **))                                                  \
     X("nvmlDeviceRegisterEvents", event_register, (nvml_device, unsigned long long, void *))       \
-    X("nvmlEventSetWait_v2", event_wait, (void *, struct nvml_event *, unsigned))
+    X("nvmlEventSetWait_v2", event_wait, (void *, struct nvml_event *, unsigned))                  \
+    X("nvmlGpmQueryDeviceSupport", gpm_support, (nvml_device, struct nvml_gpm_support *))          \
+    X("nvmlGpmSampleAlloc", gpm_alloc, (void **))                                                  \
+    X("nvmlGpmSampleGet", gpm_sample, (nvml_device, void *))                                       \
+    X("nvmlGpmMetricsGet", gpm_metrics, (struct nvml_gpm *))
 
 struct nvml {
 #define NVML_MEMBER(symbol, member, parameters) int(*member) parameters;

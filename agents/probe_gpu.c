@@ -31,7 +31,7 @@
 struct probe_gpu_state {
     pid_t pid; /* 0: none */
     int fd;
-    bool asked, answered, killed;
+    bool asked, answered, killed, plain; /* plain: a helper crashed; the next asks less */
     int64_t asked_us, retry_us;
     struct buf in; /* what was read of the two frames */
     struct buf series, gpus;
@@ -71,8 +71,9 @@ probe_gpu_spawn(struct probe *p, struct probe_gpu_state *s)
     extern char **environ;
     int sv[2];
     posix_spawn_file_actions_t actions;
-    char option[] = GPU_CHILD_OPTION, library[512], node[128], name[] = "myriascope-agent";
-    char *argv[] = {name, option, library, node, NULL};
+    char option[] = GPU_CHILD_OPTION, plain[] = GPU_CHILD_PLAIN, library[512], node[128],
+         name[] = "myriascope-agent";
+    char *argv[] = {name, s->plain ? plain : option, library, node, NULL};
     str_copy(library, sizeof library, p->nvml);
     str_copy(node, sizeof node, p->node);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
@@ -108,6 +109,7 @@ probe_gpu_reap(struct probe_gpu_state *s, int64_t now)
     probe_gpu_close(s);
     bool absent = WIFEXITED(status) && (WEXITSTATUS(status) == GPU_CHILD_NO_LIBRARY ||
                                         WEXITSTATUS(status) == GPU_CHILD_NO_GPU);
+    s->plain = s->plain || WIFSIGNALED(status);
     s->problem = absent ? NULL : s->killed ? "gpu-library-hangs" : "gpu-library-crashed";
     s->retry_us = now + (absent ? PROBE_GPU_RETRY_US : PROBE_GPU_AGAIN_US);
     return true;
@@ -146,17 +148,17 @@ probe_gpu_frames(struct probe_gpu_state *s)
     return 1;
 }
 
-/* Waits for the answer, at most PROBE_GPU_WAIT_MS. 1: it is here. */
+/* Waits for the answer, at most so long. 1: it is here. */
 static int
-probe_gpu_receive(struct probe_gpu_state *s)
+probe_gpu_receive(struct probe_gpu_state *s, int64_t wait_ms)
 {
-    int64_t end = clock_mono_us() + PROBE_GPU_WAIT_MS * 1000;
+    int64_t end = clock_mono_us() + wait_ms * 1000;
     char part[16384];
     int rc;
     while (!(rc = probe_gpu_frames(s))) {
         int64_t left = end - clock_mono_us();
         struct pollfd pfd = {.fd = s->fd, .events = POLLIN};
-        if (left <= 0 || poll(&pfd, 1, (int)(left / 1000) + 1) <= 0)
+        if (poll(&pfd, 1, left > 0 ? (int)(left / 1000) + 1 : 0) <= 0)
             return 0;
         ssize_t n = read(s->fd, part, sizeof part);
         if (n <= 0 || buf_append(&s->in, part, (size_t)n))
@@ -205,11 +207,12 @@ probe_gpu_ask(struct probe *p, struct probe_gpu_state *s)
         if (now < s->retry_us || probe_gpu_spawn(p, s))
             return 0;
     }
+    int64_t wait_ms = s->asked ? 0 : PROBE_GPU_WAIT_MS; /* it was waited for before */
     if (!s->asked && !s->killed) {
         s->asked = send(s->fd, "c", 1, MSG_NOSIGNAL) == 1;
         s->asked_us = now;
     }
-    int rc = s->killed ? 0 : probe_gpu_receive(s);
+    int rc = s->killed ? 0 : probe_gpu_receive(s, wait_ms);
     if (rc > 0) {
         s->asked = false;
         s->answered = true;

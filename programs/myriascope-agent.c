@@ -185,8 +185,8 @@ main(int argc, char **argv)
     struct agent_args a = {0};
     struct agent_conf conf;
     struct err err;
-    if (argc == 4 && !strcmp(argv[1], GPU_CHILD_OPTION))
-        return gpu_child_run(argv[2], argv[3]);
+    if (argc == 4 && (!strcmp(argv[1], GPU_CHILD_OPTION) || !strcmp(argv[1], GPU_CHILD_PLAIN)))
+        return gpu_child_run(argv[1], argv[2], argv[3]);
     int stop = agent_parse(argc, argv, &a);
     if (stop)
         return stop - 1;

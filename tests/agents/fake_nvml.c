@@ -46,6 +46,10 @@ EXPORT int nvmlDeviceGetTotalEccErrors(nvml_device d, int kind, int age, unsigne
 EXPORT int nvmlEventSetCreate(void **ret);
 EXPORT int nvmlDeviceRegisterEvents(nvml_device d, unsigned long long types, void *set);
 EXPORT int nvmlEventSetWait_v2(void *set, struct nvml_event *ret, unsigned ms);
+EXPORT int nvmlGpmQueryDeviceSupport(nvml_device d, struct nvml_gpm_support *ret);
+EXPORT int nvmlGpmSampleAlloc(void **ret);
+EXPORT int nvmlGpmSampleGet(nvml_device d, void *sample);
+EXPORT int nvmlGpmMetricsGet(struct nvml_gpm *g);
 /* clang-format on */
 
 int
@@ -164,5 +168,41 @@ nvmlEventSetWait_v2(void *set, struct nvml_event *ret, unsigned ms)
     if (told++ || !fake_is("xid"))
         return 10; /* timeout */
     *ret = (struct nvml_event){.device = (nvml_device)2, .type = NVML_EVENT_XID, .data = 79};
+    return NVML_OK;
+}
+
+int
+nvmlGpmQueryDeviceSupport(nvml_device d, struct nvml_gpm_support *ret)
+{
+    (void)d;
+    ret->supported = 1;
+    return NVML_OK;
+}
+
+int
+nvmlGpmSampleAlloc(void **ret)
+{
+    *ret = calloc(1, sizeof(int));
+    return *ret ? NVML_OK : 1;
+}
+
+int
+nvmlGpmSampleGet(nvml_device d, void *sample)
+{
+    static int samples;
+    *(int *)sample = ++samples;
+    return fake_lost(d);
+}
+
+/* 50 percent or MiB/s of everything, of two samples in their order. */
+int
+nvmlGpmMetricsGet(struct nvml_gpm *g)
+{
+    if (g->version != 1 || *(int *)g->before >= *(int *)g->after)
+        return 2;
+    if (fake_is("gpm-crash"))
+        abort();
+    for (unsigned i = 0; i < g->metric_count; i++)
+        g->metrics[i].value = 50;
     return NVML_OK;
 }
