@@ -43,12 +43,13 @@ setup_store(void)
 static const char *
 answer(struct store *s, const char *query, int64_t at, char *out, size_t size)
 {
-    struct promql *q;
+    struct promql *q = NULL;
     struct promql_result r;
     struct err err = {0};
     struct buf b;
     if (promql_parse(query, &q, &err) || promql_instant(s, q, at, NULL, &r, &err)) {
         snprintf(out, size, "%s", err.text);
+        promql_free(q);
         return out;
     }
     buf_init(&b, 1 << 20);
