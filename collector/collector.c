@@ -3,6 +3,7 @@
 
 #include "base/loop.h"
 #include "base/map.h"
+#include "collector/discover.h"
 #include "collector/push.h"
 #include "collector/source.h"
 
@@ -66,7 +67,8 @@ collector_new(const struct collector_config *cfg, struct collector **ret, struct
     if (!c)
         return err_set(err, ERR_NOMEM, "no memory for the collector");
     c->cfg = *cfg;
-    c->push = (struct push){.store = cfg->store, .ingest = ingest_new(cfg->store), .inventories = map_new(COLLECTOR_AGENTS),
+    c->push = (struct push){.store = cfg->store, .ingest = ingest_new(cfg->store),
+                            .discover = discover_new(cfg->store, cfg->metrics), .inventories = map_new(COLLECTOR_AGENTS),
                             .matcher_hash = cfg->matcher_hash, .matcher = cfg->matcher, .matcher_len = cfg->matcher_len};
     pthread_mutex_init(&c->push.mutex, NULL);
     pthread_mutex_init(&c->mutex, NULL);
@@ -176,6 +178,7 @@ collector_free(struct collector *c)
         return;
     collector_close(c);
     ingest_free(c->push.ingest);
+    discover_free(c->push.discover);
     map_free(c->push.inventories, NULL);
     pthread_mutex_destroy(&c->push.mutex);
     pthread_mutex_destroy(&c->mutex);
@@ -192,6 +195,10 @@ void
 collector_metrics(struct collector *c, struct buf *out)
 {
     ingest_metrics(c->push.ingest, out);
+    if (c->push.discover)
+        buf_printf(out, "# HELP myriascope_discover_overflow_total Series not searched for unknown devices: too many.\n"
+                   "# TYPE myriascope_discover_overflow_total counter\nmyriascope_discover_overflow_total %llu\n",
+                   (unsigned long long)discover_overflow(c->push.discover));
     pthread_mutex_lock(&c->mutex);
     for (size_t i = 0; i < COLLECTOR_SOURCES; i++)
         if (c->running[i] && collector_sources[i]->metrics)

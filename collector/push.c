@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "base/wire.h"
+#include "collector/discover.h"
 #include "collector/ingest.h"
 #include "collector/loki.h"
 #include "collector/otlp.h"
@@ -45,15 +46,17 @@ push_remote_write(void *ctx, const struct httpd_request *req, struct httpd_respo
         return ERR_NOMEM;
     buf_init(&scratch, REMOTE_WRITE_RAW_MAX);
     store_batch_tenant(b, req->who.tenant);
-    struct sample_sink sink = store_batch_sink(b);
+    struct discover_batch found;
+    struct sample_sink sink = discover_sink(&found, p->discover, store_batch_sink(b), "remote_write");
     int rc = remote_write_decode(req->body, req->body_len, &scratch, &sink, &n, &err);
     buf_done(&scratch);
     if (rc) {
+        discover_done(&found, false);
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_REMOTE_WRITE, resp, &err);
     }
     push_gap(p, b, "remote_write", "bad-labels", n.refused);
-    ingest_commit(p->ingest, INGEST_REMOTE_WRITE, b, resp);
+    discover_done(&found, !ingest_commit(p->ingest, INGEST_REMOTE_WRITE, b, resp));
     return 0;
 }
 
@@ -69,12 +72,16 @@ push_exposition(void *ctx, const struct httpd_request *req, struct httpd_respons
     if (!b)
         return ERR_NOMEM;
     store_batch_tenant(b, req->who.tenant);
-    struct sample_sink sink = store_batch_sink(b);
-    if (exposition_parse(req->body, req->body_len, t, &sink, &err)) {
+    struct discover_batch found;
+    struct exposition_counts n;
+    struct sample_sink sink = discover_sink(&found, p->discover, store_batch_sink(b), "import");
+    if (exposition_read(req->body, req->body_len, t, &sink, &n, &err)) {
+        discover_done(&found, false);
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_IMPORT, resp, &err);
     }
-    ingest_commit(p->ingest, INGEST_IMPORT, b, resp);
+    push_gap(p, b, "import", "bad-labels", n.refused);
+    discover_done(&found, !ingest_commit(p->ingest, INGEST_IMPORT, b, resp));
     return 0;
 }
 
@@ -116,15 +123,19 @@ push_otlp_metrics(void *ctx, const struct httpd_request *req, struct httpd_respo
     if (!b)
         return ERR_NOMEM;
     store_batch_tenant(b, req->who.tenant);
-    struct sample_sink sink = store_batch_sink(b);
+    struct discover_batch found;
+    struct sample_sink sink = discover_sink(&found, p->discover, store_batch_sink(b), "otlp");
     bool json = type && str_prefix(type, "application/json");
     struct otlp_counts n;
     if (otlp_decode_metrics(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)), &sink, &n, &err)) {
+        discover_done(&found, false);
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_OTLP, resp, &err);
     }
     push_gap(p, b, "otlp", "unsupported", n.refused);
-    if (!ingest_commit(p->ingest, INGEST_OTLP, b, resp))
+    int rc = ingest_commit(p->ingest, INGEST_OTLP, b, resp);
+    discover_done(&found, !rc);
+    if (!rc)
         push_otlp_done(resp, json);
     return 0;
 }
@@ -169,6 +180,8 @@ struct push_agent {
     struct store_batch *batch;
     const char *node;
     struct wire_head head;
+    struct discover_batch found;
+    struct sample_sink sink;
 };
 
 static int
@@ -187,7 +200,8 @@ push_agent_head(void *ctx, const struct wire_head *h)
 static int
 push_agent_samples(void *ctx, const struct labels *l, const struct sample *s, size_t n)
 {
-    int rc = store_batch_samples(((struct push_agent *)ctx)->batch, l, s, n);
+    struct push_agent *a = ctx;
+    int rc = a->sink.series(a->sink.ctx, l, s, n);
     return rc < 0 ? rc : 0;
 }
 
@@ -254,7 +268,7 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
 {
     struct push *p = ctx;
     struct push_agent a = {.p = p, .node = httpd_param(req, "node")};
-    struct err err;
+    struct err err = {0};
     struct wire_handler h = {push_agent_head, push_agent_samples, push_agent_event, push_agent_log, push_agent_gap,
                              push_agent_inventory, &a};
     if (req->who.role == ROLE_AGENT && strcmp(req->who.name, a.node))
@@ -262,11 +276,19 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
     if (!(a.batch = store_batch_new(p->store)))
         return ERR_NOMEM;
     store_batch_tenant(a.batch, req->who.tenant);
-    if (wire_decode(req->body, req->body_len, &h, &err)) {
+    a.sink = discover_sink(&a.found, p->discover, store_batch_sink(a.batch), "agent");
+    int code = wire_decode(req->body, req->body_len, &h, &err);
+    if (code) {
+        discover_done(&a.found, false);
         store_batch_free(a.batch);
+        if (code == ERR_DENIED)
+            return httpd_reply_fail(resp, 403, "forbidden", "this batch is not of node %s", a.node);
+        if (!*err.text)
+            err_set(&err, code, "the batch is not well-formed: %s", err_text(code));
         return ingest_refuse(p->ingest, INGEST_AGENT, resp, &err);
     }
     int rc = ingest_commit(p->ingest, INGEST_AGENT, a.batch, resp);
+    discover_done(&a.found, !rc);
     if (!rc || rc == ERR_EXISTS)
         push_agent_answer(p, &a.head, resp);
     return 0;

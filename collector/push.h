@@ -8,11 +8,13 @@
 
 #include <pthread.h>
 
+struct discover;
 struct map;
 
 struct push {
     struct store *store;
     struct ingest *ingest;
+    struct discover *discover;     /* NULL: nothing is looked for */
     pthread_mutex_t mutex;         /* guards inventories */
     struct map *inventories;       /* node -> hash of the inventory last kept */
     uint64_t matcher_hash;

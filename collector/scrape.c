@@ -71,6 +71,7 @@ scrape_stop(void *source)
         return;
     if (s->timer)
         loop_timer_close(s->timer);
+    atomic_store(&s->stopping, true);
     httpc_pool_free(s->pool);
     for (size_t i = 0; i < s->job_count; i++) {
         struct scrape_job *job = &s->jobs[i];

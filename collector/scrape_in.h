@@ -73,6 +73,7 @@ struct scrape {
     size_t job_count;
     pthread_mutex_t mutex; /* the lists of targets, against readers of json and metrics */
     struct inlet_counts gone; /* of targets that are no more */
+    _Atomic bool stopping;
     _Atomic uint64_t skipped; /* a scrape was due while the last had not ended */
 };
 

@@ -233,9 +233,9 @@ void
 scrape_read_take(struct scrape_target *t, const char *text, size_t len, double seconds,
                  const char *error)
 {
-    struct err err = {0};
+    struct err err = {0}, ours = {0};
     char told[512] = "";
-    struct scrape_read r = {.t = t, .err = &err};
+    struct scrape_read r = {.t = t, .err = &ours};
     struct sample_sink sink = {scrape_read_series, &r};
     struct exposition_counts n = {0, 0};
     r.batch = store_batch_new(t->job->s->env.store);
@@ -247,7 +247,7 @@ scrape_read_take(struct scrape_target *t, const char *text, size_t len, double s
         goto out;
     }
     if (!*told && exposition_read(text, len, t->at_ms, &sink, &n, &err)) {
-        str_copy(told, sizeof told, err.text);
+        str_copy(told, sizeof told, *ours.text ? ours.text : err.text);
         store_batch_free(r.batch); /* a scrape is kept whole or not at all */
         r.count = 0;
         r.added = 0;

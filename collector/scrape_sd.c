@@ -67,7 +67,6 @@ struct scrape_sd {
     struct scrape_job *job;
     struct arena *text;
     size_t found;
-    struct scrape_target *fresh;
 };
 
 static int
@@ -322,7 +321,7 @@ scrape_sd_answer(void *ctx, int rc, const struct httpc_response *resp, const str
 {
     struct scrape_feed *f = ctx;
     struct err why;
-    if (rc == ERR_CLOSED) {
+    if (rc && atomic_load(&f->job->s->stopping)) {
         atomic_store(&f->busy, false);
         return;
     }

@@ -184,7 +184,7 @@ scrape_target_done(void *ctx, int rc, const struct httpc_response *resp, const s
     struct scrape_target *t = ctx;
     double seconds = (double)(clock_mono_us() - t->sent_us) / 1e6;
     char told[128];
-    if (rc == ERR_CLOSED) { /* we end, the target does not */
+    if (rc && atomic_load(&t->job->s->stopping)) { /* we end, the target does not */
     } else if (rc) {
         scrape_read_take(t, "", 0, seconds, err->text);
     } else if (resp->status != 200) {

@@ -1,0 +1,195 @@
+/* discover: an open-addressed table of hashes, filled by compare-and-swap. */
+#include "collector/discover.h"
+
+#include "store/topo.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DISCOVER_SLOTS ((size_t)1 << 23) /* 64 MiB of address space, touched as series come */
+#define DISCOVER_MAX   (DISCOVER_SLOTS / 4 * 3)
+
+struct discover {
+    struct store *store;
+    const struct metric_table *metrics;
+    _Atomic uint64_t *slots;
+    _Atomic uint64_t count, overflow;
+};
+
+struct discover *
+discover_new(struct store *s, const struct metric_table *metrics)
+{
+    struct discover *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->store = s;
+    d->metrics = metrics;
+    d->slots = calloc(DISCOVER_SLOTS, sizeof *d->slots);
+    if (!d->slots) {
+        free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void
+discover_free(struct discover *d)
+{
+    if (!d)
+        return;
+    free((void *)(uintptr_t)d->slots);
+    free(d);
+}
+
+uint64_t
+discover_overflow(const struct discover *d)
+{
+    return atomic_load(&d->overflow);
+}
+
+static bool
+discover_known(struct discover *d, uint64_t hash)
+{
+    for (size_t i = hash & (DISCOVER_SLOTS - 1);; i = (i + 1) & (DISCOVER_SLOTS - 1)) {
+        uint64_t at = atomic_load_explicit(&d->slots[i], memory_order_relaxed);
+        if (at == hash || !at)
+            return at == hash;
+    }
+}
+
+static void
+discover_remember(struct discover *d, uint64_t hash)
+{
+    if (atomic_load(&d->count) >= DISCOVER_MAX)
+        return;
+    for (size_t i = hash & (DISCOVER_SLOTS - 1);; i = (i + 1) & (DISCOVER_SLOTS - 1)) {
+        uint64_t at = 0;
+        if (atomic_compare_exchange_strong(&d->slots[i], &at, hash)) {
+            atomic_fetch_add(&d->count, 1);
+            return;
+        }
+        if (at == hash)
+            return;
+    }
+}
+
+/* Software's own interfaces are no devices. */
+static bool
+discover_virtual(const char *part, size_t len)
+{
+    static const char *const words[] = {"lo",   "veth", "docker", "br-",  "virbr", "cali", "cni",
+                                        "flannel", "tun", "tap",  "dummy", "bond",  "kube", "vxlan",
+                                        "vlan", "ovs",  "nodelocaldns"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i]);
+        if (len >= n && !memcmp(part, words[i], n) && (i || len == 2))
+            return true;
+    }
+    return false;
+}
+
+static bool
+discover_wanted(const char *name)
+{
+    struct entity e;
+    if (entity_parse(name, &e, NULL))
+        return false;
+    switch (e.kind) {
+    case ENTITY_NODE:
+    case ENTITY_GPU:
+    case ENTITY_SWITCH:
+    case ENTITY_PORT:
+    case ENTITY_OPTIC:
+    case ENTITY_RACK:
+    case ENTITY_PDU:
+    case ENTITY_CDU:
+    case ENTITY_NVSWITCH:
+    case ENTITY_DPU:
+        return true;
+    case ENTITY_NIC:
+        return !discover_virtual(e.part, e.part_len);
+    default:
+        return false;
+    }
+}
+
+/* A series whose name means nothing to us tells of its node at most. */
+static int
+discover_entity(struct discover *d, const struct topo *t, const struct labels *l,
+                char out[ENTITY_SIZE])
+{
+    static const struct metric_row of_node = {.name = "", .meaning = METRIC_NODE_UP,
+                                              .part_labels = "", .vendor = "any", .help = ""};
+    const struct label *name = labels_find(l, "__name__");
+    const struct metric_row *row = name ? metric_find(d->metrics, name->value, name->value_len) : NULL;
+    return topo_resolve(t, row ? row : &of_node, l, out);
+}
+
+static void
+discover_keep(struct discover_batch *b, uint64_t hash, const char *entity)
+{
+    if (b->count == b->room) {
+        size_t room = b->room ? 2 * b->room : 64;
+        void *more = room > DISCOVER_FOUND_MAX ? NULL : realloc(b->found, room * sizeof *b->found);
+        if (!more) /* the next batch finds the rest: their hashes are not remembered */
+            return;
+        b->found = more;
+        b->room = room;
+    }
+    b->found[b->count].hash = hash;
+    memcpy(b->found[b->count++].entity, entity, ENTITY_SIZE);
+}
+
+static void
+discover_look(struct discover_batch *b, const struct labels *l)
+{
+    char entity[ENTITY_SIZE] = "";
+    uint64_t hash = labels_hash(l) | 1;
+    if (discover_known(b->d, hash))
+        return;
+    if (atomic_load(&b->d->count) >= DISCOVER_MAX) {
+        atomic_fetch_add(&b->d->overflow, 1);
+        return;
+    }
+    struct topo *t = topo_get(b->d->store);
+    bool unknown = discover_entity(b->d, t, l, entity) == ERR_NOTFOUND && *entity;
+    topo_put(t);
+    discover_keep(b, hash, unknown && discover_wanted(entity) ? entity : "");
+}
+
+static int
+discover_series(void *ctx, const struct labels *l, const struct sample *s, size_t n)
+{
+    struct discover_batch *b = ctx;
+    discover_look(b, l);
+    return b->next.series(b->next.ctx, l, s, n);
+}
+
+struct sample_sink
+discover_sink(struct discover_batch *b, struct discover *d, struct sample_sink next,
+              const char *source)
+{
+    *b = (struct discover_batch){.d = d, .next = next, .source = source};
+    return d ? (struct sample_sink){discover_series, b} : next;
+}
+
+void
+discover_done(struct discover_batch *b, bool stored)
+{
+    const char *last = "";
+    bool full = false;
+    for (size_t i = 0; stored && i < b->count; i++) {
+        const char *entity = b->found[i].entity;
+        if (*entity && strcmp(entity, last)) { /* a scrape's series come node by node */
+            full = topo_discovered(b->d->store, entity, b->source) == ERR_LIMIT;
+            last = entity;
+        }
+        if (full) /* told again with a later batch */
+            break;
+        discover_remember(b->d, b->found[i].hash);
+    }
+    free(b->found);
+    b->found = NULL;
+    b->count = b->room = 0;
+}
