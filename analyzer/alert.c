@@ -36,12 +36,13 @@ struct alert_state {               /* of one receiver, for its row in the API */
 
 struct alert {
     struct alert_config cfg;
-    pthread_mutex_t mutex;         /* conf, states, wake */
-    pthread_cond_t wake;
+    pthread_mutex_t mutex;         /* conf, states, wake, lent */
+    pthread_cond_t wake, back;     /* back: nobody holds a receiver of conf any more */
     const struct alert_conf *conf;
     struct alert_state states[ALERT_RECEIVERS];
     size_t state_count;
     int64_t heartbeat_ms;
+    unsigned lent;                 /* tests that are sending by a receiver of conf */
     bool woken, stop, started;
     pthread_t thread;
     struct httpc *http;
@@ -604,6 +605,7 @@ alert_new(const struct alert_config *cfg, struct alert **ret, struct err *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&a->wake, &attr);
     pthread_condattr_destroy(&attr);
+    pthread_cond_init(&a->back, NULL);
     if (!(a->http = httpc_new())) {
         alert_free(a);
         return err_set(err, ERR_NOMEM, "no memory for alerts");
@@ -642,11 +644,13 @@ alert_free(struct alert *a)
     alert_stop(a);
     httpc_free(a->http);
     pthread_cond_destroy(&a->wake);
+    pthread_cond_destroy(&a->back);
     pthread_mutex_destroy(&a->mutex);
     free(a);
 }
 
-/* The deliverer reads the configuration outside the lock during a round: it is stopped while the pointer changes. */
+/* The deliverer and tests read the configuration outside the lock: the first is stopped while the pointer changes, the
+ * others are waited for, and when this returns nobody reads the one before. On failure that one stays in force. */
 int
 alert_reconfigure(struct alert *a, const void *conf, struct err *err)
 {
@@ -655,9 +659,19 @@ alert_reconfigure(struct alert *a, const void *conf, struct err *err)
     if (rc)
         return rc;
     alert_stop(a);
+    pthread_mutex_lock(&a->mutex);
+    while (a->lent)
+        pthread_cond_wait(&a->back, &a->mutex);
+    const struct alert_conf *old = a->conf;
     a->conf = conf;
     a->stop = false;
-    return run ? alert_start(a, err) : 0;
+    pthread_mutex_unlock(&a->mutex);
+    if (run && (rc = alert_start(a, err))) {
+        pthread_mutex_lock(&a->mutex);
+        a->conf = old;
+        pthread_mutex_unlock(&a->mutex);
+    }
+    return rc;
 }
 
 int
@@ -668,12 +682,17 @@ alert_test(struct alert *a, const char *receiver, struct err *err)
     struct httpc *http = httpc_new();
     pthread_mutex_lock(&a->mutex);
     const struct alert_receiver *r = a->conf ? alert_conf_receiver(a->conf, receiver) : NULL;
+    a->lent++;
     pthread_mutex_unlock(&a->mutex);
     snprintf(key, sizeof key, "test:%lld:%.80s", (long long)clock_now_ms(NULL), receiver);
     struct alert_message m = {.idempotency_key = key, .base_url = a->cfg.base_url, .test = true};
     buf_init(&note, 4096);
     int rc = !r ? err_set(err, ERR_NOTFOUND, "no receiver is named %s", receiver)
              : http ? alert_send(http, r, &m, &note, err) : err_set(err, ERR_NOMEM, "no memory");
+    pthread_mutex_lock(&a->mutex);
+    if (!--a->lent)
+        pthread_cond_broadcast(&a->back);
+    pthread_mutex_unlock(&a->mutex);
     if (!rc && err)
         err_set(err, 0, "%s", buf_str(&note));   /* what the receiver said */
     buf_done(&note);

@@ -2,6 +2,7 @@
 #include "programs/config.h"
 
 #include "analyzer/alert.h"
+#include "analyzer/alert_conf.h"
 #include "base/str.h"
 #include "collector/collector.h"
 
@@ -173,6 +174,9 @@ config_sane(const struct config *c, struct err *err)
     char host[64];
     if (c->store.engine != 0)
         return err_set(err, ERR_UNSUPPORTED, "store.engine: prometheus is not there yet; use sqlite");
+    int rc = c->alerts ? alert_conf_check(c->alerts, err) : 0;
+    if (rc)
+        return rc;
     if (c->http.auth == CONFIG_AUTH_NONE) {
         const char *colon = strrchr(c->http.listen, ':');
         snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - c->http.listen) : 0, c->http.listen);

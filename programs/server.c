@@ -21,7 +21,7 @@
 #include <string.h>
 
 struct server {
-    struct config *conf;
+    struct config *conf, *first;   /* first: the one of the start; its metric table and folders are held for life */
     struct log log;
     struct store *store;
     struct kb *kb;
@@ -127,7 +127,7 @@ static struct collector_config
 server_collector_config(struct server *s)
 {
     return (struct collector_config){
-        .store = s->store, .metrics = s->conf->metrics, .log = &s->log, .folder = s->folder,
+        .store = s->store, .metrics = s->first->metrics, .log = &s->log, .folder = s->folder,
         .scrape = config_section(s->conf, "scrape_configs"), .snmp = config_section(s->conf, "snmp"),
         .syslog = config_section(s->conf, "syslog"), .slurm = config_section(s->conf, "slurm"),
         .matcher_hash = kb_matcher_hash(s->matcher), .matcher = buf_str(&s->matcher_bytes), .matcher_len = s->matcher_bytes.len};
@@ -216,7 +216,7 @@ server_new(struct config *c, const struct log *log, int listen_fd, struct server
         config_free(c);
         return err_set(err, ERR_NOMEM, "no memory");
     }
-    s->conf = c;
+    s->conf = s->first = c;
     s->log = *log;
     pthread_mutex_init(&s->reloading, NULL);
     server_folder(s);
@@ -289,7 +289,9 @@ server_free(struct server *s)
     buf_done(&s->matcher_bytes);
     if (s->has_rules)
         globfree(&s->rules);
-    config_free(s->conf);
+    if (s->conf != s->first)
+        config_free(s->conf);
+    config_free(s->first);
     pthread_mutex_destroy(&s->reloading);
     free(s);
 }
@@ -308,15 +310,19 @@ server_reloadable(const struct config *a, const struct config *b, struct err *er
         return err_set(err, ERR_STATE, "state cannot change while running: restart instead");
     if (strcmp(a->http.listen, b->http.listen) || a->http.auth != b->http.auth)
         return err_set(err, ERR_STATE, "http.listen and http.auth cannot change while running: restart instead");
+    if (strcmp(a->kb.site ? a->kb.site : "", b->kb.site ? b->kb.site : ""))
+        return err_set(err, ERR_STATE, "kb.site cannot change while running: restart instead");
     if (a->store.engine != b->store.engine)
         return err_set(err, ERR_STATE, "store.engine cannot change while running: restart instead");
     return 0;
 }
 
+/* On return nobody reads the configuration that is freed here: the new one where it was not applied, else the one before. */
 int
 server_reload(struct server *s, struct err *err)
 {
     struct config *fresh = NULL;
+    struct err again;
     pthread_mutex_lock(&s->reloading);
     struct config *old = s->conf;
     int rc = config_load(old->path, &fresh, err);
@@ -325,24 +331,17 @@ server_reload(struct server *s, struct err *err)
     if (!rc) {
         s->conf = fresh;
         struct collector_config cc = server_collector_config(s);
-        cc.metrics = old->metrics;
         rc = server_topology(s, err);
         if (!rc)
-            rc = collector_reconfigure(s->collector, &cc, err);
-        if (!rc)
             rc = alert_reconfigure(s->alert, fresh->alerts, err);
+        if (!rc && (rc = collector_reconfigure(s->collector, &cc, err)) && alert_reconfigure(s->alert, old->alerts, &again))
+            log_write(&s->log, LOG_LEVEL_ERROR, "alerts: the old receivers did not come back: %s", again.text);
         if (rc)
             s->conf = old;
     }
-    if (rc) {
-        config_free(fresh);
-    } else {
-        /* readers hold the metric table for the life of the process: the first one stays */
-        struct metric_table *t = fresh->metrics;
-        fresh->metrics = old->metrics;
-        old->metrics = t;
-        config_free(old);
-    }
+    struct config *gone = rc ? fresh : old;
+    if (gone != s->first)
+        config_free(gone);
     pthread_mutex_unlock(&s->reloading);
     return rc;
 }

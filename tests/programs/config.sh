@@ -23,6 +23,7 @@ ok 'a number out of range' wrong 'http: {threads: 4000}' wrong.yaml:1 threads
 ok 'a duration that is none' wrong 'store: {retention: soon}' wrong.yaml:1 retention
 ok 'a sequence where a mapping is wanted' wrong 'http: [1, 2]' wrong.yaml:1
 ok 'no sign-in is refused off loopback' wrong 'http: {listen: 0.0.0.0:8686, auth: none}' auth loopback
+ok 'a route to nobody' wrong 'alerts: {route: {receiver: nobody}}' nobody receivers
 ok 'a file that is not there' exits 2 "$bin/myriascoped" --config "$tmp/absent.yaml" --check-config
 ok 'it is named' has "$(cat "$tmp/err")" absent.yaml
 ok 'an unknown option is wrong usage' exits 3 "$bin/myriascoped" --confg x
