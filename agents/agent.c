@@ -35,7 +35,8 @@ struct agent {
     pthread_t thread, collector;
     bool started, paced, quit, busy, inventory_new;
     struct buf inventory; /* as last sent */
-    int64_t inventory_ms;
+    int64_t inventory_ms, cpu_us;
+    double cpu_seconds; /* at cpu_us */
 };
 
 /* --- series about itself
@@ -61,20 +62,27 @@ agent_resident(void)
     return pages * (double)sysconf(_SC_PAGESIZE);
 }
 
+/* Of this process and its helpers. */
+static double
+agent_cpu(void)
+{
+    struct rusage self, children;
+    getrusage(RUSAGE_SELF, &self);
+    getrusage(RUSAGE_CHILDREN, &children);
+    return agent_seconds(&self.ru_utime) + agent_seconds(&self.ru_stime) +
+           agent_seconds(&children.ru_utime) + agent_seconds(&children.ru_stime);
+}
+
 static void
 agent_self(const char *node, struct outbox *o, bool live, struct snap *out)
 {
-    struct rusage self, children;
+    struct rusage self;
     struct outbox_counts n = {0};
     getrusage(RUSAGE_SELF, &self);
-    getrusage(RUSAGE_CHILDREN, &children);
     if (o)
         outbox_counts(o, &n);
     snap_add(out, "myriascope_agent_info", 1, "node", node, "version", PACKAGE_VERSION, NULL);
-    snap_add(out, "myriascope_agent_cpu_seconds_total",
-             agent_seconds(&self.ru_utime) + agent_seconds(&self.ru_stime) +
-                 agent_seconds(&children.ru_utime) + agent_seconds(&children.ru_stime),
-             NULL);
+    snap_add(out, "myriascope_agent_cpu_seconds_total", agent_cpu(), NULL);
     snap_add(out, "myriascope_agent_resident_bytes",
              live ? agent_resident() : (double)self.ru_maxrss * 1024, NULL);
     snap_add(out, "myriascope_agent_spooled_batches", (double)(n.spooled + n.waiting), NULL);
@@ -241,6 +249,13 @@ agent_send(struct agent *a, int64_t now_ms, bool stalled)
     snap_init(&f.self);
     agent_self(a->node, a->outbox, !a->conf->root, &f.self);
     const char *probe = collect_running(a->collect, &since);
+    double cpu = agent_cpu();
+    int64_t now_us = clock_mono_us();
+    if (a->cpu_us) /* share of one processor since the last batch */
+        snap_add(&f.self, "myriascope_agent_cpu_ratio",
+                 (cpu - a->cpu_seconds) * 1e6 / (double)(now_us - a->cpu_us), NULL);
+    a->cpu_us = now_us;
+    a->cpu_seconds = cpu;
     if (stalled && probe)
         snap_add(&f.self, "myriascope_agent_probe_stalled_seconds",
                  (double)(clock_mono_us() - since) / 1e6, "probe", probe, NULL);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define OUTBOX_QUEUE_MAX   64u /* batches in memory */
 #define OUTBOX_BYTES_MAX   ((size_t)8 << 20)
@@ -44,6 +45,7 @@ struct outbox {
     struct gap gaps[OUTBOX_GAPS];
     struct outbox_counts counts;
     struct httpc *http;
+    unsigned joins; /* since the last acknowledgement */
     uint64_t matcher_hash, matcher_tried;
     struct buf matcher;
     bool matcher_new;
@@ -166,19 +168,72 @@ outbox_batch(struct outbox *o, int (*fill)(void *ctx, struct wire_encoder *e), v
 /* --- sending
  * -------------------------------------------------------------------------------------- */
 
-/* The token is read for every request: it may be exchanged while we run. */
-static void
-outbox_token(const struct outbox *o, char *out, size_t size)
+static bool
+outbox_token_in(const char *path, char *out, size_t size)
 {
     struct buf text;
     *out = 0;
-    if (!o->cfg.token_file)
-        return;
-    if (!file_read(o->cfg.token_file, 4096, &text, NULL)) {
+    if (!file_read(path, 4096, &text, NULL)) {
         str_copy(out, size, buf_str(&text));
         out[strcspn(out, " \r\n")] = 0;
     }
     buf_done(&text);
+    return *out != 0;
+}
+
+static void
+outbox_own_token(const struct outbox *o, char out[4200])
+{
+    snprintf(out, 4200, "%.4000s/node.token", o->cfg.spool_dir);
+}
+
+/* This node's own token if it has joined, else the configured one, which is read for every request:
+ * it may be exchanged while we run. true: it is the node's own. */
+static bool
+outbox_token(const struct outbox *o, char *out, size_t size)
+{
+    char path[4200];
+    outbox_own_token(o, path);
+    if (outbox_token_in(path, out, size))
+        return true;
+    if (o->cfg.token_file)
+        outbox_token_in(o->cfg.token_file, out, size);
+    return false;
+}
+
+/* The configured token may be one that nodes join with: it is exchanged for one that is bound to
+ * this node's name. 0 when there is a new token to use. */
+static int
+outbox_join(struct outbox *o)
+{
+    char url[1280], token[512], path[4200];
+    struct httpc_response resp;
+    struct doc *d = NULL;
+    outbox_own_token(o, path);
+    if (outbox_token(o, token,
+                     sizeof token)) /* our own was revoked, or belongs to another server */
+        return unlink(path) ? ERR_DENIED : 0;
+    snprintf(url, sizeof url, "%.*s/join", (int)(strlen(o->batches_url) - strlen("/batches")),
+             o->batches_url);
+    struct httpc_request req = {.method = "POST",
+                                .url = url,
+                                .bearer = *token ? token : NULL,
+                                .ca = o->cfg.ca,
+                                .timeout_ms = OUTBOX_TIMEOUT_MS,
+                                .max_body = 65536};
+    if (!*token || httpc_fetch(o->http, &req, &resp, NULL))
+        return ERR_DENIED;
+    int rc = ERR_DENIED;
+    if ((resp.status == 200 || resp.status == 201) &&
+        !doc_parse_json(buf_str(&resp.body), resp.body.len, "answer", &d, NULL)) {
+        const char *own = doc_get_str(doc_root(d), "token", "");
+        rc = *own ? file_write_atomic(path, own, strlen(own), 0600, NULL) : ERR_DENIED;
+        doc_free(d);
+    }
+    httpc_response_done(&resp);
+    if (!rc)
+        log_write(o->cfg.log, LOG_LEVEL_NOTICE, "joined %s as %s", o->cfg.url, o->cfg.node);
+    return rc;
 }
 
 static int
@@ -256,6 +311,13 @@ outbox_try(struct outbox *o, const struct spool_key *key, const struct buf *data
             log_write(o->cfg.log, LOG_LEVEL_WARNING, "%s: %s", o->cfg.url, err.text);
         return OUTBOX_AGAIN;
     }
+    /* Twice at most: our own token was revoked, then the other is exchanged. */
+    if (resp.status == 401 && o->joins < 2 && !outbox_join(o)) {
+        o->joins++;
+        httpc_response_done(&resp);
+        *ret_wait_ms = 1; /* at once, with the other token */
+        return OUTBOX_AGAIN;
+    }
     int status = resp.status;
     bool ok = status == 200 && outbox_acknowledged(o, &resp, key, &matcher);
     if (!ok && !o->troubled)
@@ -313,6 +375,7 @@ outbox_settle(struct outbox *o, const struct spool_key *key, enum outbox_verdict
         log_write(o->cfg.log, LOG_LEVEL_NOTICE, "%s takes batches again, %zu wait", o->cfg.url,
                   spool_count(o->spool));
     o->troubled = false;
+    o->joins = 0;
     o->counts.acknowledged++;
     if (it && it->key.epoch == key->epoch && it->key.sequence == key->sequence)
         outbox_pop(o);
@@ -355,10 +418,11 @@ outbox_main(void *ctx)
         enum outbox_verdict v = outbox_try(o, &key, &data, &wait_ms);
         buf_done(&data);
         pthread_mutex_lock(&o->mutex);
-        outbox_settle(o, &key, v);
+        if (v != OUTBOX_AGAIN || wait_ms != 1)
+            outbox_settle(o, &key, v);
         /* Doubles from 1 s to a minute; spread by a quarter so that a fleet does not come at once.
          */
-        backoff = v != OUTBOX_AGAIN ? 0 : backoff ? backoff * 2 : 1000;
+        backoff = v != OUTBOX_AGAIN || wait_ms == 1 ? 0 : backoff ? backoff * 2 : 1000;
         backoff = backoff > OUTBOX_BACKOFF_MAX ? OUTBOX_BACKOFF_MAX : backoff;
         if (backoff) {
             uint16_t spread = 0;

@@ -2,7 +2,8 @@
  *
  * A batch waits in memory; when the server does not take it, it and all that follow go to the spool
  * on disk and are sent again, oldest first. What cannot be kept is counted, and told in the next
- * batch as a gap. A thread of its own sends: filling a batch never waits for the network. */
+ * batch as a gap. A token that nodes join with is exchanged for the node's own, kept in the spool's
+ * folder. A thread of its own sends: filling a batch never waits for the network. */
 #ifndef AGENTS_OUTBOX_H
 #define AGENTS_OUTBOX_H
 

@@ -27,6 +27,7 @@ static const struct { const char *name; enum agent_value value; double scale; } 
     {"myriascope_agent_dropped_total", AGENT_DROPPED, 1},
     {"myriascope_agent_cpu_percent", AGENT_CPU, 1},
     {"myriascope_agent_cpu_ratio", AGENT_CPU, 100},
+    {"myriascope_agent_resident_bytes", AGENT_MEMORY, 1},
     {"myriascope_agent_memory_bytes", AGENT_MEMORY, 1},
     {"myriascope_agent_resident_memory_bytes", AGENT_MEMORY, 1},
 };

@@ -16,6 +16,8 @@ struct peer {
     pthread_cond_t cond;
     int refuse; /* this status for that many requests */
     int refuse_count;
+    bool guarded; /* takes only the token it gave at a join */
+    unsigned joins;
     bool nonsense; /* 200 that acknowledges nothing */
     unsigned requests, taken, gaps;
     uint64_t lost;
@@ -51,7 +53,9 @@ peer_batch(void *ctx, const struct httpd_request *req, struct httpd_response *re
     p->requests++;
     const char *auth = httpd_header(req, "Authorization");
     snprintf(p->token, sizeof p->token, "%s", auth ? auth : "");
-    if (p->refuse_count > 0) {
+    if (p->guarded && strcmp(p->token, "Bearer own")) {
+        httpd_reply_fail(resp, 401, "denied", "another token");
+    } else if (p->refuse_count > 0) {
         p->refuse_count--;
         httpd_reply_fail(resp, p->refuse, "no", "not now");
     } else if (p->nonsense) {
@@ -67,7 +71,25 @@ peer_batch(void *ctx, const struct httpd_request *req, struct httpd_response *re
     return 0;
 }
 
+static int
+peer_join(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct peer *p = ctx;
+    const char *auth = httpd_header(req, "Authorization");
+    pthread_mutex_lock(&p->mutex);
+    p->joins++;
+    pthread_mutex_unlock(&p->mutex);
+    resp->status = auth && !strcmp(auth, "Bearer secret") ? 201 : 403;
+    buf_puts(&resp->body, "{\"token\":\"own\"}");
+    return 0;
+}
+
 static const struct route peer_routes[] = {{.method = "POST",
+                                            .path = "/api/v1/agents/{node}/join",
+                                            .role = ROLE_NONE,
+                                            .handler = peer_join,
+                                            .help = "Exchanges a token."},
+                                           {.method = "POST",
                                             .path = "/api/v1/agents/{node}/batches",
                                             .role = ROLE_NONE,
                                             .handler = peer_batch,
@@ -83,7 +105,7 @@ peer_start(struct peer *p, const char *listen)
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->cond, NULL);
     p->httpd = httpd_new(&c);
-    assert_int_equal(httpd_routes(p->httpd, peer_routes, 1, p), 0);
+    assert_int_equal(httpd_routes(p->httpd, peer_routes, 2, p), 0);
     if (httpd_start(p->httpd, &err))
         fail_msg("%s", err.text);
     return httpd_port(p->httpd);
@@ -298,6 +320,31 @@ an_answer_that_acknowledges_nothing_is_no_answer(void **state)
     clear_dir(dir);
 }
 
+static void
+a_token_to_join_with_is_exchanged_once(void **state)
+{
+    struct peer p;
+    char dir[64], token[] = "/tmp/ms-token-XXXXXX";
+    (void)state;
+    fresh_dir(dir);
+    int fd = mkstemp(token);
+    assert_int_equal(write(fd, "secret\n", 7), 7);
+    close(fd);
+    unsigned port = peer_start(&p, "127.0.0.1:0");
+    p.guarded = true;
+    for (unsigned run = 1; run <= 2; run++) { /* a second start has the node's own token */
+        struct outbox *o = outbox_at(port, dir, token);
+        assert_int_equal(outbox_batch(o, one_sample, NULL), 0);
+        peer_wait(&p, &p.taken, run);
+        outbox_free(o);
+    }
+    assert_int_equal(p.joins, 1);
+    assert_string_equal(p.token, "Bearer own");
+    peer_stop(&p);
+    unlink(token);
+    clear_dir(dir);
+}
+
 int
 main(void)
 {
@@ -306,6 +353,7 @@ main(void)
         cmocka_unit_test(what_waits_survives_the_end_and_goes_first),
         cmocka_unit_test(overload_is_waited_out_and_nothing_is_lost),
         cmocka_unit_test(a_refused_batch_is_put_aside_and_told_as_a_gap),
+        cmocka_unit_test(a_token_to_join_with_is_exchanged_once),
         cmocka_unit_test(an_answer_that_acknowledges_nothing_is_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
