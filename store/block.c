@@ -2,10 +2,12 @@
  *
  * Each sample after the first is a tag byte and what the tag announces:
  *   bits 7..6  time: 0 the same step as before; 1 step changed by int8; 2 a new int32 step
- *   bits 3..0  value: 0 the same bits; 1, 2, 3 difference of int8, int16, int32 in units of
- * 10^-exponent; 4 as 3 after a new exponent (a byte); 5 XOR with the value before: a byte (shift <<
- * 4 | length), bytes Regular series of small changes take 2 bytes a sample, constant ones 1. Lives
- * in memory only: free to change. */
+ *   bits 3..0  value: 0 the same bits; 1 to 5 difference of so many bytes, in 10^-exponent;
+ *              6 a new exponent (a byte) and a difference of 5 bytes;
+ *              7 XOR with the value before: a byte (shift << 4 | length), bytes
+ *
+ * Regular series of small changes take 2 bytes a sample, constant ones 1. Lives in memory only:
+ * free to change. */
 #include "store/block.h"
 
 #include "store/bytes.h"
@@ -13,11 +15,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BLOCK_FIRST_CAP    24 /* with the header 64 bytes, one cache line */
-#define BLOCK_CAP_MAX      4096
-#define BLOCK_SAMPLE_MAX   20 /* tag, int64, exponent or XOR head, 8 bytes */
-#define BLOCK_EXPONENT_MAX 6
-#define BLOCK_STEP_MAX     INT32_MAX
+#define BLOCK_FIRST_CAP      24 /* with the header 64 bytes, one cache line */
+#define BLOCK_CAP_MAX        4096
+#define BLOCK_SAMPLE_MAX     20 /* tag, int64, exponent or XOR head, 8 bytes */
+#define BLOCK_EXPONENT_MAX   6
+#define BLOCK_DIFFERENCE_MAX 5 /* bytes: counters of bytes move by less than 2^39 a scrape */
+#define BLOCK_STEP_MAX       INT32_MAX
+
+enum { BLOCK_RESCALED = 6, BLOCK_XOR = 7 };
 
 static const double block_pow10[BLOCK_EXPONENT_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 
@@ -43,7 +48,7 @@ block_room(struct block **b, size_t more)
     size_t need = (size_t)o->used + more;
     if (need <= o->cap)
         return 0;
-    size_t cap = (size_t)o->cap + (o->cap < 64 ? 40u : o->cap / 2u);
+    size_t cap = (size_t)o->cap + 40; /* small steps: a fleet of slack is more than the copying */
     if (cap < need)
         cap = need;
     if (cap > BLOCK_CAP_MAX)
@@ -82,13 +87,18 @@ block_put_xor(uint8_t *p, double v, double last)
 }
 
 static uint8_t *
-block_put_difference(uint8_t *p, int64_t d, uint8_t *ret_kind)
+block_put_difference(uint8_t *p, int64_t d, unsigned bytes)
 {
-    unsigned n = d >= INT8_MIN && d <= INT8_MAX ? 1 : d >= INT16_MIN && d <= INT16_MAX ? 2 : 4;
-    *ret_kind = n == 1 ? 1 : n == 2 ? 2 : 3;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < bytes; i++)
         *p++ = (uint8_t)((uint64_t)d >> (8 * i));
     return p;
+}
+
+static unsigned
+block_difference_bytes(int64_t d)
+{
+    uint64_t u = (uint64_t)(d < 0 ? ~d : d) << 1 | 1; /* with the sign's bit */
+    return (71 - (unsigned)__builtin_clzll(u)) / 8;
 }
 
 /* Writes the value's bytes; *ret_kind is the tag's low half. */
@@ -103,16 +113,18 @@ block_put_value(struct block *b, uint8_t *p, double v, double last, uint8_t *ret
     for (unsigned e = b->exponent; e <= BLOCK_EXPONENT_MAX; e++) {
         if (!block_scaled(v, e, &i))
             continue;
-        if (!block_scaled(last, e, &j) || i - j > INT32_MAX || i - j < INT32_MIN)
+        if (!block_scaled(last, e, &j) || block_difference_bytes(i - j) > BLOCK_DIFFERENCE_MAX)
             break;
-        if (e == b->exponent)
-            return block_put_difference(p, i - j, ret_kind);
+        *ret_kind = BLOCK_RESCALED;
+        if (e == b->exponent) {
+            *ret_kind = (uint8_t)block_difference_bytes(i - j);
+            return block_put_difference(p, i - j, *ret_kind);
+        }
         b->exponent = (uint8_t)e;
-        *ret_kind = 4;
         *p++ = (uint8_t)e;
-        return bytes_put_u32(p, (uint32_t)(int32_t)(i - j));
+        return block_put_difference(p, i - j, BLOCK_DIFFERENCE_MAX);
     }
-    *ret_kind = 5;
+    *ret_kind = BLOCK_XOR;
     return block_put_xor(p, v, last);
 }
 
@@ -175,40 +187,36 @@ block_insert(struct block **bp, int64_t t, double v)
 }
 
 static const uint8_t *
+block_take_xor(const uint8_t *p, double *v)
+{
+    unsigned shift = *p >> 4, length = *p & 15;
+    uint64_t x = 0;
+    p++;
+    for (unsigned i = 0; i < length; i++)
+        x |= (uint64_t)p[i] << (8 * (shift + i));
+    *v = bytes_to_double(bytes_of_double(*v) ^ x);
+    return p + length;
+}
+
+static const uint8_t *
 block_take_value(const uint8_t *p, unsigned kind, unsigned *exponent, double *v)
 {
-    int64_t base = 0, d;
-    switch (kind) {
-    case 0:
-        return p;
-    case 1:
-        d = (int8_t)p[0];
-        p += 1;
-        break;
-    case 2:
-        d = (int16_t)(p[0] | p[1] << 8);
-        p += 2;
-        break;
-    case 4:
+    int64_t base = 0;
+    uint64_t d = 0;
+    if (kind == BLOCK_XOR)
+        return block_take_xor(p, v);
+    if (kind == BLOCK_RESCALED) {
         *exponent = *p++;
-        /* fall through */
-    case 3:
-        d = (int32_t)bytes_get_u32(p);
-        p += 4;
-        break;
-    default: {
-        unsigned shift = *p >> 4, length = *p & 15;
-        uint64_t x = 0;
-        p++;
-        for (unsigned i = 0; i < length; i++)
-            x |= (uint64_t)p[i] << (8 * (shift + i));
-        *v = bytes_to_double(bytes_of_double(*v) ^ x);
-        return p + length;
+        kind = BLOCK_DIFFERENCE_MAX;
     }
-    }
+    for (unsigned i = 0; i < kind; i++)
+        d |= (uint64_t)p[i] << (8 * i);
+    if (!kind)
+        return p;
+    unsigned spare = 64 - 8 * kind;
     (void)block_scaled(*v, *exponent, &base);
-    *v = (double)(base + d) / block_pow10[*exponent];
-    return p;
+    *v = (double)(base + ((int64_t)(d << spare) >> spare)) / block_pow10[*exponent];
+    return p + kind;
 }
 
 void
@@ -235,4 +243,28 @@ block_decode(const struct block *b, struct sample *out)
         p = block_take_value(p, tag & 15, &exponent, &v);
         out[i] = (struct sample){t, v};
     }
+}
+
+struct block *
+block_tail(const struct block *b, size_t keep)
+{
+    struct sample at[UINT8_MAX], *all = b->count <= UINT8_MAX ? at : malloc(b->count * sizeof *at);
+    size_t i = b->count - keep;
+    if (!all)
+        return NULL;
+    block_decode(b, all);
+    struct block *t = block_new(all[i].t_ms, all[i].v, block_generation(b), false);
+    for (i++; t && i < b->count; i++)
+        if (block_append(&t, all[i].t_ms, all[i].v, all[i - 1].v)) {
+            free(t);
+            t = NULL;
+        }
+    struct block *exact = t ? realloc(t, sizeof *t + t->used) : NULL;
+    if (exact) {
+        t = exact;
+        t->cap = t->used;
+    }
+    if (all != at)
+        free(all);
+    return t;
 }

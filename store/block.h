@@ -42,6 +42,9 @@ int block_append(struct block **b, int64_t t, double v, double last);
 int block_insert(struct block **b, int64_t t, double v);
 /* All samples, in time order; out has room for b->count. */
 void block_decode(const struct block *b, struct sample *out);
+/* The last `keep` samples (at least 1, less than all) of a stream block as a block of their own
+ * that is not appended to any more. NULL: no memory. */
+struct block *block_tail(const struct block *b, size_t keep);
 static inline int64_t
 block_last_ms(const struct block *b)
 {

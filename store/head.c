@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define HEAD_CHAIN 32
+#define HEAD_TAIL  40 /* samples: 10 minutes at 15 s, twice the look-back of a query */
 
 static bool
 head_open(const struct index *ix, const struct block *b, bool raw)
@@ -235,6 +236,27 @@ head_seal(struct index *ix)
     ix->generation = (ix->generation + 1) % BLOCK_GENERATIONS;
 }
 
+/* A block that a day file holds now keeps its last samples only: what live views and detectors ask.
+ */
+static void
+head_shrink(struct index *ix, struct series *s, struct block **at)
+{
+    struct block *b = *at;
+    if (b->flags & BLOCK_RAW || b->count <= HEAD_TAIL)
+        return;
+    struct block *t = block_tail(b, HEAD_TAIL);
+    if (!t)
+        return;
+    t->flags = b->flags;
+    t->next = b->next;
+    if (t->t0 > s->mem_from)
+        s->mem_from = t->t0;
+    ix->block_bytes += t->cap;
+    ix->block_bytes -= b->cap;
+    *at = t;
+    free(b);
+}
+
 void
 head_flushed(struct index *ix, struct series *s, int64_t idle_ms)
 {
@@ -254,6 +276,8 @@ head_flushed(struct index *ix, struct series *s, int64_t idle_ms)
         if (block_generation(b) != ix->generation && !(b->flags & BLOCK_FLUSHED)) {
             b->flags |= BLOCK_FLUSHED;
             ix->unflushed -= b->count < ix->unflushed ? b->count : ix->unflushed;
+            head_shrink(ix, s, at);
+            b = *at;
         }
         dirty |= !(b->flags & BLOCK_FLUSHED);
         at = &b->next;

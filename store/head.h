@@ -2,8 +2,9 @@
  * only.
  *
  * A block is open while its generation is the index's; raising the generation seals all of them at
- * once. The flusher writes sealed blocks into day files and marks them; a flushed block stays until
- * the next one of its series is flushed too, so that memory always holds the last flush interval.
+ * once. The flusher writes sealed blocks into day files and marks them; of a flushed block the
+ * last samples stay until the next one of its series is flushed too, so that memory always holds
+ * the last ten minutes.
  */
 #ifndef STORE_HEAD_H
 #define STORE_HEAD_H

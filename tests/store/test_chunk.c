@@ -208,6 +208,13 @@ a_block_gives_back_every_bit(void **state)
         assert_int_equal(block_last_ms(b), in[at - 1].t_ms);
         block_decode(b, out);
         assert_same(in, out, at);
+        if (at > 40) {
+            struct block *t = block_tail(b, 40);
+            block_decode(t, out);
+            assert_int_equal(t->count, 40);
+            assert_same(in + at - 40, out, 40);
+            free(t);
+        }
         free(b);
     }
 }
