@@ -10,7 +10,8 @@ static void
 once_path(char out[4096], const char *name)
 {
     const char *src = getenv("MS_SRCDIR"), *built = getenv("MS_BUILDDIR");
-    snprintf(out, 4096, "%s/tests/agents/%s", built ? built : ".", name); /* where a release unpacks it */
+    snprintf(out, 4096, "%s/tests/agents/%s", built ? built : ".",
+             name); /* where a release unpacks it */
     if (access(out, F_OK))
         snprintf(out, 4096, "%s/tests/agents/%s", src ? src : ".", name);
 }
