@@ -219,6 +219,7 @@ analyzer_items(struct analyzer *a, struct intake_item *list, int64_t now_ms)
             analyzer_job(a, i, now_ms);
         } else {
             atomic_fetch_add(&a->events, 1);
+            detectors_event(a->detectors, &i->event);
             if (symptoms_event(a->symptoms, &i->event, i->id) > 0)
                 a->dirty = true;
         }

@@ -241,6 +241,21 @@ detectors_resume(struct detectors *d, const struct event *ev)
 }
 
 void
+detectors_event(struct detectors *d, const struct event *ev)
+{
+    if (ev->phase == EVENT_END || strcmp(ev->code, "port.link-down-log"))
+        return;
+    for (size_t i = 0; i < detect_table_size; i++) {
+        uint32_t s = strcmp(detect_table[i].code, "port.flap") ? DETECT_NONE : detect_subject_find(d, ev->entity);
+        struct detect_finding *f = s == DETECT_NONE ? NULL : detect_finding_of(d, &detect_table[i], s, true);
+        if (!f)
+            continue;
+        f->grown[f->bucket] += 2;  /* down, and up again before the next sample */
+        f->told = true;
+    }
+}
+
+void
 detectors_table_json(struct buf *out)
 {
     struct jsonw w;

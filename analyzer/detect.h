@@ -16,6 +16,8 @@ int detectors_turn(struct detectors *d, struct topo *t, struct presence *p, int6
                    void (*emit)(void *ctx, const struct event *ev), void *ctx);
 /* After a restart: a finding that began before and has not ended. */
 void detectors_resume(struct detectors *d, const struct event *began);
+/* What switches say themselves, between two samples: each line or trap of a port that goes down counts for a flap. */
+void detectors_event(struct detectors *d, const struct event *ev);
 void detectors_table_json(struct buf *out);
 
 #endif

@@ -113,13 +113,19 @@ detect_rule_flap(struct detectors *d, const struct detect_row *row)
         if (!f)
             continue;
         double n = 0;
+        if (f->told && detect_counts(d, row->kind, i))
+            changed = true;
+        else if (f->told)
+            memset(f->grown, 0, sizeof f->grown);
+        bool sampled = changed && !f->told;
+        f->told = false;
         while (c->t_ms[i] - f->bucket_ms >= row->window_ms / DETECT_BUCKETS) {
             f->bucket_ms = f->bucket_ms && c->t_ms[i] - f->bucket_ms < row->window_ms ? f->bucket_ms + row->window_ms / DETECT_BUCKETS
                                                                                        : c->t_ms[i];
             f->bucket = (f->bucket + 1) % DETECT_BUCKETS;
             f->grown[f->bucket] = 0;
         }
-        f->grown[f->bucket] += changed;
+        f->grown[f->bucket] += sampled;
         for (size_t k = 0; k < DETECT_BUCKETS; k++)
             n += f->grown[k];
         struct detect_verdict v = {.bad = n >= row->limit && changed, .t_ms = c->t_ms[i], .value = n, .limit = row->limit, .text = text};

@@ -66,6 +66,7 @@ struct detect_finding {
     uint32_t subject;
     uint8_t row;
     bool begun, resumed;
+    bool told;                     /* somebody else told of it since the last turn */
     int64_t bad_ms, good_ms;       /* since when it is bad, since when good; 0: not so */
     int64_t last_ms;               /* newest time judged */
     double grown[DETECT_BUCKETS];

@@ -70,8 +70,8 @@ const struct detect_row detect_table[] = {
     /* ports */
     {.code = "port.down", .kind = ENTITY_PORT, .rule = detect_rule_link, .meaning = METRIC_PORT_OPER, .clear_ms = S(14), .what = "port down",
      .note = "oper state is not up, admin state is up", .help = "An enabled, cabled port is down."},
-    {.code = "port.flap", .kind = ENTITY_PORT, .rule = detect_rule_flap, .meaning = METRIC_PORT_OPER, .limit = 4, .window_ms = MIN(10),
-     .clear_ms = MIN(1), .what = "changes of state", .help = "A cabled port changed its state four times within ten minutes."},
+    {.code = "port.flap", .kind = ENTITY_PORT, .rule = detect_rule_flap, .meaning = METRIC_PORT_OPER, .limit = 5, .window_ms = MIN(10),
+     .clear_ms = MIN(1), .what = "changes of state", .help = "A cabled port changed its state five times within ten minutes."},
     {.code = "port.errors", .kind = ENTITY_PORT, .rule = detect_rule_growth, .meaning = METRIC_PORT_RX_ERRORS, .limit = 100,
      .window_ms = MIN(5), .clear_ms = MIN(1), .what = "input errors", .help = "More than 100 damaged frames at a port in five minutes."},
     {.code = "port.discards", .kind = ENTITY_PORT, .rule = detect_rule_growth, .meaning = METRIC_PORT_RX_DISCARDS, .limit = 2000,

@@ -598,7 +598,7 @@ reason_cases(const struct kb *kb, const struct world *w, const struct symptom *s
     const struct candidate **firsts = calloc(n + 1, sizeof *firsts);
     if (!firsts)
         rc = ERR_NOMEM;
-    while (!rc && out.count < n && (best = reason_best(&r))) {
+    while (!rc && out.count < n && (best = reason_upstream(&r, reason_best(&r)))) {
         firsts[out.count] = best;
         rc = reason_take(&r, best, &out.at[out.count++]);
     }

@@ -228,6 +228,32 @@ what_was_seen_to_cause_the_loudest_stands_above_it(void **state)
     one_is(b, "open", "cdu.flow-low", "cdu:c01");
 }
 
+static void
+a_lost_feed_stands_above_the_rack_it_darkens(void **state)
+{
+    struct bed *b = *state;
+    char name[48];
+    for (int n = 1; n <= 4; n++)
+        for (int k = 0; k < 2; k++) {
+            snprintf(name, sizeof name, "nic:node%05d/mlx5_%d", n, k);
+            event(b, "nic.link-down", name, EVENT_INSTANT, "");
+            snprintf(name, sizeof name, "port:leaf-g01-%d/Ethernet%d", k + 1, n);
+            event(b, "port.link-down-log", name, EVENT_INSTANT, "");
+            event(b, "port.down", name, EVENT_BEGIN, "");
+        }
+    pass(b, 4);
+    event(b, "pdu.feed-down", "pdu:p01", EVENT_BEGIN, "");
+    pass(b, 15);
+    event(b, "rack.power-loss", "rack:r01", EVENT_BEGIN, "");
+    pass(b, 25);
+    for (int n = 1; n <= 4; n++) {
+        snprintf(name, sizeof name, "node:node%05d", n);
+        event(b, "node.absent", name, EVENT_BEGIN, "");
+    }
+    pass(b, 20);
+    one_is(b, "open", "pdu.feed-down", "pdu:p01");
+}
+
 /* --- a user's error ---------------------------------------------------------------------------------- */
 
 static void
@@ -307,6 +333,7 @@ main(void)
         T(both_ends_of_a_cable_are_one_incident),
         T(one_node_that_goes_dark_does_not_blame_its_rack),
         T(what_was_seen_to_cause_the_loudest_stands_above_it),
+        T(a_lost_feed_stands_above_the_rack_it_darkens),
         T(an_error_of_the_program_is_the_users_and_no_machines),
         T(an_incident_ends_with_its_finding_and_comes_back_under_its_name),
         T(a_line_without_sequel_calms_down_where_the_part_reports),
