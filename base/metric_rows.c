@@ -235,6 +235,8 @@ static const struct metric_row metric_builtin[] = {
         "Minor errors on the physical lanes.")
     ROW("node_infiniband_port_receive_errors_total", NIC_ERRORS, COUNTER, 1, 0, HIGH, "device", "any",
         "Erroneous packets received.")
+    ROW("node_infiniband_port_errors_received_total", NIC_ERRORS, COUNTER, 1, 0, HIGH, "device", "any",
+        "Erroneous packets received, as node_exporter writes it.")
     ROW("node_infiniband_link_error_recovery_total", NIC_ERRORS, COUNTER, 1, 0, HIGH, "device", "any",
         "Recoveries of the link after an error.")
     ROW("node_infiniband_local_link_integrity_errors_total", NIC_ERRORS, COUNTER, 1, 0, HIGH, "device", "any",
@@ -257,6 +259,8 @@ static const struct metric_row metric_builtin[] = {
         "Frames dropped because the host had no buffer.")
     ROW("node_infiniband_port_transmit_discards_total", NIC_DISCARDS, COUNTER, 1, 0, HIGH, "device", "any",
         "Packets the port could not send.")
+    ROW("node_infiniband_port_discards_transmitted_total", NIC_DISCARDS, COUNTER, 1, 0, HIGH, "device", "any",
+        "Packets the port could not send, as node_exporter writes it.")
     ROW("node_network_receive_drop_total", NIC_DISCARDS, COUNTER, 1, 0, HIGH, "device", "any",
         "Received packets dropped by the interface.")
     ROW("node_network_transmit_drop_total", NIC_DISCARDS, COUNTER, 1, 0, HIGH, "device", "any",
