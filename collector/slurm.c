@@ -341,9 +341,16 @@ slurm_write(struct slurm *s)
         struct job j;
         if (!(s->first = i->next))
             s->last = &s->first;
-        if (job_put(s->env.store, i->id, i->json, i->len, true, &j, &err)) {
+        /* merged, so that what others say of the job stays */
+        int rc = job_put(s->env.store, i->id, i->json, i->len, true, &j, &err);
+        if (rc == ERR_NOTFOUND)
+            rc = job_put(s->env.store, i->id, i->json, i->len, false, &j, &err);
+        if (rc) {
             atomic_fetch_add(&s->failed, 1);
-            inlet_state(s->inlet, err.text);
+            log_write(s->env.log, LOG_LEVEL_WARNING, "slurm: job %s: %s", i->id, err.text);
+            struct slurm_known *k = map_get(s->jobs, i->id, strlen(i->id));
+            if (k && err.code != ERR_SYNTAX && err.code != ERR_RANGE)
+                k->hash = 0; /* tried again with the next poll */
         } else {
             atomic_fetch_add(&s->written, 1);
             job_done(&j);

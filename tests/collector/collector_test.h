@@ -78,17 +78,25 @@ fixture_section(struct fixture *f, const struct collector_section *s)
     return out;
 }
 
+static void
+fixture_log(void *ctx, enum log_level level, const char *line)
+{
+    (void)ctx, (void)level;
+    print_message("# %s\n", line);
+}
+
 /* Starts a collector; what it answers is *ret_rc when given, else it must be well. */
 static inline void
 fixture_start(struct fixture *f, const char *yaml, struct err *ret_err)
 {
     struct err err = {0};
     struct collector_section s;
+    static const struct log log = {fixture_log, NULL, LOG_LEVEL_WARNING};
     if (doc_parse_yaml(yaml, strlen(yaml), "test.yaml", &f->doc, &err))
         fail_msg("%s", err.text);
     for (size_t i = 0; collector_section(i, &s); i++)
         f->sections[i] = fixture_section(f, &s);
-    f->cfg = (struct collector_config){.store = f->store, .metrics = f->metrics, .folder = f->folder,
+    f->cfg = (struct collector_config){.store = f->store, .metrics = f->metrics, .log = &log, .folder = f->folder,
                                        .scrape = f->sections[0], .snmp = f->sections[1],
                                        .syslog = f->sections[2], .slurm = f->sections[3],
                                        .matcher = "", .matcher_len = 0};
