@@ -93,9 +93,13 @@ device_import_queue(struct device_importer *im, const char *entity, const struct
         return err_set(err, ERR_NOMEM, "no memory for an import");
     int rc = device_pair_fill(&im->pairs[i], im->entities[i], r, revision, im->now, im->who, action,
                               said, &im->changes[i * 2]);
+    if (rc < 0) {
+        rc = err_set(err, rc, "the document of %s is too large", im->entities[i]);
+        device_pair_done(&im->pairs[i]);
+        free(im->entities[i]);
+        return rc;
+    }
     im->pending++;
-    if (rc < 0)
-        return err_set(err, rc, "the document of %s is too large", entity);
     return im->pending == IMPORT_BATCH ? device_import_flush(im, err) : 0;
 }
 

@@ -183,6 +183,7 @@ device_edit_state(struct device_record *r, const struct doc *d, const struct doc
     if (!device_states[i])
         return doc_err(d, n, err, ERR_SYNTAX,
                        "the state of a device is active, maintenance or retired, not '%s'", word);
+    word = device_states[i]; /* the document may go before the action is written */
     if (strcmp(r->state, word) != 0 && !(i == 0 && strcmp(r->state, "discovered") == 0))
         *ret_action = word;
     if (strcmp(r->state, word) != 0)
@@ -336,13 +337,17 @@ device_pair_fill(struct device_pair *p, const char *entity, const struct device_
     device_history_json(&p->past, who, action, text);
     /* the revision makes the row's id its own; it sorts as it came */
     snprintf(p->id, sizeof p->id, "%s#%06llx", entity, (unsigned long long)revision + 1);
+    str_copy(p->state, sizeof p->state, r->state);
+    p->tenant = strdup(r->tenant ? r->tenant : "");
+    if (!p->tenant)
+        return ERR_NOMEM;
     if (p->json.failed || p->past.failed)
         return ERR_LIMIT;
     changes[0].op = CATALOG_PUT_IF;
     changes[0].doc = (struct catalog_doc){.kind = "device",
                                           .id = entity,
-                                          .tenant = r->tenant ? r->tenant : "",
-                                          .state = r->state,
+                                          .tenant = p->tenant,
+                                          .state = p->state,
                                           .time_ms = r->first_ms,
                                           .revision = revision,
                                           .json = buf_str(&p->json),
@@ -352,7 +357,7 @@ device_pair_fill(struct device_pair *p, const char *entity, const struct device_
                                           .id = p->id,
                                           .key = entity,
                                           .time_ms = now,
-                                          .tenant = r->tenant ? r->tenant : "",
+                                          .tenant = p->tenant,
                                           .state = action,
                                           .json = buf_str(&p->past),
                                           .json_len = p->past.len};
@@ -364,6 +369,8 @@ device_pair_done(struct device_pair *p)
 {
     buf_done(&p->json);
     buf_done(&p->past);
+    free(p->tenant);
+    p->tenant = NULL;
 }
 
 static int

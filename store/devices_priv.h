@@ -46,8 +46,9 @@ int device_record_edit(struct device_record *r, const struct doc *d, const struc
 
 struct device_pair { /* a document and its row of history, as changes that live while this does */
     struct buf json, past;
-    char id[ENTITY_SIZE + 24];
+    char id[ENTITY_SIZE + 24], state[16], *tenant; /* own copies: a batch outlives its records */
 };
+/* entity and action must live as long as the changes; the record and the texts need not. */
 int device_pair_fill(struct device_pair *p, const char *entity, const struct device_record *r,
                      uint64_t revision, int64_t now, const char *who, const char *action,
                      const char *text, struct catalog_change changes[2]);
