@@ -1,6 +1,7 @@
 /* discover: an open-addressed table of hashes, filled by compare-and-swap. */
 #include "collector/discover.h"
 
+#include "base/str.h"
 #include "store/topo.h"
 
 #include <stdatomic.h>
@@ -138,7 +139,7 @@ discover_keep(struct discover_batch *b, uint64_t hash, const char *entity)
         b->room = room;
     }
     b->found[b->count].hash = hash;
-    memcpy(b->found[b->count++].entity, entity, ENTITY_SIZE);
+    str_copy(b->found[b->count++].entity, ENTITY_SIZE, entity);
 }
 
 static void
