@@ -277,6 +277,17 @@ detect_read(struct detectors *d, enum metric_meaning m)
     return c;
 }
 
+/* What modules say of themselves does not change: read again when there are new ones, else every five minutes. */
+const struct detect_column *
+detect_read_limits(struct detectors *d, enum metric_meaning m)
+{
+    const struct detect_column *c = &d->columns[m];
+    bool all = c->known && c->count == d->kinds[c->kind].count;
+    if (c->known && d->now_ms >= c->read_ms && d->now_ms - c->read_ms < (all ? 300000 : 15000))
+        return c;
+    return detect_read(d, m);
+}
+
 void
 detect_columns_done(struct detectors *d)
 {

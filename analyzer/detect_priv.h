@@ -129,6 +129,7 @@ extern const size_t detect_table_size;
 /* --- reading (detect_columns.c) ------------------------------------------------------------------ */
 
 const struct detect_column *detect_read(struct detectors *d, enum metric_meaning m);
+const struct detect_column *detect_read_limits(struct detectors *d, enum metric_meaning m);
 uint32_t detect_subject_of(struct detectors *d, const char *entity);      /* makes it when new; DETECT_NONE: no room */
 uint32_t detect_subject_find(const struct detectors *d, const char *entity);
 topo_id detect_topo(struct detectors *d, enum entity_kind k, uint32_t s);

@@ -35,7 +35,7 @@ void
 detect_rule_optic(struct detectors *d, const struct detect_row *row)
 {
     const struct detect_column *c = detect_read(d, row->meaning);
-    const struct detect_column *limits = row->limit_of ? detect_read(d, row->limit_of) : NULL;
+    const struct detect_column *limits = row->limit_of ? detect_read_limits(d, row->limit_of) : NULL;
     bool dark_counts = row->meaning == METRIC_OPTIC_TX_POWER;
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->v[i]))
