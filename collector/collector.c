@@ -13,34 +13,47 @@
 #include <string.h>
 
 #define COLLECTOR_AGENTS 200000
-#define COLLECTOR_BODY ((size_t)32 << 20)
+#define COLLECTOR_BODY   ((size_t)32 << 20)
 
-static const struct source_ops *const collector_sources[] = {&source_scrape, &source_snmp, &source_syslog, &source_slurm};
+static const struct source_ops *const collector_sources[] = {&source_scrape, &source_snmp,
+                                                             &source_syslog, &source_slurm};
 #define COLLECTOR_SOURCES (sizeof collector_sources / sizeof *collector_sources)
 
 struct collector {
-    struct push push;              /* first: the routes' ctx */
+    struct push push; /* first: the routes' ctx */
     struct collector_config cfg;
     struct loop *loop;
     void *running[COLLECTOR_SOURCES];
     pthread_t thread;
     bool started;
-    pthread_mutex_t mutex;         /* running[] against reconfiguration */
+    pthread_mutex_t mutex; /* running[] against reconfiguration */
     _Atomic bool ready;
 };
 
 static const struct route collector_route_rows[] = {
-    {"POST", "/prometheus/api/v1/write", ROLE_AGENT, push_remote_write, "Takes Prometheus remote_write 1.0; 204 only after a durable commit.", COLLECTOR_BODY, NULL},
-    {"POST", "/prometheus/api/v1/import/prometheus", ROLE_AGENT, push_exposition, "Takes metrics in the text exposition format.", COLLECTOR_BODY, "timestamp=time of samples that carry none"},
-    {"POST", "/loki/api/v1/push", ROLE_AGENT, push_loki, "Takes log lines as Loki does, JSON or snappy protobuf.", COLLECTOR_BODY, NULL},
-    {"POST", "/v1/metrics", ROLE_AGENT, push_otlp_metrics, "Takes OpenTelemetry metrics, protobuf or JSON.", COLLECTOR_BODY, NULL},
-    {"POST", "/v1/logs", ROLE_AGENT, push_otlp_logs, "Takes OpenTelemetry logs, protobuf or JSON.", COLLECTOR_BODY, NULL},
-    {"POST", "/api/v1/agents/{node}/batches", ROLE_AGENT, push_agent_batch, "Takes one batch of a node agent and acknowledges it.", COLLECTOR_BODY, NULL},
-    {"GET", "/api/v1/agents/matcher", ROLE_AGENT, push_agent_matcher, "The compiled pattern database that agents match lines with.", 0, NULL},
-    {"PUT", "/api/v1/topology", ROLE_OPERATOR, push_topology, "Replaces the topology document of one cluster, JSON or YAML.", (size_t)64 << 20, NULL},
-    {"PUT", "/api/v1/jobs/{id}", ROLE_OPERATOR, push_job_put, "Creates or replaces a job document.", 0, NULL},
-    {"PATCH", "/api/v1/jobs/{id}", ROLE_OPERATOR, push_job_patch, "Changes members of a job document.", 0, NULL},
-    {"POST", "/api/v2/alerts", ROLE_AGENT, push_alerts, "Takes alerts as an Alertmanager does; they become events.", COLLECTOR_BODY, NULL},
+    {"POST", "/prometheus/api/v1/write", ROLE_AGENT, push_remote_write,
+     "Takes Prometheus remote_write 1.0; 204 only after a durable commit.", COLLECTOR_BODY, NULL},
+    {"POST", "/prometheus/api/v1/import/prometheus", ROLE_AGENT, push_exposition,
+     "Takes metrics in the text exposition format.", COLLECTOR_BODY,
+     "timestamp=time of samples that carry none"},
+    {"POST", "/loki/api/v1/push", ROLE_AGENT, push_loki,
+     "Takes log lines as Loki does, JSON or snappy protobuf.", COLLECTOR_BODY, NULL},
+    {"POST", "/v1/metrics", ROLE_AGENT, push_otlp_metrics,
+     "Takes OpenTelemetry metrics, protobuf or JSON.", COLLECTOR_BODY, NULL},
+    {"POST", "/v1/logs", ROLE_AGENT, push_otlp_logs, "Takes OpenTelemetry logs, protobuf or JSON.",
+     COLLECTOR_BODY, NULL},
+    {"POST", "/api/v1/agents/{node}/batches", ROLE_AGENT, push_agent_batch,
+     "Takes one batch of a node agent and acknowledges it.", COLLECTOR_BODY, NULL},
+    {"GET", "/api/v1/agents/matcher", ROLE_AGENT, push_agent_matcher,
+     "The compiled pattern database that agents match lines with.", 0, NULL},
+    {"PUT", "/api/v1/topology", ROLE_OPERATOR, push_topology,
+     "Replaces the topology document of one cluster, JSON or YAML.", (size_t)64 << 20, NULL},
+    {"PUT", "/api/v1/jobs/{id}", ROLE_OPERATOR, push_job_put, "Creates or replaces a job document.",
+     0, NULL},
+    {"PATCH", "/api/v1/jobs/{id}", ROLE_OPERATOR, push_job_patch,
+     "Changes members of a job document.", 0, NULL},
+    {"POST", "/api/v2/alerts", ROLE_AGENT, push_alerts,
+     "Takes alerts as an Alertmanager does; they become events.", COLLECTOR_BODY, NULL},
 };
 
 const struct route *
@@ -55,8 +68,8 @@ collector_section(size_t i, struct collector_section *ret)
 {
     if (i >= COLLECTOR_SOURCES)
         return false;
-    *ret = (struct collector_section){collector_sources[i]->key, collector_sources[i]->rows, collector_sources[i]->size,
-                                      collector_sources[i]->list};
+    *ret = (struct collector_section){collector_sources[i]->key, collector_sources[i]->rows,
+                                      collector_sources[i]->size, collector_sources[i]->list};
     return true;
 }
 
@@ -67,9 +80,13 @@ collector_new(const struct collector_config *cfg, struct collector **ret, struct
     if (!c)
         return err_set(err, ERR_NOMEM, "no memory for the collector");
     c->cfg = *cfg;
-    c->push = (struct push){.store = cfg->store, .ingest = ingest_new(cfg->store),
-                            .discover = discover_new(cfg->store, cfg->metrics), .inventories = map_new(COLLECTOR_AGENTS),
-                            .matcher_hash = cfg->matcher_hash, .matcher = cfg->matcher, .matcher_len = cfg->matcher_len};
+    c->push = (struct push){.store = cfg->store,
+                            .ingest = ingest_new(cfg->store),
+                            .discover = discover_new(cfg->store, cfg->metrics),
+                            .inventories = map_new(COLLECTOR_AGENTS),
+                            .matcher_hash = cfg->matcher_hash,
+                            .matcher = cfg->matcher,
+                            .matcher_len = cfg->matcher_len};
     pthread_mutex_init(&c->push.mutex, NULL);
     pthread_mutex_init(&c->mutex, NULL);
     if (!c->push.ingest || !c->push.inventories) {
@@ -83,7 +100,10 @@ collector_new(const struct collector_config *cfg, struct collector **ret, struct
 static const void *
 collector_conf(const struct collector_config *cfg, const char *key)
 {
-    return !strcmp(key, "scrape_configs") ? cfg->scrape : !strcmp(key, "snmp") ? cfg->snmp : !strcmp(key, "syslog") ? cfg->syslog : cfg->slurm;
+    return !strcmp(key, "scrape_configs") ? cfg->scrape
+           : !strcmp(key, "snmp")         ? cfg->snmp
+           : !strcmp(key, "syslog")       ? cfg->syslog
+                                          : cfg->slurm;
 }
 
 static void *
@@ -97,14 +117,16 @@ collector_run(void *ctx)
 static int
 collector_open(struct collector *c, struct err *err)
 {
-    int rc = (c->loop = loop_new()) ? 0 : err_set(err, ERR_NOMEM, "no memory for the collector's loop");
+    int rc =
+        (c->loop = loop_new()) ? 0 : err_set(err, ERR_NOMEM, "no memory for the collector's loop");
     struct source_env env = {c->cfg.store, c->cfg.metrics, c->cfg.log, c->loop, c->cfg.folder};
     for (size_t i = 0; !rc && i < COLLECTOR_SOURCES; i++) {
         const void *conf = collector_conf(&c->cfg, collector_sources[i]->key);
         if (conf)
             rc = collector_sources[i]->start(&env, conf, &c->running[i], err);
     }
-    if (!rc && loop_wake_open(c->loop, NULL, NULL) && pthread_create(&c->thread, NULL, collector_run, c))
+    if (!rc && loop_wake_open(c->loop, NULL, NULL) &&
+        pthread_create(&c->thread, NULL, collector_run, c))
         rc = err_set(err, ERR_NOMEM, "the collector's thread could not start");
     c->started = !rc;
     return rc;
@@ -148,7 +170,8 @@ collector_stop(struct collector *c)
     pthread_mutex_unlock(&c->mutex);
 }
 
-/* The new sources are tried first with the old ones closed (they share ports); when they fail the old ones come back. */
+/* The new sources are tried first with the old ones closed (they share ports); when they fail the
+ * old ones come back. */
 int
 collector_reconfigure(struct collector *c, const struct collector_config *cfg, struct err *err)
 {
@@ -162,7 +185,8 @@ collector_reconfigure(struct collector *c, const struct collector_config *cfg, s
         collector_close(c);
         c->cfg = old;
         if (collector_open(c, &again)) {
-            log_write(old.log, LOG_LEVEL_ERROR, "collector: the old sources did not come back either: %s", again.text);
+            log_write(old.log, LOG_LEVEL_ERROR,
+                      "collector: the old sources did not come back either: %s", again.text);
             collector_close(c);
             atomic_store(&c->ready, false);
         }
@@ -196,8 +220,11 @@ collector_metrics(struct collector *c, struct buf *out)
 {
     ingest_metrics(c->push.ingest, out);
     if (c->push.discover)
-        buf_printf(out, "# HELP myriascope_discover_overflow_total Series not searched for unknown devices: too many.\n"
-                   "# TYPE myriascope_discover_overflow_total counter\nmyriascope_discover_overflow_total %llu\n",
+        buf_printf(out,
+                   "# HELP myriascope_discover_overflow_total Series not searched for unknown "
+                   "devices: too many.\n"
+                   "# TYPE myriascope_discover_overflow_total "
+                   "counter\nmyriascope_discover_overflow_total %llu\n",
                    (unsigned long long)discover_overflow(c->push.discover));
     pthread_mutex_lock(&c->mutex);
     for (size_t i = 0; i < COLLECTOR_SOURCES; i++)
@@ -225,7 +252,9 @@ unsigned
 collector_port(const struct collector *c, const char *what)
 {
     for (size_t i = 0; i < COLLECTOR_SOURCES; i++) {
-        unsigned port = c->running[i] && collector_sources[i]->port ? collector_sources[i]->port(c->running[i], what) : 0;
+        unsigned port = c->running[i] && collector_sources[i]->port
+                            ? collector_sources[i]->port(c->running[i], what)
+                            : 0;
         if (port)
             return port;
     }

@@ -1,6 +1,8 @@
-/* collector: every source that brings samples, events and logs into the store; and the routes that sources post to.
+/* collector: every source that brings samples, events and logs into the store; and the routes that
+ * sources post to.
  *
- * One loop thread for datagrams, connections, polls and scrapes; HTTP routes run on the server's threads. */
+ * One loop thread for datagrams, connections, polls and scrapes; HTTP routes run on the server's
+ * threads. */
 #ifndef COLLECTOR_COLLECTOR_H
 #define COLLECTOR_COLLECTOR_H
 
@@ -19,21 +21,29 @@ struct collector_config {
     const struct log *log;
     /* sections of the configuration, filled by conf_fill with the rows below; NULL: off */
     const void *scrape, *snmp, *syslog, *slurm;
-    const char *folder;            /* relative file paths of service discovery start here */
-    uint64_t matcher_hash;         /* told to agents; with matcher bytes below for them to fetch */
-    const void *matcher; size_t matcher_len;
+    const char *folder;    /* relative file paths of service discovery start here */
+    uint64_t matcher_hash; /* told to agents; with matcher bytes below for them to fetch */
+    const void *matcher;
+    size_t matcher_len;
 };
 /* Option tables of the sections and sizes of their structs. */
-struct collector_section { const char *key; const struct conf_row *rows; size_t size; bool list; };
-bool collector_section(size_t i, struct collector_section *ret); /* scrape_configs, snmp, syslog, slurm; false at the end */
+struct collector_section {
+    const char *key;
+    const struct conf_row *rows;
+    size_t size;
+    bool list;
+};
+bool collector_section(
+    size_t i,
+    struct collector_section *ret); /* scrape_configs, snmp, syslog, slurm; false at the end */
 
 int collector_new(const struct collector_config *cfg, struct collector **ret, struct err *err);
-int collector_start(struct collector *c, struct err *err);    /* opens listeners, starts the thread */
+int collector_start(struct collector *c, struct err *err); /* opens listeners, starts the thread */
 void collector_stop(struct collector *c);
 void collector_free(struct collector *c);
-bool collector_ready(const struct collector *c);              /* every configured listener is open */
+bool collector_ready(const struct collector *c); /* every configured listener is open */
 int collector_reconfigure(struct collector *c, const struct collector_config *cfg, struct err *err);
-const struct route *collector_routes(size_t *ret_count);      /* ctx is the struct collector */
+const struct route *collector_routes(size_t *ret_count); /* ctx is the struct collector */
 void collector_metrics(struct collector *c, struct buf *out);
 /* Bound ports, for tests: "syslog-udp", "syslog-tcp", "trap"; 0 when off. */
 unsigned collector_port(const struct collector *c, const char *what);

@@ -79,9 +79,9 @@ discover_remember(struct discover *d, uint64_t hash)
 static bool
 discover_virtual(const char *part, size_t len)
 {
-    static const char *const words[] = {"lo",   "veth", "docker", "br-",  "virbr", "cali", "cni",
-                                        "flannel", "tun", "tap",  "dummy", "bond",  "kube", "vxlan",
-                                        "vlan", "ovs",  "nodelocaldns"};
+    static const char *const words[] = {"lo",   "veth",    "docker", "br-", "virbr",       "cali",
+                                        "cni",  "flannel", "tun",    "tap", "dummy",       "bond",
+                                        "kube", "vxlan",   "vlan",   "ovs", "nodelocaldns"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i]);
         if (len >= n && !memcmp(part, words[i], n) && (i || len == 2))
@@ -120,10 +120,11 @@ static int
 discover_entity(struct discover *d, const struct topo *t, const struct labels *l,
                 char out[ENTITY_SIZE])
 {
-    static const struct metric_row of_node = {.name = "", .meaning = METRIC_NODE_UP,
-                                              .part_labels = "", .vendor = "any", .help = ""};
+    static const struct metric_row of_node = {
+        .name = "", .meaning = METRIC_NODE_UP, .part_labels = "", .vendor = "any", .help = ""};
     const struct label *name = labels_find(l, "__name__");
-    const struct metric_row *row = name ? metric_find(d->metrics, name->value, name->value_len) : NULL;
+    const struct metric_row *row =
+        name ? metric_find(d->metrics, name->value, name->value_len) : NULL;
     return topo_resolve(t, row ? row : &of_node, l, out);
 }
 

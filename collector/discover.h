@@ -1,9 +1,10 @@
 /* discover: entities that samples speak of and nobody declared become devices marked discovered.
  *
- * A sink in front of a batch's: each label set is looked at once, by a set of their hashes that never
- * grows over its ceiling (beyond it nothing is looked at, and counted). What was found is told to
- * the catalog after the batch is durable. Thread-safe: the set is lock-free, what is found belongs to
- * the request. Expected load: a million known series a second, some thousand new ones at a start. */
+ * A sink in front of a batch's: each label set is looked at once, by a set of their hashes that
+ * never grows over its ceiling (beyond it nothing is looked at, and counted). What was found is
+ * told to the catalog after the batch is durable. Thread-safe: the set is lock-free, what is found
+ * belongs to the request. Expected load: a million known series a second, some thousand new ones at
+ * a start. */
 #ifndef COLLECTOR_DISCOVER_H
 #define COLLECTOR_DISCOVER_H
 
@@ -26,7 +27,7 @@ struct discover_batch { /* one request's */
     struct {
         uint64_t hash;
         char entity[ENTITY_SIZE];
-    } *found;
+    } * found;
     size_t room;
 };
 /* d may be NULL: then samples only pass. */

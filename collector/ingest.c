@@ -1,4 +1,5 @@
-/* ingest: one place where a commit's outcome becomes a status code, and one table of the inputs' counters. */
+/* ingest: one place where a commit's outcome becomes a status code, and one table of the inputs'
+ * counters. */
 #include "collector/ingest.h"
 
 #include "base/clock.h"
@@ -6,7 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static const char *const ingest_names[INGEST_INPUTS] = {"remote_write", "import", "loki", "otlp", "agent", "alertmanager"};
+static const char *const ingest_names[INGEST_INPUTS] = {"remote_write", "import", "loki",
+                                                        "otlp",         "agent",  "alertmanager"};
 
 struct ingest_counters {
     _Atomic uint64_t requests, accepted, refused, errors;
@@ -44,7 +46,8 @@ ingest_count(struct ingest *i, enum ingest_input in, uint64_t accepted, uint64_t
 }
 
 int
-ingest_commit(struct ingest *i, enum ingest_input in, struct store_batch *b, struct httpd_response *resp)
+ingest_commit(struct ingest *i, enum ingest_input in, struct store_batch *b,
+              struct httpd_response *resp)
 {
     struct store_commit_result res = {0};
     struct err err;
@@ -61,10 +64,12 @@ ingest_commit(struct ingest *i, enum ingest_input in, struct store_batch *b, str
 }
 
 int
-ingest_refuse(struct ingest *i, enum ingest_input in, struct httpd_response *resp, const struct err *err)
+ingest_refuse(struct ingest *i, enum ingest_input in, struct httpd_response *resp,
+              const struct err *err)
 {
     atomic_fetch_add(&i->at[in].errors, 1);
-    return httpd_reply_fail(resp, err->code == ERR_LIMIT ? 413 : 400, err_name(err->code), "%s", err->text);
+    return httpd_reply_fail(resp, err->code == ERR_LIMIT ? 413 : 400, err_name(err->code), "%s",
+                            err->text);
 }
 
 void
@@ -92,15 +97,21 @@ ingest_metric(struct ingest *i, struct buf *out, const char *name, const char *h
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
     for (int k = 0; k < INGEST_INPUTS; k++)
-        buf_printf(out, "%s{input=\"%s\"} %llu\n", name, ingest_names[k],
-                   (unsigned long long)atomic_load((_Atomic uint64_t *)((char *)&i->at[k] + offset)));
+        buf_printf(
+            out, "%s{input=\"%s\"} %llu\n", name, ingest_names[k],
+            (unsigned long long)atomic_load((_Atomic uint64_t *)((char *)&i->at[k] + offset)));
 }
 
 void
 ingest_metrics(struct ingest *i, struct buf *out)
 {
-    ingest_metric(i, out, "myriascope_ingest_requests_total", "Requests answered.", offsetof(struct ingest_counters, requests));
-    ingest_metric(i, out, "myriascope_ingest_accepted_total", "Samples, events and lines kept.", offsetof(struct ingest_counters, accepted));
-    ingest_metric(i, out, "myriascope_ingest_refused_total", "Samples not kept, each a gap.", offsetof(struct ingest_counters, refused));
-    ingest_metric(i, out, "myriascope_ingest_errors_total", "Requests that could not be decoded or stored.", offsetof(struct ingest_counters, errors));
+    ingest_metric(i, out, "myriascope_ingest_requests_total", "Requests answered.",
+                  offsetof(struct ingest_counters, requests));
+    ingest_metric(i, out, "myriascope_ingest_accepted_total", "Samples, events and lines kept.",
+                  offsetof(struct ingest_counters, accepted));
+    ingest_metric(i, out, "myriascope_ingest_refused_total", "Samples not kept, each a gap.",
+                  offsetof(struct ingest_counters, refused));
+    ingest_metric(i, out, "myriascope_ingest_errors_total",
+                  "Requests that could not be decoded or stored.",
+                  offsetof(struct ingest_counters, errors));
 }

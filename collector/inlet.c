@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INLET_REASONS 8u     /* kinds of loss that may wait for the next batch */
+#define INLET_REASONS 8u    /* kinds of loss that may wait for the next batch */
 #define INLET_RATE_MS 10000 /* the rate shown is that of a window this long */
 
 struct inlet_loss {
@@ -94,7 +94,6 @@ inlet_losses_add(struct inlet *in, struct store_batch *b)
     }
     pthread_mutex_unlock(&in->mutex);
 }
-
 
 struct inlet_pending { /* a batch under way */
     struct inlet *in;

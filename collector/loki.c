@@ -33,7 +33,8 @@ loki_severity(const char *word)
     return SEVERITY_INFO;
 }
 
-/* --- a stream's labels --------------------------------------------------------------------------- */
+/* --- a stream's labels ---------------------------------------------------------------------------
+ */
 
 struct loki_pairs {
     size_t count;
@@ -82,7 +83,8 @@ loki_head(const struct loki_pairs *p)
                              .rank = ranked ? (int)r : -1};
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------- */
+/* --- JSON ----------------------------------------------------------------------------------------
+ */
 
 static int
 loki_check(const struct doc *d, const struct doc_node *streams, struct err *err)
@@ -146,7 +148,8 @@ loki_decode_json(const char *body, size_t len, const struct loki_sink *sink, uin
     return rc;
 }
 
-/* --- protobuf ------------------------------------------------------------------------------------ */
+/* --- protobuf ------------------------------------------------------------------------------------
+ */
 
 /* A Go string in quotes at *p, unescaped into out (0-terminated). Moves *p behind it. */
 static int

@@ -1,5 +1,5 @@
-/* otlp: one walk over the protobuf form. Texts of a point live in an arena that is emptied after it;
- * what a resource gives lives in another. */
+/* otlp: one walk over the protobuf form. Texts of a point live in an arena that is emptied after
+ * it; what a resource gives lives in another. */
 #include "collector/otlp.h"
 
 #include "base/map.h"
@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OTLP_RAW_MAX   ((size_t)64 << 20)
-#define OTLP_TEXT_MAX  ((size_t)1 << 20) /* of one point or one resource */
-#define OTLP_DEPTH_MAX 8                 /* of values within values */
+#define OTLP_RAW_MAX    ((size_t)64 << 20)
+#define OTLP_TEXT_MAX   ((size_t)1 << 20) /* of one point or one resource */
+#define OTLP_DEPTH_MAX  8                 /* of values within values */
 #define OTLP_CUMULATIVE 2u
 #define OTLP_NO_VALUE   1u /* flag: the point says that the series ended */
 
@@ -22,8 +22,8 @@ struct otlp {
     const struct sample_sink *samples;
     const struct loki_sink *lines;
     struct arena *resource_text, *point_text;
-    struct labels resource;        /* not finished */
-    struct log_line line;          /* what the resource says of a line */
+    struct labels resource; /* not finished */
+    struct log_line line;   /* what the resource says of a line */
     struct otlp_counts n;
 };
 
@@ -34,7 +34,8 @@ struct otlp_metric {
     bool monotonic;
 };
 
-/* --- values -------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------
+ */
 
 static const char *
 otlp_text(struct arena *a, const char *s, size_t len)
@@ -123,17 +124,18 @@ otlp_label(struct arena *a, struct labels *l, const char *name, const char *valu
     return labels_find(l, clean) ? 0 : labels_add_str(l, clean, value);
 }
 
-/* --- resources ----------------------------------------------------------------------------------- */
+/* --- resources -----------------------------------------------------------------------------------
+ */
 
 static int
 otlp_resource_pair(struct otlp *o, const struct otlp_pair *p)
 {
     static const struct {
         const char *key, *label;
-    } known[] = {{"host.name", "node"},        {"k8s.node.name", "node"},
-                 {"service.name", "job"},      {"service.instance.id", "instance"},
-                 {"job_id", "job_id"},         {"slurm.job.id", "job_id"},
-                 {"rank", "rank"},             {"node", "node"}};
+    } known[] = {{"host.name", "node"},   {"k8s.node.name", "node"},
+                 {"service.name", "job"}, {"service.instance.id", "instance"},
+                 {"job_id", "job_id"},    {"slurm.job.id", "job_id"},
+                 {"rank", "rank"},        {"node", "node"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(p->key, known[i].key)) {
             if (!strcmp(p->key, "host.name") || !strcmp(p->key, "node") ||
@@ -162,7 +164,8 @@ otlp_resource(struct otlp *o, const struct protobuf_field *message)
     return rc;
 }
 
-/* --- metrics ------------------------------------------------------------------------------------- */
+/* --- metrics -------------------------------------------------------------------------------------
+ */
 
 /* Unit words of the UCUM that OpenTelemetry uses, to those of Prometheus. */
 static const char *
@@ -170,14 +173,17 @@ otlp_unit(const char *unit, bool gauge)
 {
     static const struct {
         const char *unit, *word;
-    } rows[] = {{"s", "seconds"},     {"ms", "milliseconds"}, {"us", "microseconds"},
-                {"ns", "nanoseconds"}, {"min", "minutes"},    {"h", "hours"},
-                {"d", "days"},        {"By", "bytes"},        {"KiBy", "kibibytes"},
-                {"MiBy", "mebibytes"}, {"GiBy", "gibibytes"}, {"kBy", "kilobytes"},
-                {"MBy", "megabytes"}, {"GBy", "gigabytes"},   {"Cel", "celsius"},
-                {"W", "watts"},       {"J", "joules"},        {"V", "volts"},
-                {"A", "amperes"},     {"Hz", "hertz"},        {"%", "percent"},
-                {"By/s", "bytes_per_second"}};
+    } rows[] = {{"s", "seconds"},       {"ms", "milliseconds"},
+                {"us", "microseconds"}, {"ns", "nanoseconds"},
+                {"min", "minutes"},     {"h", "hours"},
+                {"d", "days"},          {"By", "bytes"},
+                {"KiBy", "kibibytes"},  {"MiBy", "mebibytes"},
+                {"GiBy", "gibibytes"},  {"kBy", "kilobytes"},
+                {"MBy", "megabytes"},   {"GBy", "gigabytes"},
+                {"Cel", "celsius"},     {"W", "watts"},
+                {"J", "joules"},        {"V", "volts"},
+                {"A", "amperes"},       {"Hz", "hertz"},
+                {"%", "percent"},       {"By/s", "bytes_per_second"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].unit, unit))
             return rows[i].word;
@@ -190,8 +196,8 @@ otlp_suffix(struct otlp_metric *m, const char *word)
     char suffix[32];
     snprintf(suffix, sizeof suffix, "_%s", word);
     if (*word && !strstr(m->name, suffix) && m->name_len + strlen(suffix) <= LABEL_NAME_MAX)
-        m->name_len += (size_t)snprintf(m->name + m->name_len, sizeof m->name - m->name_len, "%s",
-                                        suffix);
+        m->name_len +=
+            (size_t)snprintf(m->name + m->name_len, sizeof m->name - m->name_len, "%s", suffix);
 }
 
 /* Sends one series of a point: name and suffix, one more label perhaps. */
@@ -429,7 +435,8 @@ otlp_metric(struct otlp *o, const struct protobuf_field *message)
     return otlp_points(o, &m, &data);
 }
 
-/* --- logs ---------------------------------------------------------------------------------------- */
+/* --- logs ----------------------------------------------------------------------------------------
+ */
 
 static void
 otlp_record_pair(const struct otlp_pair *p, struct log_line *line)
@@ -500,7 +507,8 @@ otlp_record(struct otlp *o, const struct protobuf_field *message)
     return rc < 0 ? rc : 0;
 }
 
-/* --- the tree ------------------------------------------------------------------------------------ */
+/* --- the tree ------------------------------------------------------------------------------------
+ */
 
 static int
 otlp_scope(struct otlp *o, const struct protobuf_field *message)
@@ -556,7 +564,8 @@ otlp_decode(struct otlp *o, const void *body, size_t len, enum otlp_json_root ro
             if (protobuf_is(&f, 1, PROTOBUF_BYTES) && (rc = otlp_branch(o, &f)))
                 break;
         if (rc == ERR_CORRUPT)
-            rc = err_set(err, ERR_SYNTAX, "the body is not an OTLP export request: cut or ill-formed");
+            rc = err_set(err, ERR_SYNTAX,
+                         "the body is not an OTLP export request: cut or ill-formed");
         else if (rc)
             err_set(err, rc, "the body does not fit: %s", err_text(rc));
     }

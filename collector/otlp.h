@@ -3,9 +3,9 @@
  *
  * Names become Prometheus' (dots to underscores, suffixes of unit and _total); resource attributes
  * host.name (or k8s.node.name) become node, service.name job (of logs: source), service.instance.id
- * instance. Gauge, Sum (cumulative), Histogram and Summary are taken; points of delta temporality and
- * of exponential histograms are counted as refused. Source: opentelemetry-proto v1, metrics.proto
- * and logs.proto; "Prometheus and OpenMetrics compatibility". */
+ * instance. Gauge, Sum (cumulative), Histogram and Summary are taken; points of delta temporality
+ * and of exponential histograms are counted as refused. Source: opentelemetry-proto v1,
+ * metrics.proto and logs.proto; "Prometheus and OpenMetrics compatibility". */
 #ifndef COLLECTOR_OTLP_H
 #define COLLECTOR_OTLP_H
 

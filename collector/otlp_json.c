@@ -25,10 +25,12 @@ static const struct otlp_json_field otlp_json_pair[] = {
 static const struct otlp_json_field otlp_json_pairs[] = {{"values", 1, MESSAGE, otlp_json_pair},
                                                          {NULL, 0, TEXT, NULL}};
 
-static const struct otlp_json_field otlp_json_any[] = {
-    {"stringValue", 1, TEXT, NULL},   {"boolValue", 2, BOOL, NULL},
-    {"intValue", 3, INT, NULL},       {"doubleValue", 4, DOUBLE, NULL},
-    {"kvlistValue", 6, MESSAGE, otlp_json_pairs}, {NULL, 0, TEXT, NULL}};
+static const struct otlp_json_field otlp_json_any[] = {{"stringValue", 1, TEXT, NULL},
+                                                       {"boolValue", 2, BOOL, NULL},
+                                                       {"intValue", 3, INT, NULL},
+                                                       {"doubleValue", 4, DOUBLE, NULL},
+                                                       {"kvlistValue", 6, MESSAGE, otlp_json_pairs},
+                                                       {NULL, 0, TEXT, NULL}};
 
 static const struct otlp_json_field otlp_json_resource[] = {
     {"attributes", 1, MESSAGE, otlp_json_pair}, {NULL, 0, TEXT, NULL}};
@@ -63,11 +65,10 @@ static const struct otlp_json_field otlp_json_summary_point[] = {
 static const struct otlp_json_field otlp_json_gauge[] = {
     {"dataPoints", 1, MESSAGE, otlp_json_number}, {NULL, 0, TEXT, NULL}};
 
-static const struct otlp_json_field otlp_json_sum[] = {
-    {"dataPoints", 1, MESSAGE, otlp_json_number},
-    {"aggregationTemporality", 2, ENUM, NULL},
-    {"isMonotonic", 3, BOOL, NULL},
-    {NULL, 0, TEXT, NULL}};
+static const struct otlp_json_field otlp_json_sum[] = {{"dataPoints", 1, MESSAGE, otlp_json_number},
+                                                       {"aggregationTemporality", 2, ENUM, NULL},
+                                                       {"isMonotonic", 3, BOOL, NULL},
+                                                       {NULL, 0, TEXT, NULL}};
 
 static const struct otlp_json_field otlp_json_histogram[] = {
     {"dataPoints", 1, MESSAGE, otlp_json_histogram_point},
@@ -97,9 +98,12 @@ static const struct otlp_json_field otlp_json_resource_metrics[] = {
     {NULL, 0, TEXT, NULL}};
 
 static const struct otlp_json_field otlp_json_record[] = {
-    {"timeUnixNano", 1, FIXED, NULL},         {"severityNumber", 2, ENUM, NULL},
-    {"severityText", 3, TEXT, NULL},          {"body", 5, MESSAGE, otlp_json_any},
-    {"attributes", 6, MESSAGE, otlp_json_pair}, {"observedTimeUnixNano", 11, FIXED, NULL},
+    {"timeUnixNano", 1, FIXED, NULL},
+    {"severityNumber", 2, ENUM, NULL},
+    {"severityText", 3, TEXT, NULL},
+    {"body", 5, MESSAGE, otlp_json_any},
+    {"attributes", 6, MESSAGE, otlp_json_pair},
+    {"observedTimeUnixNano", 11, FIXED, NULL},
     {NULL, 0, TEXT, NULL}};
 
 static const struct otlp_json_field otlp_json_scope_logs[] = {

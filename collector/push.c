@@ -1,4 +1,5 @@
-/* push: the routes that sources post to. Each decodes into a batch, commits it, and answers what the protocol promises. */
+/* push: the routes that sources post to. Each decodes into a batch, commits it, and answers what
+ * the protocol promises. */
 #include "collector/push.h"
 
 #include "base/clock.h"
@@ -26,10 +27,12 @@
 
 /* What a decoder left out is told in the batch that keeps the rest. */
 static void
-push_gap(struct push *p, struct store_batch *b, const char *source, const char *reason, uint64_t count)
+push_gap(struct push *p, struct store_batch *b, const char *source, const char *reason,
+         uint64_t count)
 {
     int64_t now = clock_now_ms(store_clock(p->store));
-    struct gap g = {.from_ms = now, .to_ms = now, .source = source, .reason = reason, .count = count};
+    struct gap g = {
+        .from_ms = now, .to_ms = now, .source = source, .reason = reason, .count = count};
     if (count)
         store_batch_gap(b, &g);
 }
@@ -47,7 +50,8 @@ push_remote_write(void *ctx, const struct httpd_request *req, struct httpd_respo
     buf_init(&scratch, REMOTE_WRITE_RAW_MAX);
     store_batch_tenant(b, req->who.tenant);
     struct discover_batch found;
-    struct sample_sink sink = discover_sink(&found, p->discover, store_batch_sink(b), "remote_write");
+    struct sample_sink sink =
+        discover_sink(&found, p->discover, store_batch_sink(b), "remote_write");
     int rc = remote_write_decode(req->body, req->body_len, &scratch, &sink, &n, &err);
     buf_done(&scratch);
     if (rc) {
@@ -103,8 +107,9 @@ push_loki(void *ctx, const struct httpd_request *req, struct httpd_response *res
     if (!b)
         return ERR_NOMEM;
     store_batch_tenant(b, req->who.tenant);
-    int rc = type && str_prefix(type, "application/x-protobuf") ? loki_decode_protobuf(req->body, req->body_len, &sink, &lines, &err)
-                                                                : loki_decode_json(req->body, req->body_len, &sink, &lines, &err);
+    int rc = type && str_prefix(type, "application/x-protobuf")
+                 ? loki_decode_protobuf(req->body, req->body_len, &sink, &lines, &err)
+                 : loki_decode_json(req->body, req->body_len, &sink, &lines, &err);
     if (rc) {
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_LOKI, resp, &err);
@@ -127,7 +132,8 @@ push_otlp_metrics(void *ctx, const struct httpd_request *req, struct httpd_respo
     struct sample_sink sink = discover_sink(&found, p->discover, store_batch_sink(b), "otlp");
     bool json = type && str_prefix(type, "application/json");
     struct otlp_counts n;
-    if (otlp_decode_metrics(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)), &sink, &n, &err)) {
+    if (otlp_decode_metrics(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)),
+                            &sink, &n, &err)) {
         discover_done(&found, false);
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_OTLP, resp, &err);
@@ -153,7 +159,8 @@ push_otlp_logs(void *ctx, const struct httpd_request *req, struct httpd_response
     store_batch_tenant(b, req->who.tenant);
     bool json = type && str_prefix(type, "application/json");
     struct otlp_counts n;
-    if (otlp_decode_logs(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)), &sink, &n, &err)) {
+    if (otlp_decode_logs(req->body, req->body_len, json, clock_now_ms(store_clock(p->store)), &sink,
+                         &n, &err)) {
         store_batch_free(b);
         return ingest_refuse(p->ingest, INGEST_OTLP, resp, &err);
     }
@@ -173,7 +180,8 @@ push_otlp_done(struct httpd_response *resp, bool json)
         buf_puts(&resp->body, "{}");
 }
 
-/* --- agents ------------------------------------------------------------------------------------------- */
+/* --- agents
+ * ------------------------------------------------------------------------------------------- */
 
 struct push_agent {
     struct push *p;
@@ -237,11 +245,19 @@ push_agent_inventory(void *ctx, const char *json, size_t len)
     pthread_mutex_unlock(&a->p->mutex);
     if (same)
         return 0;
-    struct catalog_doc d = {.kind = "agent", .id = a->node, .tenant = "", .state = "", .key = "", .time_ms = a->head.sent_ms,
-                            .json = json, .json_len = len};
+    struct catalog_doc d = {.kind = "agent",
+                            .id = a->node,
+                            .tenant = "",
+                            .state = "",
+                            .key = "",
+                            .time_ms = a->head.sent_ms,
+                            .json = json,
+                            .json_len = len};
     if (!entity_format(entity, ENTITY_NODE, a->node, NULL))
         topo_discovered(a->p->store, entity, "agent");
-    catalog_put(a->p->store, &d, NULL);   /* the samples matter more: a failure here is tried again with the next batch */
+    catalog_put(
+        a->p->store, &d,
+        NULL); /* the samples matter more: a failure here is tried again with the next batch */
     return 0;
 }
 
@@ -269,10 +285,16 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
     struct push *p = ctx;
     struct push_agent a = {.p = p, .node = httpd_param(req, "node")};
     struct err err = {0};
-    struct wire_handler h = {push_agent_head, push_agent_samples, push_agent_event, push_agent_log, push_agent_gap,
-                             push_agent_inventory, &a};
+    struct wire_handler h = {push_agent_head,
+                             push_agent_samples,
+                             push_agent_event,
+                             push_agent_log,
+                             push_agent_gap,
+                             push_agent_inventory,
+                             &a};
     if (req->who.role == ROLE_AGENT && strcmp(req->who.name, a.node))
-        return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s", req->who.name);
+        return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s",
+                                req->who.name);
     if (!(a.batch = store_batch_new(p->store)))
         return ERR_NOMEM;
     store_batch_tenant(a.batch, req->who.tenant);
@@ -305,7 +327,8 @@ push_agent_matcher(void *ctx, const struct httpd_request *req, struct httpd_resp
     return 0;
 }
 
-/* --- documents ---------------------------------------------------------------------------------------- */
+/* --- documents
+ * ---------------------------------------------------------------------------------------- */
 
 int
 push_topology(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
@@ -315,8 +338,10 @@ push_topology(void *ctx, const struct httpd_request *req, struct httpd_response 
     struct jsonw w;
     if (topo_put_document(p->store, req->body, req->body_len, "topology", &err)) {
         char text[1024];
-        return httpd_reply_fail(resp, err.code == ERR_SYNTAX || err.code == ERR_RANGE || err.code == ERR_LIMIT ? 400 : 503,
-                                err_name(err.code), "%s", err_format(&err, text, sizeof text));
+        return httpd_reply_fail(
+            resp,
+            err.code == ERR_SYNTAX || err.code == ERR_RANGE || err.code == ERR_LIMIT ? 400 : 503,
+            err_name(err.code), "%s", err_format(&err, text, sizeof text));
     }
     struct topo *t = topo_get(p->store);
     jsonw_init(&w, &resp->body);
@@ -352,7 +377,8 @@ push_job_patch(void *ctx, const struct httpd_request *req, struct httpd_response
     return push_job(ctx, req, resp, true);
 }
 
-/* --- a site's own alarms ------------------------------------------------------------------------------ */
+/* --- a site's own alarms
+ * ------------------------------------------------------------------------------ */
 
 static const char *
 push_alert_label(const struct doc_node *labels, const char *a, const char *b, const char *dflt)
@@ -365,7 +391,8 @@ static int
 push_alert(struct push *p, struct store_batch *b, struct topo *t, const struct doc_node *n)
 {
     const struct doc_node *labels = doc_get(n, "labels"), *notes = doc_get(n, "annotations");
-    const char *name = doc_get_str(labels, "alertname", ""), *ends = doc_get_str(n, "endsAt", NULL), *starts = doc_get_str(n, "startsAt", NULL);
+    const char *name = doc_get_str(labels, "alertname", ""), *ends = doc_get_str(n, "endsAt", NULL),
+               *starts = doc_get_str(n, "startsAt", NULL);
     char entity[ENTITY_SIZE], code[EVENT_CODE_MAX + 1];
     struct labels l = {0};
     int64_t now = clock_now_ms(store_clock(p->store)), at = now, end = 0;
@@ -374,17 +401,25 @@ push_alert(struct push *p, struct store_batch *b, struct topo *t, const struct d
             labels_add(&l, c->key, strlen(c->key), c->str, c->len);
     if (!*name || labels_finish(&l))
         return ERR_SYNTAX;
-    if (topo_resolve(t, NULL, &l, entity) && !entity_ok(entity) && entity_format(entity, ENTITY_CLUSTER, "site", NULL))
+    if (topo_resolve(t, NULL, &l, entity) && !entity_ok(entity) &&
+        entity_format(entity, ENTITY_CLUSTER, "site", NULL))
         return ERR_SYNTAX;
     if (starts)
         time_parse(starts, &at);
     bool ended = ends && !time_parse(ends, &end) && end > 0 && end <= now;
     int severity = severity_find(doc_get_str(labels, "severity", "warning"));
     snprintf(code, sizeof code, "alert.%s", name);
-    struct event ev = {.time_ms = ended ? end : at, .phase = ended ? EVENT_END : EVENT_BEGIN, .entity = entity, .code = code,
-                       .severity = severity < 0 ? SEVERITY_WARNING : (enum severity)severity, .source = "alertmanager",
-                       .text = push_alert_label(notes, "summary", "description", name), .node = doc_get_str(labels, "node", ""),
-                       .job = doc_get_str(labels, "job_id", ""), .tenant = "", .fields = ""};
+    struct event ev = {.time_ms = ended ? end : at,
+                       .phase = ended ? EVENT_END : EVENT_BEGIN,
+                       .entity = entity,
+                       .code = code,
+                       .severity = severity < 0 ? SEVERITY_WARNING : (enum severity)severity,
+                       .source = "alertmanager",
+                       .text = push_alert_label(notes, "summary", "description", name),
+                       .node = doc_get_str(labels, "node", ""),
+                       .job = doc_get_str(labels, "job_id", ""),
+                       .tenant = "",
+                       .fields = ""};
     return store_batch_event(b, &ev);
 }
 

@@ -1,4 +1,5 @@
-/* push: handlers of the routes that sources post to; their ctx is the struct push inside the collector. */
+/* push: handlers of the routes that sources post to; their ctx is the struct push inside the
+ * collector. */
 #ifndef COLLECTOR_PUSH_H
 #define COLLECTOR_PUSH_H
 
@@ -14,15 +15,16 @@ struct map;
 struct push {
     struct store *store;
     struct ingest *ingest;
-    struct discover *discover;     /* NULL: nothing is looked for */
-    pthread_mutex_t mutex;         /* guards inventories */
-    struct map *inventories;       /* node -> hash of the inventory last kept */
+    struct discover *discover; /* NULL: nothing is looked for */
+    pthread_mutex_t mutex;     /* guards inventories */
+    struct map *inventories;   /* node -> hash of the inventory last kept */
     uint64_t matcher_hash;
-    const void *matcher; size_t matcher_len;
+    const void *matcher;
+    size_t matcher_len;
 };
 
-httpd_handler push_remote_write, push_exposition, push_loki, push_otlp_metrics, push_otlp_logs, push_agent_batch,
-    push_agent_matcher, push_topology, push_job_put, push_job_patch, push_alerts;
+httpd_handler push_remote_write, push_exposition, push_loki, push_otlp_metrics, push_otlp_logs,
+    push_agent_batch, push_agent_matcher, push_topology, push_job_put, push_job_patch, push_alerts;
 void push_otlp_done(struct httpd_response *resp, bool json);
 
 #endif

@@ -126,7 +126,8 @@ relabel_free(struct relabel *r)
     free(r);
 }
 
-/* --- label sets ---------------------------------------------------------------------------------- */
+/* --- label sets ----------------------------------------------------------------------------------
+ */
 
 static size_t
 relabel_find(const struct labels *l, const char *name, size_t len)
@@ -155,7 +156,8 @@ relabel_set(struct labels *l, const char *name, size_t name_len, const char *val
     return labels_add(l, name, name_len, value, len);
 }
 
-/* --- one rule ------------------------------------------------------------------------------------ */
+/* --- one rule ------------------------------------------------------------------------------------
+ */
 
 struct relabel_text {
     char at[RELABEL_TEXT];

@@ -1,4 +1,5 @@
-/* remote_write: a two-pass reader: the first pass walks the structure to its end, the second hands series on. */
+/* remote_write: a two-pass reader: the first pass walks the structure to its end, the second hands
+ * series on. */
 #include "collector/remote_write.h"
 
 #include "base/compress.h"
@@ -13,8 +14,8 @@ struct remote_write_in {
 
 struct remote_write_field {
     uint32_t number;
-    unsigned type;                 /* 0 varint, 1 64 bit, 2 bytes, 5 32 bit */
-    uint64_t varint;               /* also 64 and 32 bit values */
+    unsigned type;   /* 0 varint, 1 64 bit, 2 bytes, 5 32 bit */
+    uint64_t varint; /* also 64 and 32 bit values */
     const uint8_t *bytes;
     size_t len;
 };
@@ -77,7 +78,8 @@ remote_write_next(struct remote_write_in *in, struct remote_write_field *f)
     }
 }
 
-/* Walks one message; every field must be well-formed, those of `number` as messages too, `depth` levels down. */
+/* Walks one message; every field must be well-formed, those of `number` as messages too, `depth`
+ * levels down. */
 static bool
 remote_write_sound(const uint8_t *p, size_t len, int depth)
 {
@@ -86,7 +88,8 @@ remote_write_sound(const uint8_t *p, size_t len, int depth)
     while (in.p < in.end) {
         if (!remote_write_next(&in, &f))
             return false;
-        bool message = f.type == 2 && ((depth == 0 && f.number == 1) || (depth == 1 && f.number <= 2));
+        bool message =
+            f.type == 2 && ((depth == 0 && f.number == 1) || (depth == 1 && f.number <= 2));
         if (message && !remote_write_sound(f.bytes, f.len, depth + 1))
             return false;
     }
@@ -104,7 +107,8 @@ remote_write_label(const struct remote_write_field *msg, struct labels *l, bool 
         else if (f.type == 2 && f.number == 2)
             value = f;
     }
-    if (!name.len || labels_add(l, (const char *)name.bytes, name.len, (const char *)value.bytes, value.len))
+    if (!name.len ||
+        labels_add(l, (const char *)name.bytes, name.len, (const char *)value.bytes, value.len))
         *ok = false;
 }
 
@@ -133,7 +137,8 @@ remote_write_utf8(const struct labels *l)
 }
 
 static int
-remote_write_series(const struct remote_write_field *msg, const struct sample_sink *sink, struct remote_write_counts *ret)
+remote_write_series(const struct remote_write_field *msg, const struct sample_sink *sink,
+                    struct remote_write_counts *ret)
 {
     struct remote_write_in in = {msg->bytes, msg->bytes + msg->len};
     struct remote_write_field f;
@@ -148,7 +153,8 @@ remote_write_series(const struct remote_write_field *msg, const struct sample_si
             remote_write_label(&f, &l, &ok);
         } else if (f.number == 2 && f.type == 2) {
             if (!ready) {
-                ok = ok && !labels_finish(&l) && labels_find(&l, "__name__") && remote_write_utf8(&l);
+                ok = ok && !labels_finish(&l) && labels_find(&l, "__name__") &&
+                     remote_write_utf8(&l);
                 ready = true;
             }
             s[n++] = remote_write_sample(&f);
@@ -172,15 +178,16 @@ remote_write_series(const struct remote_write_field *msg, const struct sample_si
 }
 
 int
-remote_write_decode_raw(const void *raw, size_t len, const struct sample_sink *sink, struct remote_write_counts *ret,
-                        struct err *err)
+remote_write_decode_raw(const void *raw, size_t len, const struct sample_sink *sink,
+                        struct remote_write_counts *ret, struct err *err)
 {
     struct remote_write_in in = {raw, (const uint8_t *)raw + len};
     struct remote_write_field f;
     int rc = 0;
     *ret = (struct remote_write_counts){0};
     if (!remote_write_sound(raw, len, 0))
-        return err_set(err, ERR_SYNTAX, "the body is not a protobuf WriteRequest: cut or ill-formed");
+        return err_set(err, ERR_SYNTAX,
+                       "the body is not a protobuf WriteRequest: cut or ill-formed");
     while (!rc && in.p < in.end && remote_write_next(&in, &f))
         if (f.number == 1 && f.type == 2)
             rc = remote_write_series(&f, sink, ret);
@@ -188,8 +195,9 @@ remote_write_decode_raw(const void *raw, size_t len, const struct sample_sink *s
 }
 
 int
-remote_write_decode(const void *body, size_t len, struct buf *scratch, const struct sample_sink *sink,
-                    struct remote_write_counts *ret, struct err *err)
+remote_write_decode(const void *body, size_t len, struct buf *scratch,
+                    const struct sample_sink *sink, struct remote_write_counts *ret,
+                    struct err *err)
 {
     buf_reset(scratch);
     int rc = compress_unsnappy(body, len, scratch);

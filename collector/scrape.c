@@ -1,6 +1,6 @@
-/* scrape: Prometheus exporters, asked at their intervals. Expected load: 2,500 targets of 1,500 series
- * every 15 s. One timer looks every 50 ms which targets are due; answers are read on the pool's
- * thread. */
+/* scrape: Prometheus exporters, asked at their intervals. Expected load: 2,500 targets of 1,500
+ * series every 15 s. One timer looks every 50 ms which targets are due; answers are read on the
+ * pool's thread. */
 #include "base/clock.h"
 #include "collector/scrape_in.h"
 
@@ -140,7 +140,8 @@ scrape_start(const struct source_env *env, const void *conf, void **ret, struct 
     return 0;
 }
 
-/* --- what it tells of itself --------------------------------------------------------------------- */
+/* --- what it tells of itself ---------------------------------------------------------------------
+ */
 
 static void
 scrape_json(void *source, struct jsonw *w)
@@ -179,6 +180,12 @@ scrape_metrics(void *source, struct buf *out)
                targets, (unsigned long long)atomic_load(&s->skipped));
 }
 
-const struct source_ops source_scrape = {
-    "scrape_configs", scrape_conf_rows, sizeof(struct scrape_conf), true, scrape_start,
-    scrape_stop,      scrape_json,      scrape_metrics,             NULL};
+const struct source_ops source_scrape = {"scrape_configs",
+                                         scrape_conf_rows,
+                                         sizeof(struct scrape_conf),
+                                         true,
+                                         scrape_start,
+                                         scrape_stop,
+                                         scrape_json,
+                                         scrape_metrics,
+                                         NULL};

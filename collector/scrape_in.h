@@ -24,33 +24,33 @@ struct scrape_job;
 struct scrape_target {
     struct scrape_target *next; /* in its job */
     struct scrape_job *job;
-    char *key;             /* what makes it the same target: URL and labels */
+    char *key; /* what makes it the same target: URL and labels */
     char *url;
-    struct arena *text;    /* of labels */
-    struct labels labels;  /* added to each series; finished */
+    struct arena *text;   /* of labels */
+    struct labels labels; /* added to each series; finished */
     struct inlet *inlet;
     int64_t interval_ms, timeout_ms, due_us; /* due: by the monotonic clock */
     int64_t at_ms, sent_us;                  /* of the scrape under way */
     _Atomic bool busy;
-    bool found, retired;   /* by the discovery under way; no longer wanted */
+    bool found, retired; /* by the discovery under way; no longer wanted */
     /* the last good scrape, for stale markers: hashes of its series, and the text they came from */
     uint64_t *hashes;
     size_t hash_count;
-    struct buf body;       /* zstd */
-    size_t body_len;       /* before it */
+    struct buf body; /* zstd */
+    size_t body_len; /* before it */
 };
 
-struct scrape_feed {       /* one file_sd or http_sd configuration, or the static ones of a job */
+struct scrape_feed { /* one file_sd or http_sd configuration, or the static ones of a job */
     struct scrape_job *job;
     const struct scrape_file_sd *file;
     const struct scrape_http_sd *http;
     int64_t refresh_ms, due_us;
-    _Atomic bool busy;     /* an answer is awaited, or waits in `doc` */
+    _Atomic bool busy; /* an answer is awaited, or waits in `doc` */
     _Atomic bool answered;
-    struct doc *doc;       /* http: the last answer */
+    struct doc *doc; /* http: the last answer */
     bool failing;
     struct scrape_feed *next;
-    struct doc **docs;     /* what is in force: one a file */
+    struct doc **docs; /* what is in force: one a file */
     char **names;
     size_t doc_count;
 };
@@ -71,7 +71,7 @@ struct scrape {
     struct loop_timer *timer;
     struct scrape_job *jobs;
     size_t job_count;
-    pthread_mutex_t mutex; /* the lists of targets, against readers of json and metrics */
+    pthread_mutex_t mutex;    /* the lists of targets, against readers of json and metrics */
     struct inlet_counts gone; /* of targets that are no more */
     _Atomic bool stopping;
     _Atomic uint64_t skipped; /* a scrape was due while the last had not ended */
@@ -80,8 +80,8 @@ struct scrape {
 /* scrape_target.c */
 /* Labels as discovery gives them (__address__ and others) to a target; NULL with *ret_dropped when
  * relabelling dropped it, NULL when it is not a target (err) or memory is short. */
-struct scrape_target *scrape_target_new(struct scrape_job *job, struct labels *l, struct arena *text,
-                                        bool *ret_dropped, struct err *err);
+struct scrape_target *scrape_target_new(struct scrape_job *job, struct labels *l,
+                                        struct arena *text, bool *ret_dropped, struct err *err);
 void scrape_target_free(struct scrape_target *t);
 void scrape_target_ask(struct scrape_target *t); /* on the loop; not busy */
 /* scrape_read.c */

@@ -1,6 +1,6 @@
-/* scrape_read: from an exporter's text to samples, stale markers and the five series that tell of the
- * scrape itself. Expected load: some 10,000 series a second; a target's series seldom change, so
- * the common case compares hashes and keeps nothing new. */
+/* scrape_read: from an exporter's text to samples, stale markers and the five series that tell of
+ * the scrape itself. Expected load: some 10,000 series a second; a target's series seldom change,
+ * so the common case compares hashes and keeps nothing new. */
 #include "base/clock.h"
 #include "base/compress.h"
 #include "base/exposition.h"
@@ -21,7 +21,7 @@ struct scrape_read {
     uint64_t *hashes;
     size_t count, room;
     uint64_t scraped, added;
-    const uint64_t *stale;  /* second reading: mark these (sorted) stale */
+    const uint64_t *stale; /* second reading: mark these (sorted) stale */
     size_t stale_count;
     struct err *err;
 };
@@ -102,9 +102,8 @@ scrape_read_remember(struct scrape_read *r, uint64_t hash)
 {
     if (r->count == r->room) {
         size_t room = r->room ? 2 * r->room : r->t->hash_count + 256;
-        uint64_t *more = room > SCRAPE_READ_HASHES_MAX
-                             ? NULL
-                             : realloc(r->hashes, room * sizeof *more);
+        uint64_t *more =
+            room > SCRAPE_READ_HASHES_MAX ? NULL : realloc(r->hashes, room * sizeof *more);
         if (!more)
             return ERR_LIMIT;
         r->hashes = more;
@@ -143,7 +142,8 @@ scrape_read_series(void *ctx, const struct labels *labels, const struct sample *
     return 0;
 }
 
-/* --- stale markers ------------------------------------------------------------------------------- */
+/* --- stale markers -------------------------------------------------------------------------------
+ */
 
 static int
 scrape_read_stale(void *ctx, const struct labels *labels, const struct sample *samples, size_t n)
@@ -218,7 +218,8 @@ scrape_read_turn(struct scrape_target *t, struct scrape_read *r, const char *bod
     return fresh;
 }
 
-/* --- the five series of the scrape itself -------------------------------------------------------- */
+/* --- the five series of the scrape itself --------------------------------------------------------
+ */
 
 static void
 scrape_read_own(struct scrape_target *t, struct store_batch *b, const char *name, double v)

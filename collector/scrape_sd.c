@@ -1,5 +1,5 @@
-/* scrape_sd: targets from the configuration, from files and from HTTP. A source that fails keeps what
- * it last gave. */
+/* scrape_sd: targets from the configuration, from files and from HTTP. A source that fails keeps
+ * what it last gave. */
 #include "base/clock.h"
 #include "base/doc.h"
 #include "base/str.h"
@@ -14,7 +14,8 @@
 #define SCRAPE_SD_TEXT_MAX  ((size_t)64 << 20)
 #define SCRAPE_SD_MAX       100000u /* targets of one job */
 
-/* --- credentials --------------------------------------------------------------------------------- */
+/* --- credentials ---------------------------------------------------------------------------------
+ */
 
 static const char *
 scrape_sd_secret(const char *value, const char *file, struct arena *a, int *rc, struct err *err)
@@ -61,7 +62,8 @@ scrape_sd_credentials(const struct scrape_http *h, struct arena *a, struct httpc
     return rc;
 }
 
-/* --- targets ------------------------------------------------------------------------------------- */
+/* --- targets -------------------------------------------------------------------------------------
+ */
 
 struct scrape_sd {
     struct scrape_job *job;
@@ -145,8 +147,8 @@ scrape_sd_target(struct scrape_sd *d, const char *address, const struct doc_node
     struct scrape_target *known = scrape_sd_find(d->job, t);
     if (!known && d->found >= max) {
         if (!d->job->told_limit)
-            log_write(log, LOG_LEVEL_WARNING, "scrape %s: more than %zu targets, the rest is left out",
-                      c->job_name, max);
+            log_write(log, LOG_LEVEL_WARNING,
+                      "scrape %s: more than %zu targets, the rest is left out", c->job_name, max);
         d->job->told_limit = true;
         scrape_target_free(t);
         return;
@@ -201,7 +203,8 @@ scrape_sd_sync(struct scrape_job *job)
     arena_free(d.text);
 }
 
-/* --- feeds --------------------------------------------------------------------------------------- */
+/* --- feeds ---------------------------------------------------------------------------------------
+ */
 
 static void
 scrape_sd_say(struct scrape_feed *f, const struct err *err)
@@ -346,8 +349,8 @@ static void
 scrape_sd_fetch(struct scrape_feed *f)
 {
     const char *headers[3] = {"Accept: application/json", NULL, NULL};
-    struct httpc_request req = {.url = f->http->url, .headers = headers,
-                                .max_body = SCRAPE_SD_TEXT_MAX};
+    struct httpc_request req = {
+        .url = f->http->url, .headers = headers, .max_body = SCRAPE_SD_TEXT_MAX};
     struct arena *text = arena_new(SCRAPE_LABELS_TEXT);
     struct err err;
     int rc = text ? scrape_sd_credentials(&f->http->http, text, &req, &headers[1], &err)

@@ -205,9 +205,11 @@ scrape_target_ask(struct scrape_target *t)
     const char *headers[4] = {
         "Accept: text/plain;version=0.0.4;q=0.8,application/openmetrics-text;version=1.0.0;q=0.5",
         timeout, NULL, NULL};
-    struct httpc_request req = {
-        .url = t->url, .headers = headers, .timeout_ms = (unsigned)t->timeout_ms,
-        .max_body = c->body_size_limit ? (size_t)c->body_size_limit : SCRAPE_TARGET_BODY_MAX};
+    struct httpc_request req = {.url = t->url,
+                                .headers = headers,
+                                .timeout_ms = (unsigned)t->timeout_ms,
+                                .max_body = c->body_size_limit ? (size_t)c->body_size_limit
+                                                               : SCRAPE_TARGET_BODY_MAX};
     snprintf(timeout, sizeof timeout, "X-Prometheus-Scrape-Timeout-Seconds: %g",
              (double)t->timeout_ms / 1000);
     t->at_ms = clock_now_ms(store_clock(t->job->s->env.store));

@@ -1,5 +1,5 @@
-/* slurm: asks a Slurm controller for its jobs and nodes by its own commands. Expected load: some hundred
- * jobs and 2,500 nodes every 10 s; an array of 10,000 jobs now and then.
+/* slurm: asks a Slurm controller for its jobs and nodes by its own commands. Expected load: some
+ * hundred jobs and 2,500 nodes every 10 s; an array of 10,000 jobs now and then.
  *
  * A job's document is written when what Slurm says of it changed, some at a time, as each is a
  * durable write. A job that the controller has forgotten is looked up with sacct, if that is
@@ -43,10 +43,12 @@ struct slurm_item { /* a document to be written */
     char json[];
 };
 
+enum { SLURM_JOBS, SLURM_NODES, SLURM_ENDED, SLURM_CALLS };
+
 struct slurm;
 struct slurm_call { /* a command that runs; outlives the source when it must */
     struct slurm *s;
-    enum { SLURM_JOBS, SLURM_NODES, SLURM_ENDED, SLURM_CALLS } what;
+    int what; /* index into calls */
 };
 
 struct slurm {
@@ -62,7 +64,8 @@ struct slurm {
     _Atomic uint64_t written, refused, failed;
 };
 
-/* --- commands ------------------------------------------------------------------------------------ */
+/* --- commands ------------------------------------------------------------------------------------
+ */
 
 static void slurm_exited(void *ctx, int status, int term_signal, bool timed_out,
                          const struct buf *out, const struct buf *errout);
@@ -107,7 +110,8 @@ slurm_ask(struct slurm *s)
         slurm_call(s, SLURM_NODES, nodes);
 }
 
-/* --- jobs ---------------------------------------------------------------------------------------- */
+/* --- jobs ----------------------------------------------------------------------------------------
+ */
 
 static void
 slurm_queue(struct slurm *s, const struct slurm_job *j, const struct buf *json)
@@ -167,7 +171,8 @@ slurm_job_seen(struct slurm *s, const struct slurm_job *j, struct buf *scratch)
     slurm_queue(s, j, scratch);
 }
 
-/* Jobs that the controller no longer knows: those that ended are done with, others are asked for. */
+/* Jobs that the controller no longer knows: those that ended are done with, others are asked for.
+ */
 static void
 slurm_jobs_gone(struct slurm *s, struct buf *scratch)
 {
@@ -192,13 +197,14 @@ slurm_jobs_gone(struct slurm *s, struct buf *scratch)
         struct slurm_known *k = gone[i] ? map_remove(s->jobs, gone[i], strlen(gone[i])) : NULL;
         struct slurm_job j = {.id = gone[i], .state = JOB_COMPLETED};
         buf_reset(scratch);
-        buf_puts(scratch, "{\"state\":\"completed\",\"labels\":{\"reason\":\"forgotten by Slurm\"}}");
+        buf_puts(scratch,
+                 "{\"state\":\"completed\",\"labels\":{\"reason\":\"forgotten by Slurm\"}}");
         if (k && !k->ended)
             slurm_queue(s, &j, scratch);
         free(k);
         free(gone[i]);
     }
-    const char *args[] = {s->conf->sacct ? s->conf->sacct : "", "-n", "-P", "-X", "-j", ids,
+    const char *args[] = {s->conf->sacct ? s->conf->sacct : "",         "-n", "-P", "-X", "-j", ids,
                           "--format=JobIDRaw,State,ExitCode,Start,End", NULL};
     if (n)
         slurm_call(s, SLURM_ENDED, args);
@@ -220,7 +226,8 @@ slurm_ended_line(struct slurm *s, char *line, struct buf *scratch)
     slurm_queue(s, &j, scratch);
 }
 
-/* --- nodes --------------------------------------------------------------------------------------- */
+/* --- nodes ---------------------------------------------------------------------------------------
+ */
 
 static uint64_t
 slurm_node_event(struct store_batch *b, const struct slurm_node *n, enum slurm_node_state state,
@@ -231,11 +238,17 @@ slurm_node_event(struct store_batch *b, const struct slurm_node *n, enum slurm_n
         return 0;
     snprintf(text, sizeof text, "slurm: node %s state %s%s%s", n->name, n->state_word,
              *n->reason ? " reason: " : "", n->reason);
-    struct event ev = {.time_ms = now, .phase = phase, .severity = SEVERITY_WARNING,
+    struct event ev = {.time_ms = now,
+                       .phase = phase,
+                       .severity = SEVERITY_WARNING,
                        .entity = entity,
                        .code = state == SLURM_NODE_DRAINED ? "slurm.node-drained"
                                                            : "slurm.node-not-responding",
-                       .source = "slurm", .text = text, .node = n->name, .job = "", .tenant = "",
+                       .source = "slurm",
+                       .text = text,
+                       .node = n->name,
+                       .job = "",
+                       .tenant = "",
                        .fields = ""};
     return store_batch_event(b, &ev) >= 0;
 }
@@ -266,7 +279,8 @@ slurm_node_line(struct slurm *s, char *line, struct store_batch *b, int64_t now)
     return count + slurm_node_event(b, &n, n.state, EVENT_BEGIN, now);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------
+ */
 
 static void
 slurm_answer(struct slurm *s, int what, char *text)
@@ -314,10 +328,12 @@ slurm_exited(void *ctx, int status, int term_signal, bool timed_out, const struc
     if (status || term_signal || timed_out) {
         char why[256];
         snprintf(why, sizeof why, "%s: %.200s",
-                 what == SLURM_NODES ? s->conf->sinfo
+                 what == SLURM_NODES  ? s->conf->sinfo
                  : what == SLURM_JOBS ? s->conf->scontrol
                                       : s->conf->sacct,
-                 timed_out ? "no answer in time" : errout->len ? buf_str(errout) : "failed");
+                 timed_out     ? "no answer in time"
+                 : errout->len ? buf_str(errout)
+                               : "failed");
         for (char *p = why; *p; p++)
             if (*p == '\n')
                 *p = ' ';
@@ -415,7 +431,8 @@ slurm_start(const struct source_env *env, const void *conf, void **ret, struct e
     return 0;
 }
 
-/* --- what it tells of itself --------------------------------------------------------------------- */
+/* --- what it tells of itself ---------------------------------------------------------------------
+ */
 
 static void
 slurm_json(void *source, struct jsonw *w)

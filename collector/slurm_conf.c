@@ -17,7 +17,8 @@ const struct conf_row slurm_conf_rows[] = {
     {.key = "sacct",
      .type = CONF_STR,
      .offset = offsetof(struct slurm_conf, sacct),
-     .help = "Command that tells how jobs ended that the controller has forgotten; off unless given."},
+     .help =
+         "Command that tells how jobs ended that the controller has forgotten; off unless given."},
     {.key = "interval",
      .type = CONF_DURATION,
      .offset = offsetof(struct slurm_conf, interval),

@@ -15,13 +15,13 @@ static const struct {
     const char *word;
     enum job_state state;
 } slurm_parse_states[] = {
-    {"PENDING", JOB_PENDING},         {"CONFIGURING", JOB_PENDING}, {"REQUEUED", JOB_PENDING},
-    {"REQUEUE_HOLD", JOB_PENDING},    {"SPECIAL_EXIT", JOB_FAILED}, {"RUNNING", JOB_RUNNING},
-    {"COMPLETING", JOB_RUNNING},      {"SUSPENDED", JOB_RUNNING},   {"STOPPED", JOB_RUNNING},
-    {"RESIZING", JOB_RUNNING},        {"SIGNALING", JOB_RUNNING},   {"STAGE_OUT", JOB_RUNNING},
-    {"COMPLETED", JOB_COMPLETED},     {"FAILED", JOB_FAILED},       {"OUT_OF_MEMORY", JOB_FAILED},
-    {"DEADLINE", JOB_TIMEOUT},        {"TIMEOUT", JOB_TIMEOUT},     {"NODE_FAIL", JOB_NODE_FAIL},
-    {"BOOT_FAIL", JOB_NODE_FAIL},     {"CANCELLED", JOB_CANCELLED}, {"PREEMPTED", JOB_CANCELLED},
+    {"PENDING", JOB_PENDING},      {"CONFIGURING", JOB_PENDING}, {"REQUEUED", JOB_PENDING},
+    {"REQUEUE_HOLD", JOB_PENDING}, {"SPECIAL_EXIT", JOB_FAILED}, {"RUNNING", JOB_RUNNING},
+    {"COMPLETING", JOB_RUNNING},   {"SUSPENDED", JOB_RUNNING},   {"STOPPED", JOB_RUNNING},
+    {"RESIZING", JOB_RUNNING},     {"SIGNALING", JOB_RUNNING},   {"STAGE_OUT", JOB_RUNNING},
+    {"COMPLETED", JOB_COMPLETED},  {"FAILED", JOB_FAILED},       {"OUT_OF_MEMORY", JOB_FAILED},
+    {"DEADLINE", JOB_TIMEOUT},     {"TIMEOUT", JOB_TIMEOUT},     {"NODE_FAIL", JOB_NODE_FAIL},
+    {"BOOT_FAIL", JOB_NODE_FAIL},  {"CANCELLED", JOB_CANCELLED}, {"PREEMPTED", JOB_CANCELLED},
     {"REVOKED", JOB_CANCELLED},
 };
 
@@ -31,7 +31,8 @@ slurm_parse_state(const char *text, enum job_state *ret)
 {
     size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
     for (size_t i = 0; i < sizeof slurm_parse_states / sizeof *slurm_parse_states; i++)
-        if (strlen(slurm_parse_states[i].word) == n && !strncmp(slurm_parse_states[i].word, text, n)) {
+        if (strlen(slurm_parse_states[i].word) == n &&
+            !strncmp(slurm_parse_states[i].word, text, n)) {
             *ret = slurm_parse_states[i].state;
             return 0;
         }
@@ -84,7 +85,8 @@ slurm_parse_value(char *line, const char *key, const char *next)
 static const char *
 slurm_parse_text(struct slurm_parse_value v)
 {
-    if (!v.at || (v.len == 6 && !strncmp(v.at, "(null)", 6)) || (v.len == 3 && !strncmp(v.at, "N/A", 3)))
+    if (!v.at || (v.len == 6 && !strncmp(v.at, "(null)", 6)) ||
+        (v.len == 3 && !strncmp(v.at, "N/A", 3)))
         return "";
     v.at[v.len] = 0;
     return v.at;
@@ -136,12 +138,12 @@ slurm_parse_job(char *line, struct slurm_job *ret)
     char *rest = name.at ? name.at + name.len : line;
     struct slurm_parse_value state = slurm_parse_value(rest, "JobState", NULL);
     struct slurm_parse_value values[] = {
-        slurm_parse_value(rest, "UserId", NULL),      slurm_parse_value(rest, "Account", NULL),
-        slurm_parse_value(rest, "Partition", NULL),   slurm_parse_value(rest, "QOS", NULL),
-        slurm_parse_value(rest, "Reason", NULL),      slurm_parse_value(rest, "NodeList", NULL),
-        slurm_parse_value(rest, "ExitCode", NULL),    slurm_parse_value(rest, "StartTime", NULL),
-        slurm_parse_value(rest, "EndTime", NULL),     slurm_parse_value(rest, "TresPerNode", NULL),
-        slurm_parse_value(rest, "TRES", NULL),        slurm_parse_value(rest, "NumNodes", NULL)};
+        slurm_parse_value(rest, "UserId", NULL),    slurm_parse_value(rest, "Account", NULL),
+        slurm_parse_value(rest, "Partition", NULL), slurm_parse_value(rest, "QOS", NULL),
+        slurm_parse_value(rest, "Reason", NULL),    slurm_parse_value(rest, "NodeList", NULL),
+        slurm_parse_value(rest, "ExitCode", NULL),  slurm_parse_value(rest, "StartTime", NULL),
+        slurm_parse_value(rest, "EndTime", NULL),   slurm_parse_value(rest, "TresPerNode", NULL),
+        slurm_parse_value(rest, "TRES", NULL),      slurm_parse_value(rest, "NumNodes", NULL)};
     struct slurm_parse_value array = slurm_parse_value(line, "ArrayJobId", NULL);
     struct slurm_parse_value task = slurm_parse_value(line, "ArrayTaskId", NULL);
     struct slurm_job j = {.array = ""};
@@ -188,8 +190,14 @@ slurm_parse_ended(char *line, struct slurm_job *ret)
         if ((p = strchr(p, '|')))
             *p++ = 0;
     }
-    struct slurm_job j = {.name = "", .user = "", .account = "", .partition = "", .qos = "",
-                          .reason = "", .array = "", .nodes = ""};
+    struct slurm_job j = {.name = "",
+                          .user = "",
+                          .account = "",
+                          .partition = "",
+                          .qos = "",
+                          .reason = "",
+                          .array = "",
+                          .nodes = ""};
     if (n < 5 || !isdigit((unsigned char)*fields[0]) || strlen(fields[0]) > 31 ||
         slurm_parse_state(fields[1], &j.state))
         return ERR_SYNTAX;
@@ -211,7 +219,8 @@ slurm_parse_node(char *line, struct slurm_node *ret)
     *reason++ = 0;
     bool away = strchr(state, '*') || str_prefix(state, "down") || str_prefix(state, "fail");
     bool drained = str_prefix(state, "drain");
-    *ret = (struct slurm_node){.name = line, .state_word = state,
+    *ret = (struct slurm_node){.name = line,
+                               .state_word = state,
                                .reason = strcmp(reason, "none") ? reason : "",
                                .state = away      ? SLURM_NODE_AWAY
                                         : drained ? SLURM_NODE_DRAINED

@@ -20,7 +20,8 @@ struct slurm_job {
 };
 /* 0, or ERR_SYNTAX for a line that is no job. */
 int slurm_parse_job(char *line, struct slurm_job *ret);
-int slurm_parse_ended(char *line, struct slurm_job *ret); /* sacct's; fills id, state, times, exit code */
+int slurm_parse_ended(char *line,
+                      struct slurm_job *ret); /* sacct's; fills id, state, times, exit code */
 
 enum slurm_node_state { SLURM_NODE_WELL, SLURM_NODE_DRAINED, SLURM_NODE_AWAY };
 struct slurm_node {

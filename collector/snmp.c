@@ -1,5 +1,6 @@
-/* snmp: switches polled at their intervals, and the traps they send. Expected load: 600 switches of 64
- * ports every 15 s, some 30,000 values a second; a burst of some thousand traps when a leaf goes. */
+/* snmp: switches polled at their intervals, and the traps they send. Expected load: 600 switches of
+ * 64 ports every 15 s, some 30,000 values a second; a burst of some thousand traps when a leaf
+ * goes. */
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -10,8 +11,10 @@
 #include <string.h>
 
 #define SNMP_TICK_MS 100
-#define SNMP_FIRST_US 5000000 /* the first polls are spread over this, that a page shows something soon */
-#define SNMP_SOON_US 500000 /* a trap's poll waits this long: the port settles, traps come in swarms */
+#define SNMP_FIRST_US                                                                              \
+    5000000 /* the first polls are spread over this, that a page shows something soon */
+#define SNMP_SOON_US                                                                               \
+    500000 /* a trap's poll waits this long: the port settles, traps come in swarms */
 
 void
 snmp_poll_soon(struct snmp_target *t)
@@ -92,7 +95,8 @@ snmp_target_open(struct snmp *s, struct snmp_target *t, const struct snmp_conf_t
         return err_set(err, ERR_NOMEM, "no memory for SNMP");
     int64_t interval = c->interval * 1000;
     t->due_us = clock_mono_us() +
-                (int64_t)(map_hash(c->name, strlen(c->name)) % (uint64_t)(interval < SNMP_FIRST_US ? interval : SNMP_FIRST_US));
+                (int64_t)(map_hash(c->name, strlen(c->name)) %
+                          (uint64_t)(interval < SNMP_FIRST_US ? interval : SNMP_FIRST_US));
     return snmpc_open(s->env.loop, &a, &t->session, err);
 }
 
@@ -106,7 +110,8 @@ snmp_targets_open(struct snmp *s, struct err *err)
         return err_set(err, ERR_NOMEM, "no memory for SNMP");
     for (size_t i = 0; !rc && i < list->count; i++) {
         s->target_count = i + 1;
-        rc = snmp_target_open(s, &s->targets[i], (const struct snmp_conf_target *)list->at + i, err);
+        rc =
+            snmp_target_open(s, &s->targets[i], (const struct snmp_conf_target *)list->at + i, err);
     }
     return rc;
 }
@@ -158,7 +163,8 @@ snmp_start(const struct source_env *env, const void *conf, void **ret, struct er
     return 0;
 }
 
-/* --- what it tells of itself --------------------------------------------------------------------- */
+/* --- what it tells of itself ---------------------------------------------------------------------
+ */
 
 static void
 snmp_json(void *source, struct jsonw *w)
@@ -186,12 +192,13 @@ snmp_metrics(void *source, struct buf *out)
     inlet_metrics("snmp", sum, out);
     if (s->traps)
         inlet_metrics("snmp_trap", inlet_counts(s->traps), out);
-    buf_printf(out,
-               "# HELP myriascope_snmp_targets Switches that are polled.\n"
-               "# TYPE myriascope_snmp_targets gauge\nmyriascope_snmp_targets %zu\n"
-               "# HELP myriascope_snmp_targets_failing Of those, how many did not answer.\n"
-               "# TYPE myriascope_snmp_targets_failing gauge\nmyriascope_snmp_targets_failing %zu\n",
-               s->target_count, failing);
+    buf_printf(
+        out,
+        "# HELP myriascope_snmp_targets Switches that are polled.\n"
+        "# TYPE myriascope_snmp_targets gauge\nmyriascope_snmp_targets %zu\n"
+        "# HELP myriascope_snmp_targets_failing Of those, how many did not answer.\n"
+        "# TYPE myriascope_snmp_targets_failing gauge\nmyriascope_snmp_targets_failing %zu\n",
+        s->target_count, failing);
 }
 
 static unsigned

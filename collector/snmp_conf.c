@@ -113,16 +113,15 @@ static const struct conf_row snmp_conf_trap_rows[] = {
      .help = "Users of version 3 that are accepted."},
     {0}};
 
-const struct conf_row snmp_conf_rows[] = {
-    {.key = "targets",
-     .type = CONF_LIST,
-     .offset = offsetof(struct snmp_conf, targets),
-     .rows = snmp_conf_target_rows,
-     .size = sizeof(struct snmp_conf_target),
-     .help = "Switches to poll."},
-    {.key = "trap",
-     .type = CONF_MAP,
-     .offset = offsetof(struct snmp_conf, trap),
-     .rows = snmp_conf_trap_rows,
-     .help = "Listener for traps and informs."},
-    {0}};
+const struct conf_row snmp_conf_rows[] = {{.key = "targets",
+                                           .type = CONF_LIST,
+                                           .offset = offsetof(struct snmp_conf, targets),
+                                           .rows = snmp_conf_target_rows,
+                                           .size = sizeof(struct snmp_conf_target),
+                                           .help = "Switches to poll."},
+                                          {.key = "trap",
+                                           .type = CONF_MAP,
+                                           .offset = offsetof(struct snmp_conf, trap),
+                                           .rows = snmp_conf_trap_rows,
+                                           .help = "Listener for traps and informs."},
+                                          {0}};

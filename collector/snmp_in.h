@@ -31,18 +31,18 @@ struct snmp_target {
     struct inlet *inlet;
     struct snmpc *session;
     struct snmp_walk walk;
-    char host[64];          /* address without port */
+    char host[64]; /* address without port */
     int64_t due_us;
-    unsigned failures;      /* in a row */
-    bool busy, again;       /* a poll runs; another was asked for meanwhile */
+    unsigned failures; /* in a row */
+    bool busy, again;  /* a poll runs; another was asked for meanwhile */
     int64_t at_ms, began_us;
-    double up_time;         /* hundredths of a second */
+    double up_time;          /* hundredths of a second */
     struct snmp_port *ports; /* by index, of the poll under way or the last one */
     size_t port_count, port_room;
     struct snmp_entity *entities;
     size_t entity_count, entity_room;
-    unsigned polls;         /* names of entities are read at every tenth */
-    bool no_sensors;        /* the device has no such table */
+    unsigned polls;  /* names of entities are read at every tenth */
+    bool no_sensors; /* the device has no such table */
 };
 
 struct snmp {

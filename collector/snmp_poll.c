@@ -17,16 +17,16 @@ static const char *const snmp_poll_ports[] = {
     "1.3.6.1.2.1.2.2.1.8",     "1.3.6.1.2.1.31.1.1.1.15", "1.3.6.1.2.1.31.1.1.1.6",
     "1.3.6.1.2.1.31.1.1.1.10", "1.3.6.1.2.1.2.2.1.14",    "1.3.6.1.2.1.2.2.1.20",
     "1.3.6.1.2.1.2.2.1.13",    "1.3.6.1.2.1.2.2.1.19",    "1.3.6.1.2.1.2.2.1.9"};
-static const char *const snmp_poll_names[] = {"1.3.6.1.2.1.47.1.1.1.1.2", "1.3.6.1.2.1.47.1.1.1.1.7",
-                                              "1.3.6.1.2.1.47.1.1.1.1.4",
-                                              "1.3.6.1.2.1.47.1.1.1.1.5"};
-static const char *const snmp_poll_sensors[] = {
-    "1.3.6.1.2.1.99.1.1.1.1", "1.3.6.1.2.1.99.1.1.1.2", "1.3.6.1.2.1.99.1.1.1.3",
-    "1.3.6.1.2.1.99.1.1.1.4", "1.3.6.1.2.1.99.1.1.1.5"};
+static const char *const snmp_poll_names[] = {
+    "1.3.6.1.2.1.47.1.1.1.1.2", "1.3.6.1.2.1.47.1.1.1.1.7", "1.3.6.1.2.1.47.1.1.1.1.4",
+    "1.3.6.1.2.1.47.1.1.1.1.5"};
+static const char *const snmp_poll_sensors[] = {"1.3.6.1.2.1.99.1.1.1.1", "1.3.6.1.2.1.99.1.1.1.2",
+                                                "1.3.6.1.2.1.99.1.1.1.3", "1.3.6.1.2.1.99.1.1.1.4",
+                                                "1.3.6.1.2.1.99.1.1.1.5"};
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-/* The element with this index in a sorted array, made when it is new; NULL at the ceiling. Its index
- * is its first member. */
+/* The element with this index in a sorted array, made when it is new; NULL at the ceiling. Its
+ * index is its first member. */
 static void *
 snmp_poll_row(void **rows, size_t *count, size_t *room, size_t size, uint32_t index)
 {
@@ -86,7 +86,8 @@ snmp_poll_end(struct snmp_target *t, int rc)
         snmp_poll_soon(t);
 }
 
-/* --- sensors ------------------------------------------------------------------------------------- */
+/* --- sensors -------------------------------------------------------------------------------------
+ */
 
 static struct snmp_entity *
 snmp_poll_entity(struct snmp_target *t, const uint32_t *index, size_t len)
@@ -189,7 +190,8 @@ snmp_poll_ask_names(struct snmp_target *t)
         snmp_poll_end(t, rc);
 }
 
-/* --- interfaces ---------------------------------------------------------------------------------- */
+/* --- interfaces ----------------------------------------------------------------------------------
+ */
 
 static void
 snmp_poll_port_cell(void *ctx, size_t column, const uint32_t *index, size_t len,

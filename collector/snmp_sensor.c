@@ -55,12 +55,12 @@ snmp_sensor_read(const struct snmp_sensor_raw *raw, struct snmp_sensor *ret)
 {
     static const char *const receive[] = {"rx", "receive", "received", "input", "rcv", NULL};
     static const char *const transmit[] = {"tx", "transmit", "transmitted", "output", "xmit", NULL};
-    static const char *const module[] = {"dom", "xcvr", "transceiver", "optical", "optics", "sfp",
-                                         "qsfp", "osfp", "module", "laser", "lane", NULL};
+    static const char *const module[] = {"dom",  "xcvr", "transceiver", "optical", "optics", "sfp",
+                                         "qsfp", "osfp", "module",      "laser",   "lane",   NULL};
     double v = raw->value * pow(10, 3 * (raw->scale - 9) - raw->precision);
     bool optic = raw->module || snmp_sensor_any(raw->name, module);
-    *ret = (struct snmp_sensor){.metric = "", .value = v, .lane = snmp_sensor_lane(raw->name),
-                                .optic = optic};
+    *ret = (struct snmp_sensor){
+        .metric = "", .value = v, .lane = snmp_sensor_lane(raw->name), .optic = optic};
     if (!isfinite(v))
         return;
     if (optic && (raw->type == WATTS || raw->type == DBM)) {
@@ -79,7 +79,8 @@ snmp_sensor_read(const struct snmp_sensor_raw *raw, struct snmp_sensor *ret)
         ret->metric = optic ? "optic_temperature_celsius" : "switch_temperature_celsius";
         ret->lane = 0;
     }
-    if (*ret->metric && !ret->lane && (raw->type == WATTS || raw->type == DBM || raw->type == AMPERES))
+    if (*ret->metric && !ret->lane &&
+        (raw->type == WATTS || raw->type == DBM || raw->type == AMPERES))
         ret->lane = 1;
 }
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SNMP_SERIES_PORTS_MAX 4096u /* looked through for a sensor's port */
-#define SNMP_SERIES_DEPTH     8     /* of entities within entities */
-#define SNMP_SERIES_CLASS_PORT 10   /* PhysicalClass, RFC 6933 */
+#define SNMP_SERIES_PORTS_MAX  4096u /* looked through for a sensor's port */
+#define SNMP_SERIES_DEPTH      8     /* of entities within entities */
+#define SNMP_SERIES_CLASS_PORT 10    /* PhysicalClass, RFC 6933 */
 
 static const char *const snmp_series_names[SNMP_PORT_VALUES] = {
     "ifAdminStatus", "ifOperStatus", "ifHighSpeed",  "ifHCInOctets",  "ifHCOutOctets",
@@ -64,7 +64,8 @@ snmp_series_ports(struct snmp_series *w)
     }
 }
 
-/* --- sensors ------------------------------------------------------------------------------------- */
+/* --- sensors -------------------------------------------------------------------------------------
+ */
 
 static const struct snmp_entity *
 snmp_series_entity(const struct snmp_target *t, uint32_t index)
@@ -106,8 +107,9 @@ snmp_series_sensor(struct snmp_series *w, const struct snmp_entity *e, const cha
 {
     const struct snmp_entity *parent = e->inside ? snmp_series_entity(w->t, e->inside) : NULL;
     const char *name = *e->descr ? e->descr : e->name;
-    struct snmp_sensor_raw raw = {name, e->type, e->scale, e->precision, e->value,
-                                  parent && parent->class == SNMP_SERIES_CLASS_PORT};
+    struct snmp_sensor_raw raw = {name,     e->type,
+                                  e->scale, e->precision,
+                                  e->value, parent && parent->class == SNMP_SERIES_CLASS_PORT};
     struct snmp_sensor s;
     struct labels l;
     char lane[16];

@@ -1,8 +1,8 @@
-/* snmp_trap: a trap is an event with code trap.OID at once, a log line that says it in words, and a poll
- * of its switch, since traps are hints and counters are facts.
+/* snmp_trap: a trap is an event with code trap.OID at once, a log line that says it in words, and a
+ * poll of its switch, since traps are hints and counters are facts.
  *
- * The lines of link, start and neighbour traps are worded as switches word them in their own logs, so
- * that whoever reads logs reads traps. Source: RFC 3418, RFC 2863, RFC 4273. */
+ * The lines of link, start and neighbour traps are worded as switches word them in their own logs,
+ * so that whoever reads logs reads traps. Source: RFC 3418, RFC 2863, RFC 4273. */
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/str.h"
@@ -16,7 +16,16 @@
 #define SNMP_TRAP_TEXT   2048
 #define SNMP_TRAP_FIELDS 65536
 
-enum snmp_trap_kind { OTHER, COLD_START, WARM_START, LINK_DOWN, LINK_UP, AUTH_FAILED, BGP_DOWN, BGP_UP };
+enum snmp_trap_kind {
+    OTHER,
+    COLD_START,
+    WARM_START,
+    LINK_DOWN,
+    LINK_UP,
+    AUTH_FAILED,
+    BGP_DOWN,
+    BGP_UP
+};
 
 static const struct {
     const char *oid;
@@ -58,7 +67,8 @@ snmp_trap_value(const struct snmpc_trap *raw, const char *oid)
     return NULL;
 }
 
-/* --- whose it is --------------------------------------------------------------------------------- */
+/* --- whose it is ---------------------------------------------------------------------------------
+ */
 
 /* The one target at an address; several share it in front of a proxy, then none is meant. */
 static struct snmp_target *
@@ -117,7 +127,8 @@ snmp_trap_sender(struct snmp *s, struct snmp_trap *t)
     t->name = strchr(t->entity, ':') + 1;
 }
 
-/* --- what it says -------------------------------------------------------------------------------- */
+/* --- what it says --------------------------------------------------------------------------------
+ */
 
 static void
 snmp_trap_port(struct snmp_trap *t)
@@ -152,8 +163,8 @@ snmp_trap_link(const struct snmp_trap *t, char *out, size_t size)
     const struct snmpc_value *admin = snmp_trap_value(t->raw, "1.3.6.1.2.1.2.2.1.7");
     const char *port = *t->port ? t->port : "unknown";
     if (t->kind == LINK_DOWN && admin && snmpc_value_number(admin) == 2)
-        snprintf(out, size, "%%LINK-5-CHANGED: Interface %s, changed state to administratively down",
-                 port);
+        snprintf(out, size,
+                 "%%LINK-5-CHANGED: Interface %s, changed state to administratively down", port);
     else
         snprintf(out, size, "%%LINK-3-UPDOWN: Interface %s, changed state to %s", port,
                  t->kind == LINK_DOWN ? "down" : "up");
@@ -219,7 +230,8 @@ snmp_trap_fields(const struct snmp_trap *t, struct buf *out)
     jsonw_end_object(&w);
 }
 
-/* --- taking it ----------------------------------------------------------------------------------- */
+/* --- taking it -----------------------------------------------------------------------------------
+ */
 
 static bool
 snmp_trap_admitted(const struct snmp *s, const struct snmpc_trap *raw)
@@ -249,12 +261,25 @@ snmp_trap_store(struct snmp *s, const struct snmp_trap *t)
     if (!*t->port || !of_switch || entity_format(entity, ENTITY_PORT, t->name, t->port))
         str_copy(entity, sizeof entity, t->entity);
     snprintf(code, sizeof code, "trap.%.120s", t->oid);
-    struct event ev = {.time_ms = now, .phase = EVENT_INSTANT, .severity = t->severity,
-                       .entity = entity, .code = code, .source = "snmp-trap", .text = text,
-                       .node = t->name, .job = "", .tenant = "",
+    struct event ev = {.time_ms = now,
+                       .phase = EVENT_INSTANT,
+                       .severity = t->severity,
+                       .entity = entity,
+                       .code = code,
+                       .source = "snmp-trap",
+                       .text = text,
+                       .node = t->name,
+                       .job = "",
+                       .tenant = "",
                        .fields = fields.failed ? "" : buf_str(&fields)};
-    struct log_line line = {.time_ms = now, .severity = t->severity, .node = t->name, .job = "",
-                            .source = "snmp-trap", .tenant = "", .rank = -1, .text = text};
+    struct log_line line = {.time_ms = now,
+                            .severity = t->severity,
+                            .node = t->name,
+                            .job = "",
+                            .source = "snmp-trap",
+                            .tenant = "",
+                            .rank = -1,
+                            .text = text};
     uint64_t n = store_batch_event(b, &ev) >= 0;
     n += store_batch_log(b, &line) >= 0;
     buf_done(&fields);

@@ -12,8 +12,7 @@ snmp_walk_take(struct snmp_walk *w, size_t c, const struct snmpc_value *v)
     const struct snmpc_oid *column = &w->columns[c];
     if (w->over[c])
         return 0;
-    if (v->kind == SNMPC_NONE || !snmpc_oid_prefix(&v->oid, column) ||
-        v->oid.len == column->len) {
+    if (v->kind == SNMPC_NONE || !snmpc_oid_prefix(&v->oid, column) || v->oid.len == column->len) {
         w->over[c] = true;
         return 0;
     }

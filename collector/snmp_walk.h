@@ -23,8 +23,8 @@ struct snmp_walk {
     void (*done)(void *ctx, int rc);
     void *ctx;
 };
-/* w lives until done was called (or the session is closed). Columns are dotted texts. 0, or negative
- * when the question could not be sent (done is not called then). */
+/* w lives until done was called (or the session is closed). Columns are dotted texts. 0, or
+ * negative when the question could not be sent (done is not called then). */
 int snmp_walk_start(struct snmp_walk *w, struct snmpc *s, const char *const *columns, size_t n,
                     unsigned repetitions);
 

@@ -24,9 +24,9 @@
 #include <sys/socket.h>
 #include <syslog.h>
 
-#define SNMPC_TICK_MS  100
-#define SNMPC_VALUES   512u
-#define SNMPC_RETRIES  1
+#define SNMPC_TICK_MS 100
+#define SNMPC_VALUES  512u
+#define SNMPC_RETRIES 1
 
 struct snmpc {
     struct loop *loop;
@@ -66,7 +66,8 @@ snmpc_init(void)
     pthread_once(&once, snmpc_library);
 }
 
-/* --- values -------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------
+ */
 
 bool
 snmpc_oid_parse(const char *text, struct snmpc_oid *ret)
@@ -127,9 +128,7 @@ snmpc_value_text(const struct snmpc_value *v, char *out, size_t size)
 double
 snmpc_value_number(const struct snmpc_value *v)
 {
-    return v->kind == SNMPC_INT     ? (double)v->i
-           : v->kind == SNMPC_COUNT ? (double)v->u
-                                        : 0;
+    return v->kind == SNMPC_INT ? (double)v->i : v->kind == SNMPC_COUNT ? (double)v->u : 0;
 }
 
 static void
@@ -159,8 +158,7 @@ snmpc_value(const netsnmp_variable_list *v, struct snmpc_value *ret)
         break;
     case ASN_COUNTER64:
         ret->kind = SNMPC_COUNT;
-        ret->u = (uint64_t)(uint32_t)v->val.counter64->high << 32 |
-                 (uint32_t)v->val.counter64->low;
+        ret->u = (uint64_t)(uint32_t)v->val.counter64->high << 32 | (uint32_t)v->val.counter64->low;
         break;
     case ASN_OCTET_STR:
         ret->kind = SNMPC_TEXT;
@@ -197,7 +195,8 @@ snmpc_values(const netsnmp_pdu *pdu, size_t *ret_count)
     return values;
 }
 
-/* --- credentials --------------------------------------------------------------------------------- */
+/* --- credentials ---------------------------------------------------------------------------------
+ */
 
 static int
 snmpc_auth(const char *word, const oid **ret, size_t *ret_len)
@@ -244,8 +243,7 @@ snmpc_secure(const struct snmpc_access *a, netsnmp_session *s)
     s->securityAuthProto = snmp_duplicate_objid(auth, auth_len);
     s->securityAuthProtoLen = auth_len;
     s->securityLevel = SNMP_SEC_LEVEL_AUTHNOPRIV;
-    if (snmpc_key(auth, auth_len, a->auth_password, s->securityAuthKey,
-                         &s->securityAuthKeyLen))
+    if (snmpc_key(auth, auth_len, a->auth_password, s->securityAuthKey, &s->securityAuthKeyLen))
         return ERR_DENIED;
     if (!a->priv_password)
         return 0;
@@ -256,11 +254,11 @@ snmpc_secure(const struct snmpc_access *a, netsnmp_session *s)
                                : snmp_duplicate_objid(usmAESPrivProtocol, 10);
     s->securityPrivProtoLen = 10;
     s->securityLevel = SNMP_SEC_LEVEL_AUTHPRIV;
-    return snmpc_key(auth, auth_len, a->priv_password, s->securityPrivKey,
-                            &s->securityPrivKeyLen);
+    return snmpc_key(auth, auth_len, a->priv_password, s->securityPrivKey, &s->securityPrivKeyLen);
 }
 
-/* --- one session --------------------------------------------------------------------------------- */
+/* --- one session ---------------------------------------------------------------------------------
+ */
 
 static void
 snmpc_shut(struct snmpc *s)
@@ -372,8 +370,7 @@ snmpc_called(int op, netsnmp_session *session, int id, netsnmp_pdu *pdu, void *c
     if (pdu->command != SNMP_MSG_RESPONSE)
         return 0;
     if (pdu->errstat != SNMP_ERR_NOERROR) {
-        snmpc_end(s, pdu->errstat == SNMP_ERR_AUTHORIZATIONERROR ? ERR_DENIED : ERR_IO, NULL,
-                         0);
+        snmpc_end(s, pdu->errstat == SNMP_ERR_AUTHORIZATIONERROR ? ERR_DENIED : ERR_IO, NULL, 0);
         return 1;
     }
     struct snmpc_value *values = snmpc_values(pdu, &n);
@@ -386,8 +383,7 @@ static int
 snmpc_send(struct snmpc *s)
 {
     bool probe = s->access.version == SNMPC_VERSION_3 && !s->known;
-    netsnmp_pdu *pdu =
-        snmp_pdu_create(s->repetitions && !probe ? SNMP_MSG_GETBULK : SNMP_MSG_GET);
+    netsnmp_pdu *pdu = snmp_pdu_create(s->repetitions && !probe ? SNMP_MSG_GETBULK : SNMP_MSG_GET);
     if (!pdu)
         return ERR_NOMEM;
     if (s->repetitions && !probe) {
@@ -461,8 +457,7 @@ snmpc_text(const char *s)
 }
 
 int
-snmpc_open(struct loop *l, const struct snmpc_access *a, struct snmpc **ret,
-                  struct err *err)
+snmpc_open(struct loop *l, const struct snmpc_access *a, struct snmpc **ret, struct err *err)
 {
     struct snmpc *s = calloc(1, sizeof *s);
     const oid *auth;
@@ -471,21 +466,22 @@ snmpc_open(struct loop *l, const struct snmpc_access *a, struct snmpc **ret,
         return err_set(err, ERR_NOMEM, "no memory for an SNMP session");
     snmpc_init();
     s->loop = l;
-    s->access = (struct snmpc_access){.version = a->version,
-                                     .timeout_ms = a->timeout_ms ? a->timeout_ms : 2000,
-                                     .community = snmpc_text(a->community ? a->community
-                                                                                 : "public"),
-                                     .user = snmpc_text(a->user ? a->user : ""),
-                                     .auth_protocol = snmpc_text(a->auth_protocol),
-                                     .auth_password = snmpc_text(a->auth_password),
-                                     .priv_protocol = snmpc_text(a->priv_protocol),
-                                     .priv_password = snmpc_text(a->priv_password)};
+    s->access =
+        (struct snmpc_access){.version = a->version,
+                              .timeout_ms = a->timeout_ms ? a->timeout_ms : 2000,
+                              .community = snmpc_text(a->community ? a->community : "public"),
+                              .user = snmpc_text(a->user ? a->user : ""),
+                              .auth_protocol = snmpc_text(a->auth_protocol),
+                              .auth_password = snmpc_text(a->auth_password),
+                              .priv_protocol = snmpc_text(a->priv_protocol),
+                              .priv_password = snmpc_text(a->priv_password)};
     size_t n = strlen(a->address) + 16;
     int rc = 0;
     if ((s->peer = malloc(n)))
         snprintf(s->peer, n, "%s:%s", *a->address == '[' ? "udp6" : "udp", a->address);
     if (a->auth_protocol && snmpc_auth(a->auth_protocol, &auth, &len))
-        rc = err_set(err, ERR_SYNTAX, "%s is no authentication protocol: md5 sha sha224 sha256 sha384 sha512",
+        rc = err_set(err, ERR_SYNTAX,
+                     "%s is no authentication protocol: md5 sha sha224 sha256 sha384 sha512",
                      a->auth_protocol);
     else if (!s->peer || !(s->timer = loop_timer_open(l, snmpc_tick, s)))
         rc = err_set(err, ERR_NOMEM, "no memory for an SNMP session");
@@ -518,8 +514,8 @@ snmpc_close(struct snmpc *s)
 }
 
 int
-snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n,
-                 unsigned repetitions, snmpc_answer *cb, void *ctx)
+snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n, unsigned repetitions,
+          snmpc_answer *cb, void *ctx)
 {
     if (s->waiting)
         return ERR_STATE;
@@ -543,7 +539,8 @@ snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n,
     return rc;
 }
 
-/* --- traps --------------------------------------------------------------------------------------- */
+/* --- traps ---------------------------------------------------------------------------------------
+ */
 
 struct snmpc_listener {
     void *handle;
@@ -613,7 +610,8 @@ snmpc_listener_called(int op, netsnmp_session *session, int id, netsnmp_pdu *pdu
 {
     struct snmpc_listener *l = ctx;
     char source[64], agent[64] = "", community[64] = "", user[64] = "";
-    struct snmpc_trap trap = {.source = source, .agent = agent, .community = community, .user = user};
+    struct snmpc_trap trap = {
+        .source = source, .agent = agent, .community = community, .user = user};
     (void)id, (void)session;
     if (op != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE ||
         (pdu->command != SNMP_MSG_TRAP && pdu->command != SNMP_MSG_TRAP2 &&
@@ -672,8 +670,8 @@ snmpc_listener_user(const struct snmpc_access *u)
 
 int
 snmpc_listener_open(struct loop *loop, const struct snmpc_listener_conf *c,
-                   void (*cb)(void *ctx, const struct snmpc_trap *trap), void *ctx,
-                   struct snmpc_listener **ret, struct err *err)
+                    void (*cb)(void *ctx, const struct snmpc_trap *trap), void *ctx,
+                    struct snmpc_listener **ret, struct err *err)
 {
     char name[128];
     netsnmp_session in;

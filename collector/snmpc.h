@@ -2,7 +2,8 @@
  * Only this file's .c sees the library.
  *
  * One question at a time a session; the library repeats it once when no answer comes. Values point
- * into the answer and are valid during the callback. The library knows no MIBs and reads no files. */
+ * into the answer and are valid during the callback. The library knows no MIBs and reads no files.
+ */
 #ifndef COLLECTOR_SNMPC_H
 #define COLLECTOR_SNMPC_H
 
@@ -40,7 +41,7 @@ struct snmpc_value {
     int64_t i;  /* INT */
     uint64_t u; /* COUNT */
     const uint8_t *text;
-    size_t len;             /* TEXT, ADDRESS */
+    size_t len;              /* TEXT, ADDRESS */
     struct snmpc_oid object; /* OID */
 };
 /* As text without control characters, cut at size; returns out. */
@@ -51,29 +52,29 @@ enum snmpc_version { SNMPC_VERSION_2C, SNMPC_VERSION_3 };
 struct snmpc_access { /* texts are copied by the library */
     const char *address;
     int version;
-    const char *community;                         /* 2c */
-    const char *user;                              /* 3 */
-    const char *auth_protocol, *auth_password;     /* md5 sha sha224 sha256 sha384 sha512; NULL */
-    const char *priv_protocol, *priv_password;     /* des aes; NULL */
-    const char *engine_id;                         /* of a sender of v3 traps, hex; NULL */
+    const char *community;                     /* 2c */
+    const char *user;                          /* 3 */
+    const char *auth_protocol, *auth_password; /* md5 sha sha224 sha256 sha384 sha512; NULL */
+    const char *priv_protocol, *priv_password; /* des aes; NULL */
+    const char *engine_id;                     /* of a sender of v3 traps, hex; NULL */
     unsigned timeout_ms;
 };
 
 struct snmpc;
 /* Opens without sending. For version 3 the engine is asked for with the first question. */
-int snmpc_open(struct loop *l, const struct snmpc_access *a, struct snmpc **ret,
-                      struct err *err);
+int snmpc_open(struct loop *l, const struct snmpc_access *a, struct snmpc **ret, struct err *err);
 void snmpc_close(struct snmpc *s); /* not from a callback; a waiting one is not called */
 /* rc 0, ERR_TIMEOUT, ERR_DENIED (credentials), ERR_IO; values are NULL unless 0. */
 typedef void snmpc_answer(void *ctx, int rc, const struct snmpc_value *values, size_t n);
-/* repetitions 0: get; else get-bulk. 0, or negative when it could not be sent (no callback then). */
-int snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n,
-                     unsigned repetitions, snmpc_answer *cb, void *ctx);
+/* repetitions 0: get; else get-bulk. 0, or negative when it could not be sent (no callback then).
+ */
+int snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n, unsigned repetitions,
+              snmpc_answer *cb, void *ctx);
 
 /* A trap or inform of any version. v1's kind is turned into its v2 OID (RFC 3584). */
 struct snmpc_trap {
-    const char *source;  /* address it came from, without port */
-    const char *agent;   /* v1: the agent's own address, else "" */
+    const char *source; /* address it came from, without port */
+    const char *agent;  /* v1: the agent's own address, else "" */
     struct snmpc_oid kind;
     const char *community, *user; /* "" where the version has none */
     const struct snmpc_value *values;
@@ -81,13 +82,13 @@ struct snmpc_trap {
 };
 struct snmpc_listener;
 struct snmpc_listener_conf {
-    const char *listen;              /* host:port */
+    const char *listen;               /* host:port */
     const struct snmpc_access *users; /* of v3 */
     size_t user_count;
 };
 int snmpc_listener_open(struct loop *l, const struct snmpc_listener_conf *c,
-                       void (*cb)(void *ctx, const struct snmpc_trap *trap), void *ctx,
-                       struct snmpc_listener **ret, struct err *err);
+                        void (*cb)(void *ctx, const struct snmpc_trap *trap), void *ctx,
+                        struct snmpc_listener **ret, struct err *err);
 unsigned snmpc_listener_port(const struct snmpc_listener *l);
 void snmpc_listener_close(struct snmpc_listener *l);
 

@@ -87,7 +87,7 @@ struct syslog {
     struct syslog_listener listeners[2]; /* udp, tcp */
     struct map *hosts;                   /* name -> struct syslog_host */
     size_t found;
-    struct syslog_message msg;           /* one at a time: the loop has one thread */
+    struct syslog_message msg; /* one at a time: the loop has one thread */
 };
 
 struct syslog_conn {
@@ -116,7 +116,8 @@ syslog_flush(struct syslog_listener *l)
     l->lines = 0;
 }
 
-/* --- one line ------------------------------------------------------------------------------------ */
+/* --- one line ------------------------------------------------------------------------------------
+ */
 
 static struct syslog_host *
 syslog_host(struct syslog *s, const char *name)
@@ -164,8 +165,7 @@ syslog_peer(const char *peer, char out[SYSLOG_HOST_MAX + 1])
 
 /* The node or switch a message is of; entity "" when nobody declared it. name is without kind. */
 static void
-syslog_resolve(struct syslog *s, const char *peer, char entity[ENTITY_SIZE],
-               char name[ENTITY_SIZE])
+syslog_resolve(struct syslog *s, const char *peer, char entity[ENTITY_SIZE], char name[ENTITY_SIZE])
 {
     struct syslog_message *m = &s->msg;
     struct topo *t = topo_get(s->env.store);
@@ -196,7 +196,9 @@ static void
 syslog_keep(struct syslog_listener *l, const char *entity, const char *name, int64_t now)
 {
     struct syslog_message *m = &l->s->msg;
-    enum entity_kind kind = *entity ? entity_kind_of(entity) : m->vendor ? ENTITY_SWITCH : ENTITY_NODE;
+    enum entity_kind kind = *entity     ? entity_kind_of(entity)
+                            : m->vendor ? ENTITY_SWITCH
+                                        : ENTITY_NODE;
     bool kernel = m->facility == 0 || !strcmp(m->app, "kernel");
     struct log_line line = {.time_ms = m->time_ms,
                             .severity = m->severity <= 3   ? SEVERITY_CRITICAL
@@ -204,7 +206,9 @@ syslog_keep(struct syslog_listener *l, const char *entity, const char *name, int
                                                            : SEVERITY_INFO,
                             .node = name,
                             .job = "",
-                            .source = kind == ENTITY_SWITCH ? "switch" : kernel ? "kernel" : "syslog",
+                            .source = kind == ENTITY_SWITCH ? "switch"
+                                      : kernel              ? "kernel"
+                                                            : "syslog",
                             .tenant = "",
                             .rank = -1,
                             .text = m->text};
@@ -240,7 +244,8 @@ syslog_line(struct syslog_listener *l, const char *data, size_t len, const char 
     syslog_keep(l, entity, name, now);
 }
 
-/* --- listeners ----------------------------------------------------------------------------------- */
+/* --- listeners -----------------------------------------------------------------------------------
+ */
 
 static void
 syslog_datagram(void *ctx, const char *data, size_t len, const char *peer)
@@ -399,7 +404,8 @@ syslog_start(const struct source_env *env, const void *conf, void **ret, struct 
     return rc;
 }
 
-/* --- what it tells of itself --------------------------------------------------------------------- */
+/* --- what it tells of itself ---------------------------------------------------------------------
+ */
 
 static void
 syslog_json(void *source, struct jsonw *w)
@@ -434,6 +440,6 @@ syslog_port(void *source, const char *what)
     return !strcmp(what, "syslog-tcp") && s->tcp ? loop_tcp_port(s->tcp) : 0;
 }
 
-const struct source_ops source_syslog = {"syslog",     syslog_rows, sizeof(struct syslog_conf),
-                                         false,        syslog_start, syslog_stop,
-                                         syslog_json,  syslog_metrics, syslog_port};
+const struct source_ops source_syslog = {"syslog",    syslog_rows,    sizeof(struct syslog_conf),
+                                         false,       syslog_start,   syslog_stop,
+                                         syslog_json, syslog_metrics, syslog_port};

@@ -56,7 +56,8 @@ syslog_parse_word(struct syslog_in *in, const char **ret)
     return (size_t)(in->p - *ret);
 }
 
-/* --- times --------------------------------------------------------------------------------------- */
+/* --- times ---------------------------------------------------------------------------------------
+ */
 
 struct syslog_time {
     int year, month, day, hour, minute, second, ms; /* year 0: none; month 1 to 12 */
@@ -237,8 +238,7 @@ syslog_parse_ms(const struct syslog_time *t, int64_t now_ms, int64_t offset_ms)
 }
 
 static bool
-syslog_parse_time(struct syslog_in *in, int64_t now_ms, int64_t offset_ms,
-                  struct syslog_message *m)
+syslog_parse_time(struct syslog_in *in, int64_t now_ms, int64_t offset_ms, struct syslog_message *m)
 {
     struct syslog_time t = {0};
     if (!syslog_parse_iso(in, &t)) {
@@ -251,7 +251,8 @@ syslog_parse_time(struct syslog_in *in, int64_t now_ms, int64_t offset_ms,
     return true;
 }
 
-/* --- text ---------------------------------------------------------------------------------------- */
+/* --- text ----------------------------------------------------------------------------------------
+ */
 
 static void
 syslog_parse_put(struct syslog_message *m, const char *s, size_t n)
@@ -307,8 +308,8 @@ syslog_parse_vendor(const struct syslog_in *in)
         return false;
     if (*p == '%') /* %%01IFNET/4/... */
         return isdigit((unsigned char)p[1]);
-    while (p < end && (isupper((unsigned char)*p) || isdigit((unsigned char)*p) || *p == '_' ||
-                       *p == '-'))
+    while (p < end &&
+           (isupper((unsigned char)*p) || isdigit((unsigned char)*p) || *p == '_' || *p == '-'))
         p++;
     return p < end && (*p == ':' || *p == '(') && memchr(in->p, '-', (size_t)(p - in->p));
 }
@@ -327,7 +328,8 @@ syslog_parse_tag(struct syslog_message *m, const struct syslog_in *in)
     }
 }
 
-/* --- RFC 5424 ------------------------------------------------------------------------------------ */
+/* --- RFC 5424 ------------------------------------------------------------------------------------
+ */
 
 /* "-" or "[id name="value" ...]...": passed over, quotes and escapes minded. False when ill-formed.
  */
@@ -401,7 +403,8 @@ syslog_parse_5424(struct syslog_in *in, int64_t now_ms, struct syslog_message *m
     return true;
 }
 
-/* --- the older forms ----------------------------------------------------------------------------- */
+/* --- the older forms -----------------------------------------------------------------------------
+ */
 
 /* Cisco's sequence number, "123: " or ": ". */
 static void
@@ -435,8 +438,7 @@ syslog_parse_origin(struct syslog_in *in, struct syslog_message *m)
 }
 
 static void
-syslog_parse_3164(struct syslog_in *in, int64_t now_ms, int64_t offset_ms,
-                  struct syslog_message *m)
+syslog_parse_3164(struct syslog_in *in, int64_t now_ms, int64_t offset_ms, struct syslog_message *m)
 {
     const char *word;
     syslog_parse_sequence(in);
@@ -496,7 +498,8 @@ syslog_parse(const char *data, size_t len, int64_t now_ms, int64_t offset_ms,
     syslog_parse_end(ret);
 }
 
-/* --- framing ------------------------------------------------------------------------------------- */
+/* --- framing -------------------------------------------------------------------------------------
+ */
 
 void
 syslog_frame_init(struct syslog_frame *f, size_t max)

@@ -38,14 +38,14 @@ struct syslog_message {
 void syslog_parse(const char *data, size_t len, int64_t now_ms, int64_t offset_ms,
                   struct syslog_message *ret);
 
-/* Framing of a stream: octet counting ("LEN SP MSG") or lines, told apart at each message (RFC 6587,
- * 3.4). A message beyond `max` is cut, its rest passed over. */
+/* Framing of a stream: octet counting ("LEN SP MSG") or lines, told apart at each message (RFC
+ * 6587, 3.4). A message beyond `max` is cut, its rest passed over. */
 struct syslog_frame {
     struct buf line;
-    size_t want;    /* octets of a counted message still to come */
-    bool counted;   /* within a counted message */
-    bool skipping;  /* within the rest of a line that was cut */
-    uint64_t cut;   /* messages that were longer than max */
+    size_t want;   /* octets of a counted message still to come */
+    bool counted;  /* within a counted message */
+    bool skipping; /* within the rest of a line that was cut */
+    uint64_t cut;  /* messages that were longer than max */
 };
 void syslog_frame_init(struct syslog_frame *f, size_t max);
 void syslog_frame_done(struct syslog_frame *f);

@@ -1,5 +1,5 @@
-/* collector_test: a store in a folder of its own, a collector with a configuration given as YAML, and
- * waiting for what shall come of it. */
+/* collector_test: a store in a folder of its own, a collector with a configuration given as YAML,
+ * and waiting for what shall come of it. */
 #ifndef TESTS_COLLECTOR_COLLECTOR_TEST_H
 #define TESTS_COLLECTOR_COLLECTOR_TEST_H
 
@@ -96,10 +96,16 @@ fixture_start(struct fixture *f, const char *yaml, struct err *ret_err)
         fail_msg("%s", err.text);
     for (size_t i = 0; collector_section(i, &s); i++)
         f->sections[i] = fixture_section(f, &s);
-    f->cfg = (struct collector_config){.store = f->store, .metrics = f->metrics, .log = &log, .folder = f->folder,
-                                       .scrape = f->sections[0], .snmp = f->sections[1],
-                                       .syslog = f->sections[2], .slurm = f->sections[3],
-                                       .matcher = "", .matcher_len = 0};
+    f->cfg = (struct collector_config){.store = f->store,
+                                       .metrics = f->metrics,
+                                       .log = &log,
+                                       .folder = f->folder,
+                                       .scrape = f->sections[0],
+                                       .snmp = f->sections[1],
+                                       .syslog = f->sections[2],
+                                       .slurm = f->sections[3],
+                                       .matcher = "",
+                                       .matcher_len = 0};
     assert_int_equal(collector_new(&f->cfg, &f->collector, &err), 0);
     int rc = collector_start(f->collector, &err);
     if (rc && !ret_err)

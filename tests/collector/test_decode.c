@@ -1,4 +1,5 @@
-/* test_decode: bodies of remote_write, Loki and OTLP as their senders write them, and as nobody should. */
+/* test_decode: bodies of remote_write, Loki and OTLP as their senders write them, and as nobody
+ * should. */
 #include "base/compress.h"
 #include "base/protobuf.h"
 #include "collector/loki.h"
@@ -6,7 +7,8 @@
 #include "collector/remote_write.h"
 #include "tests/base/base_test.h"
 
-/* What sinks got, as text: name{labels} value @time, or [severity node/source/job#rank @time] line. */
+/* What sinks got, as text: name{labels} value @time, or [severity node/source/job#rank @time] line.
+ */
 static int
 take_series(void *ctx, const struct labels *l, const struct sample *s, size_t n)
 {
@@ -26,8 +28,8 @@ take_series(void *ctx, const struct labels *l, const struct sample *s, size_t n)
 static int
 take_line(void *ctx, const struct log_line *l)
 {
-    buf_printf(ctx, "[%d %s/%s/%s#%d @%lld] %s\n", (int)l->severity, l->node, l->source, l->job, l->rank,
-               (long long)l->time_ms, l->text);
+    buf_printf(ctx, "[%d %s/%s/%s#%d @%lld] %s\n", (int)l->severity, l->node, l->source, l->job,
+               l->rank, (long long)l->time_ms, l->text);
     return 0;
 }
 
@@ -86,8 +88,10 @@ remote_write_keeps_what_is_sound(void **state)
     struct sample_sink sink = {take_series, &got};
     write_request(&raw);
     compress_snappy(buf_str(&raw), raw.len, &packed);
-    assert_int_equal(remote_write_decode(buf_str(&packed), packed.len, &scratch, &sink, &n, &err), 0);
-    assert_string_equal(buf_str(&got), "__name__=up,node=n1 1 @1000\n__name__=up,node=n1 stale @2000\n");
+    assert_int_equal(remote_write_decode(buf_str(&packed), packed.len, &scratch, &sink, &n, &err),
+                     0);
+    assert_string_equal(buf_str(&got),
+                        "__name__=up,node=n1 1 @1000\n__name__=up,node=n1 stale @2000\n");
     assert_int_equal(n.samples, 2);
     assert_int_equal(n.refused, 2);
     buf_done(&raw);
@@ -137,8 +141,10 @@ bombs_do_not_unpack(void **state)
     struct sample_sink sink = {take_series, &got};
     struct loki_sink line_sink = {take_line, &got};
     assert_int_equal(compress_snappy(zeros, 80 << 20, &packed), 0);
-    assert_int_equal(remote_write_decode(buf_str(&packed), packed.len, &scratch, &sink, &n, &err), ERR_LIMIT);
-    assert_int_equal(loki_decode_protobuf(buf_str(&packed), packed.len, &line_sink, &lines, &err), ERR_LIMIT);
+    assert_int_equal(remote_write_decode(buf_str(&packed), packed.len, &scratch, &sink, &n, &err),
+                     ERR_LIMIT);
+    assert_int_equal(loki_decode_protobuf(buf_str(&packed), packed.len, &line_sink, &lines, &err),
+                     ERR_LIMIT);
     assert_int_equal(remote_write_decode("not snappy", 10, &scratch, &sink, &n, &err), ERR_SYNTAX);
     free(zeros);
     buf_done(&packed);
@@ -146,7 +152,8 @@ bombs_do_not_unpack(void **state)
     buf_done(&got);
 }
 
-/* --- Loki ---------------------------------------------------------------------------------------- */
+/* --- Loki ----------------------------------------------------------------------------------------
+ */
 
 static void
 loki_request(struct buf *out, const char *labels)
@@ -184,7 +191,8 @@ loki_protobuf_is_read(void **state)
     } cases[] = {
         {"{node=\"n1\", job_id=\"7\", rank=\"3\", source=\"job\", level=\"error\"}",
          "[2 n1/job/7#3 @1795420800123] Traceback ? here\n", 0},
-        {"{host=\"a\\\"b\",service_name=\"x\"}", "[0 a\"b/x/#-1 @1795420800123] Traceback ? here\n", 0},
+        {"{host=\"a\\\"b\",service_name=\"x\"}", "[0 a\"b/x/#-1 @1795420800123] Traceback ? here\n",
+         0},
         {"{}", "[0 //#-1 @1795420800123] Traceback ? here\n", 0},
         {"{node=\"n1\"", "", ERR_SYNTAX},
         {"{node=n1}", "", ERR_SYNTAX},
@@ -212,7 +220,8 @@ loki_json_is_read_or_refused_with_a_sentence(void **state)
     static const struct {
         const char *body, *want;
     } cases[] = {
-        {"{\"streams\":[{\"stream\":{\"hostname\":\"n1\",\"level\":\"WARN\"},\"values\":[[\"1795420800000000000\",\"a\"]]}]}",
+        {"{\"streams\":[{\"stream\":{\"hostname\":\"n1\",\"level\":\"WARN\"},\"values\":[["
+         "\"1795420800000000000\",\"a\"]]}]}",
          "[1 n1//#-1 @1795420800000] a\n"},
         {"{\"streams\":[{\"stream\":{},\"values\":[[1,\"a\"]]}]}", NULL},
         {"{\"streams\":{}}", NULL},
@@ -236,11 +245,16 @@ loki_json_is_read_or_refused_with_a_sentence(void **state)
     }
 }
 
-/* --- OTLP ---------------------------------------------------------------------------------------- */
+/* --- OTLP ----------------------------------------------------------------------------------------
+ */
 
-#define RESOURCE "\"resource\":{\"attributes\":[{\"key\":\"host.name\",\"value\":{\"stringValue\":\"n1\"}},{\"key\":\"service.name\",\"value\":{\"stringValue\":\"trainer\"}}]}"
+#define RESOURCE                                                                                   \
+    "\"resource\":{\"attributes\":[{\"key\":\"host.name\",\"value\":{\"stringValue\":\"n1\"}},{"   \
+    "\"key\":\"service.name\",\"value\":{\"stringValue\":\"trainer\"}}]}"
 #define METRICS(m) "{\"resourceMetrics\":[{" RESOURCE ",\"scopeMetrics\":[{\"metrics\":[" m "]}]}]}"
-#define POINT "\"timeUnixNano\":\"1795420800123000000\",\"attributes\":[{\"key\":\"gpu\",\"value\":{\"intValue\":\"3\"}}]"
+#define POINT                                                                                      \
+    "\"timeUnixNano\":\"1795420800123000000\",\"attributes\":[{\"key\":\"gpu\",\"value\":{"        \
+    "\"intValue\":\"3\"}}]"
 
 static void
 otlp_metrics_become_series(void **state)
@@ -249,23 +263,33 @@ otlp_metrics_become_series(void **state)
         const char *body, *want;
         uint64_t refused;
     } cases[] = {
-        {METRICS("{\"name\":\"hw.temperature\",\"unit\":\"Cel\",\"gauge\":{\"dataPoints\":[{\"asDouble\":41.5," POINT "}]}}"),
+        {METRICS("{\"name\":\"hw.temperature\",\"unit\":\"Cel\",\"gauge\":{\"dataPoints\":[{"
+                 "\"asDouble\":41.5," POINT "}]}}"),
          "__name__=hw_temperature_celsius,gpu=3,job=trainer,node=n1 41.5 @1795420800123\n", 0},
-        {METRICS("{\"name\":\"net.io\",\"unit\":\"By\",\"sum\":{\"aggregationTemporality\":2,\"isMonotonic\":true,\"dataPoints\":[{\"asInt\":\"7\"," POINT "}]}}"),
+        {METRICS("{\"name\":\"net.io\",\"unit\":\"By\",\"sum\":{\"aggregationTemporality\":2,"
+                 "\"isMonotonic\":true,\"dataPoints\":[{\"asInt\":\"7\"," POINT "}]}}"),
          "__name__=net_io_bytes_total,gpu=3,job=trainer,node=n1 7 @1795420800123\n", 0},
-        {METRICS("{\"name\":\"net.io\",\"sum\":{\"aggregationTemporality\":1,\"isMonotonic\":true,\"dataPoints\":[{\"asInt\":7," POINT "}]}}"), "", 1},
-        {METRICS("{\"name\":\"lat\",\"unit\":\"s\",\"histogram\":{\"aggregationTemporality\":\"AGGREGATION_TEMPORALITY_CUMULATIVE\",\"dataPoints\":[{\"count\":\"3\",\"sum\":1.5,\"bucketCounts\":[\"1\",\"2\"],\"explicitBounds\":[0.5]," POINT "}]}}"),
+        {METRICS("{\"name\":\"net.io\",\"sum\":{\"aggregationTemporality\":1,\"isMonotonic\":true,"
+                 "\"dataPoints\":[{\"asInt\":7," POINT "}]}}"),
+         "", 1},
+        {METRICS("{\"name\":\"lat\",\"unit\":\"s\",\"histogram\":{\"aggregationTemporality\":"
+                 "\"AGGREGATION_TEMPORALITY_CUMULATIVE\",\"dataPoints\":[{\"count\":\"3\",\"sum\":"
+                 "1.5,\"bucketCounts\":[\"1\",\"2\"],\"explicitBounds\":[0.5]," POINT "}]}}"),
          "__name__=lat_seconds_count,gpu=3,job=trainer,node=n1 3 @1795420800123\n"
          "__name__=lat_seconds_sum,gpu=3,job=trainer,node=n1 1.5 @1795420800123\n"
          "__name__=lat_seconds_bucket,gpu=3,job=trainer,le=0.5,node=n1 1 @1795420800123\n"
-         "__name__=lat_seconds_bucket,gpu=3,job=trainer,le=+Inf,node=n1 3 @1795420800123\n", 0},
-        {METRICS("{\"name\":\"q\",\"summary\":{\"dataPoints\":[{\"count\":2,\"sum\":3,\"quantileValues\":[{\"quantile\":0.5,\"value\":1}]," POINT "}]}}"),
+         "__name__=lat_seconds_bucket,gpu=3,job=trainer,le=+Inf,node=n1 3 @1795420800123\n",
+         0},
+        {METRICS("{\"name\":\"q\",\"summary\":{\"dataPoints\":[{\"count\":2,\"sum\":3,"
+                 "\"quantileValues\":[{\"quantile\":0.5,\"value\":1}]," POINT "}]}}"),
          "__name__=q_count,gpu=3,job=trainer,node=n1 2 @1795420800123\n"
          "__name__=q_sum,gpu=3,job=trainer,node=n1 3 @1795420800123\n"
-         "__name__=q,gpu=3,job=trainer,node=n1,quantile=0.5 1 @1795420800123\n", 0},
+         "__name__=q,gpu=3,job=trainer,node=n1,quantile=0.5 1 @1795420800123\n",
+         0},
         {METRICS("{\"name\":\"gone\",\"gauge\":{\"dataPoints\":[{\"flags\":1," POINT "}]}}"),
          "__name__=gone,gpu=3,job=trainer,node=n1 stale @1795420800123\n", 0},
-        {METRICS("{\"name\":\"e\",\"exponentialHistogram\":{\"dataPoints\":[{" POINT "}]}}"), "", 1},
+        {METRICS("{\"name\":\"e\",\"exponentialHistogram\":{\"dataPoints\":[{" POINT "}]}}"), "",
+         1},
         {METRICS("{\"name\":\"u\",\"unit\":\"1\",\"gauge\":{\"dataPoints\":[{\"asInt\":\"-2\"}]}}"),
          "__name__=u_ratio,job=trainer,node=n1 -2 @5\n", 0},
     };
@@ -276,7 +300,8 @@ otlp_metrics_become_series(void **state)
         struct otlp_counts n;
         buf_init(&got, 65536);
         struct sample_sink sink = {take_series, &got};
-        int rc = otlp_decode_metrics(cases[i].body, strlen(cases[i].body), true, 5, &sink, &n, &err);
+        int rc =
+            otlp_decode_metrics(cases[i].body, strlen(cases[i].body), true, 5, &sink, &n, &err);
         if (rc)
             fail_msg("%zu: %s", i, err.text);
         assert_string_equal(buf_str(&got), cases[i].want);
@@ -288,11 +313,13 @@ otlp_metrics_become_series(void **state)
 static void
 otlp_logs_become_lines(void **state)
 {
-    static const char body[] =
-        "{\"resourceLogs\":[{" RESOURCE ",\"scopeLogs\":[{\"logRecords\":["
-        "{\"timeUnixNano\":\"1795420800123000000\",\"severityNumber\":17,\"body\":{\"stringValue\":\"CUDA error\"},"
-        "\"attributes\":[{\"key\":\"rank\",\"value\":{\"intValue\":\"12\"}},{\"key\":\"job_id\",\"value\":{\"stringValue\":\"4711\"}}]},"
-        "{\"severityText\":\"warn\",\"body\":{\"stringValue\":\"slow\"}},{\"severityNumber\":9}]}]}]}";
+    static const char body[] = "{\"resourceLogs\":[{" RESOURCE ",\"scopeLogs\":[{\"logRecords\":["
+                               "{\"timeUnixNano\":\"1795420800123000000\",\"severityNumber\":17,"
+                               "\"body\":{\"stringValue\":\"CUDA error\"},"
+                               "\"attributes\":[{\"key\":\"rank\",\"value\":{\"intValue\":\"12\"}},"
+                               "{\"key\":\"job_id\",\"value\":{\"stringValue\":\"4711\"}}]},"
+                               "{\"severityText\":\"warn\",\"body\":{\"stringValue\":\"slow\"}},{"
+                               "\"severityNumber\":9}]}]}]}";
     struct buf got;
     struct err err = {0};
     struct otlp_counts n;
@@ -311,8 +338,12 @@ static void
 otlp_that_is_none_is_refused(void **state)
 {
     static const char *const bodies[] = {
-        "{\"resourceMetrics\":[{\"scopeMetrics\":7}]}", "[]", "{", "{\"resourceMetrics\":[1]}",
-        METRICS("{\"name\":3}"), METRICS("{\"name\":\"x\",\"gauge\":{\"dataPoints\":[{\"asInt\":\"many\"}]}}")};
+        "{\"resourceMetrics\":[{\"scopeMetrics\":7}]}",
+        "[]",
+        "{",
+        "{\"resourceMetrics\":[1]}",
+        METRICS("{\"name\":3}"),
+        METRICS("{\"name\":\"x\",\"gauge\":{\"dataPoints\":[{\"asInt\":\"many\"}]}}")};
     struct otlp_counts n;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bodies); i++) {
@@ -320,7 +351,9 @@ otlp_that_is_none_is_refused(void **state)
         struct err err = {0};
         buf_init(&got, 4096);
         struct sample_sink sink = {take_series, &got};
-        assert_int_equal(otlp_decode_metrics(bodies[i], strlen(bodies[i]), true, 5, &sink, &n, &err), ERR_SYNTAX);
+        assert_int_equal(
+            otlp_decode_metrics(bodies[i], strlen(bodies[i]), true, 5, &sink, &n, &err),
+            ERR_SYNTAX);
         assert_true(strlen(err.text) > 5);
         buf_done(&got);
     }

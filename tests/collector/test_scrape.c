@@ -1,5 +1,5 @@
-/* test_scrape: a real node exporter, an exporter of our own that changes its mind, discovery from files and
- * HTTP, relabelling, and what is told when a target fails. */
+/* test_scrape: a real node exporter, an exporter of our own that changes its mind, discovery from
+ * files and HTTP, relabelling, and what is told when a target fails. */
 #include "base/httpd.h"
 #include "collector/relabel.h"
 #include "tests/collector/collector_test.h"
@@ -153,10 +153,12 @@ labels_collide_and_rules_apply(void **state)
              "  static_configs: [{targets: ['127.0.0.1:%u', 'dropped:1']}]\n"
              "  relabel_configs:\n"
              "  - {source_labels: [__address__], regex: 'dropped:.*', action: drop}\n"
-             "  - {source_labels: [__address__], regex: '127.0.0.1:.*', target_label: node, replacement: node00001}\n"
+             "  - {source_labels: [__address__], regex: '127.0.0.1:.*', target_label: node, "
+             "replacement: node00001}\n"
              "  metric_relabel_configs:\n"
              "  - {source_labels: [__name__], regex: noise_.*, action: drop}\n"
-             "  - {source_labels: [__name__, device], regex: 'renamed_by_rule;(.*)', target_label: __name__, replacement: 'kept_$1'}\n",
+             "  - {source_labels: [__name__, device], regex: 'renamed_by_rule;(.*)', target_label: "
+             "__name__, replacement: 'kept_$1'}\n",
              httpd_port(e.httpd));
     fixture_start(&f, yaml, NULL);
     assert_true(fixture_wait_value(&f, "a", "exported_job", "theirs", "job", "t", &v));
@@ -206,9 +208,12 @@ targets_come_and_go_by_file_and_http(void **state)
     exporter_open(&e, "a 1\n");
     fixture_open_store(&f);
     snprintf(path, sizeof path, "%s/targets.yaml", f.folder);
-    snprintf(group, sizeof group, "- targets: ['127.0.0.1:%u']\n  labels: {from: file}\n", httpd_port(e.httpd));
+    snprintf(group, sizeof group, "- targets: ['127.0.0.1:%u']\n  labels: {from: file}\n",
+             httpd_port(e.httpd));
     file_write_atomic(path, group, strlen(group), 0600, NULL);
-    snprintf(e.groups, sizeof e.groups, "[{\"targets\":[\"127.0.0.1:%u\"],\"labels\":{\"from\":\"http\"}}]", httpd_port(e.httpd));
+    snprintf(e.groups, sizeof e.groups,
+             "[{\"targets\":[\"127.0.0.1:%u\"],\"labels\":{\"from\":\"http\"}}]",
+             httpd_port(e.httpd));
     snprintf(yaml, sizeof yaml,
              "scrape_configs:\n- job_name: t\n  scrape_interval: 200ms\n"
              "  file_sd_configs: [{files: ['*.yaml'], refresh_interval: 1s}]\n"
@@ -225,7 +230,8 @@ targets_come_and_go_by_file_and_http(void **state)
     while (fixture_value(&f, "a", "from", "file", NULL, NULL, &v) && clock_mono_us() < end)
         poll(NULL, 0, 20);
     assert_false(fixture_value(&f, "a", "from", "file", NULL, NULL, &v));
-    assert_true(fixture_value(&f, "a", "from", "http", NULL, NULL, &v)); /* what it last gave stays */
+    assert_true(
+        fixture_value(&f, "a", "from", "http", NULL, NULL, &v)); /* what it last gave stays */
     fixture_close(&f);
     exporter_close(&e);
 }
@@ -250,7 +256,8 @@ real_node_exporter_is_read(void **state)
              "  static_configs: [{targets: ['127.0.0.1:%u'], labels: {node: node00001}}]\n",
              port);
     fixture_start(&f, yaml, NULL);
-    assert_true(fixture_wait_value(&f, "node_memory_MemTotal_bytes", "node", "node00001", NULL, NULL, &v));
+    assert_true(
+        fixture_wait_value(&f, "node_memory_MemTotal_bytes", "node", "node00001", NULL, NULL, &v));
     assert_true(v > 1e8);
     assert_true(fixture_wait_value(&f, "node_load1", "job", "node", NULL, NULL, &v));
     fixture_kill(pid);
@@ -266,7 +273,9 @@ wrong_configuration_is_told(void **state)
         const char *yaml, *says;
     } cases[] = {
         {"scrape_configs:\n- {job_name: a}\n- {job_name: a}\n", "two jobs"},
-        {"scrape_configs:\n- job_name: a\n  relabel_configs: [{action: hashmod, target_label: x}]\n", "modulus"},
+        {"scrape_configs:\n- job_name: a\n  relabel_configs: [{action: hashmod, target_label: "
+         "x}]\n",
+         "modulus"},
         {"scrape_configs:\n- job_name: a\n  relabel_configs: [{regex: '('}]\n", "a"},
     };
     (void)state;
@@ -282,7 +291,8 @@ wrong_configuration_is_told(void **state)
     }
 }
 
-/* --- relabelling --------------------------------------------------------------------------------- */
+/* --- relabelling ---------------------------------------------------------------------------------
+ */
 
 static void
 relabel_actions_do_what_prometheus_says(void **state)
@@ -290,8 +300,10 @@ relabel_actions_do_what_prometheus_says(void **state)
     static const struct {
         const char *yaml, *want; /* want NULL: dropped */
     } cases[] = {
-        {"[{source_labels: [a, b], separator: '-', target_label: c, replacement: '<$1>'}]", "a=1,b=2,c=<1-2>"},
-        {"[{source_labels: [a], regex: '(?<n>.)', target_label: c, replacement: '${n}$$x$1'}]", "a=1,b=2,c=1$x1"},
+        {"[{source_labels: [a, b], separator: '-', target_label: c, replacement: '<$1>'}]",
+         "a=1,b=2,c=<1-2>"},
+        {"[{source_labels: [a], regex: '(?<n>.)', target_label: c, replacement: '${n}$$x$1'}]",
+         "a=1,b=2,c=1$x1"},
         {"[{source_labels: [a], regex: nomatch, target_label: c}]", "a=1,b=2"},
         {"[{source_labels: [z], target_label: a}]", "b=2"},
         {"[{source_labels: [a], regex: '1', action: keep}]", "a=1,b=2"},
@@ -303,12 +315,18 @@ relabel_actions_do_what_prometheus_says(void **state)
         {"[{source_labels: [a], target_label: b, action: keepequal}]", NULL},
         {"[{source_labels: [a], target_label: b, action: dropequal}]", "a=1,b=2"},
         {"[{source_labels: [a], target_label: h, modulus: 1, action: hashmod}]", "a=1,b=2,h=0"},
-        {"[{replacement: Up, target_label: c}, {source_labels: [c], target_label: c, action: lowercase}]", "a=1,b=2,c=up"},
+        {"[{replacement: Up, target_label: c}, {source_labels: [c], target_label: c, action: "
+         "lowercase}]",
+         "a=1,b=2,c=up"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char yaml[512], got[256] = "";
-        struct conf_row rows[2] = {{.key = "r", .type = CONF_LIST, .rows = relabel_rows, .size = sizeof(struct relabel_conf), .help = "r"}};
+        struct conf_row rows[2] = {{.key = "r",
+                                    .type = CONF_LIST,
+                                    .rows = relabel_rows,
+                                    .size = sizeof(struct relabel_conf),
+                                    .help = "r"}};
         struct conf_list list;
         struct doc *d;
         struct relabel *r;
@@ -326,8 +344,8 @@ relabel_actions_do_what_prometheus_says(void **state)
         assert_int_equal(kept, cases[i].want != NULL);
         labels_finish(&l);
         for (size_t k = 0; k < l.count; k++)
-            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s=%.*s", k ? "," : "", (int)l.at[k].name_len,
-                     l.at[k].name, (int)l.at[k].value_len, l.at[k].value);
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s=%.*s", k ? "," : "",
+                     (int)l.at[k].name_len, l.at[k].name, (int)l.at[k].value_len, l.at[k].value);
         if (kept)
             assert_string_equal(got, cases[i].want);
         relabel_free(r);

@@ -1,15 +1,20 @@
-/* test_slurm: lines as Slurm's commands print them (22.05, 23.11), and a real controller with a real daemon
- * where the packages are there and start. */
+/* test_slurm: lines as Slurm's commands print them (22.05, 23.11), and a real controller with a
+ * real daemon where the packages are there and start. */
 #include "collector/slurm_parse.h"
 #include "tests/collector/collector_test.h"
 
-#define REST                                                                                                    \
-    " GroupId=g(100) MCS_label=N/A Priority=1 Nice=0 Account=%s QOS=normal JobState=%s Reason=%s Dependency=(null) " \
-    "Requeue=1 Restarts=0 BatchFlag=1 Reboot=0 ExitCode=%s RunTime=00:00:00 TimeLimit=UNLIMITED TimeMin=N/A "    \
-    "SubmitTime=2026-11-23T08:00:00 EligibleTime=2026-11-23T08:00:00 AccrueTime=2026-11-23T08:00:00 "           \
-    "StartTime=%s EndTime=%s Deadline=N/A SuspendTime=None Scheduler=Main Partition=gpu "                      \
-    "AllocNode:Sid=login:1 ReqNodeList=(null) ExcNodeList=(null) NodeList=%s BatchHost=x NumNodes=2 NumCPUs=4 " \
-    "ReqB:S:C:T=0:0:*:* TRES=cpu=4,mem=1M,node=2,gres/gpu=16 Features=(null) Command=/opt/a JobState=FAKE.sh %s"
+#define REST                                                                                       \
+    " GroupId=g(100) MCS_label=N/A Priority=1 Nice=0 Account=%s QOS=normal JobState=%s Reason=%s " \
+    "Dependency=(null) "                                                                           \
+    "Requeue=1 Restarts=0 BatchFlag=1 Reboot=0 ExitCode=%s RunTime=00:00:00 TimeLimit=UNLIMITED "  \
+    "TimeMin=N/A "                                                                                 \
+    "SubmitTime=2026-11-23T08:00:00 EligibleTime=2026-11-23T08:00:00 "                             \
+    "AccrueTime=2026-11-23T08:00:00 "                                                              \
+    "StartTime=%s EndTime=%s Deadline=N/A SuspendTime=None Scheduler=Main Partition=gpu "          \
+    "AllocNode:Sid=login:1 ReqNodeList=(null) ExcNodeList=(null) NodeList=%s BatchHost=x "         \
+    "NumNodes=2 NumCPUs=4 "                                                                        \
+    "ReqB:S:C:T=0:0:*:* TRES=cpu=4,mem=1M,node=2,gres/gpu=16 Features=(null) Command=/opt/a "      \
+    "JobState=FAKE.sh %s"
 
 static void
 jobs_are_read_as_scontrol_prints_them(void **state)
@@ -21,26 +26,30 @@ jobs_are_read_as_scontrol_prints_them(void **state)
         unsigned gpus;
         int code;
     } cases[] = {
-        {"JobId=4711 JobName=llm pretrain UserId=u1(1001)", "t1", "RUNNING", "None", "0:0", "2026-11-23T08:00:05",
-         "2026-12-23T08:00:05", "node[00001-00002]", "TresPerNode=gres:gpu:8", "4711", "llm pretrain", "", JOB_RUNNING, 8, -1},
-        {"JobId=4712 JobName=JobState=RUNNING UserId=u1(1001)", "(null)", "FAILED", "NonZeroExitCode", "3:0",
-         "2026-11-23T08:00:05", "2026-11-23T09:00:05", "node00001", "TresPerNode=gres/gpu:h100:4", "4712", "JobState=RUNNING",
-         "", JOB_FAILED, 4, 3},
-        {"JobId=4713 ArrayJobId=4710 ArrayTaskId=3 JobName=a UserId=u1(1001)", "t1", "OUT_OF_MEMORY", "OutOfMemory", "0:9",
-         "2026-11-23T08:00:05", "2026-11-23T09:00:05", "node00001", "", "4713", "a", "3", JOB_FAILED, 8, 137},
-        {"JobId=4714 JobName=(null) UserId=u1(1001)", "t1", "PENDING", "Resources", "0:0", "Unknown", "Unknown", "(null)", "",
-         "4714", "", "", JOB_PENDING, 8, -1},
-        {"JobId=4715 JobName=t UserId=u1(1001)", "t1", "CANCELLED", "None", "0:15", "2026-11-23T08:00:05",
-         "2026-11-23T09:00:05", "node00001", "", "4715", "t", "", JOB_CANCELLED, 8, 143},
-        {"JobId=4716 JobName=n UserId=u1(1001)", "t1", "NODE_FAIL", "NodeDown", "1:0", "2026-11-23T08:00:05",
-         "2026-11-23T09:00:05", "node00001", "", "4716", "n", "", JOB_NODE_FAIL, 8, 1},
+        {"JobId=4711 JobName=llm pretrain UserId=u1(1001)", "t1", "RUNNING", "None", "0:0",
+         "2026-11-23T08:00:05", "2026-12-23T08:00:05", "node[00001-00002]",
+         "TresPerNode=gres:gpu:8", "4711", "llm pretrain", "", JOB_RUNNING, 8, -1},
+        {"JobId=4712 JobName=JobState=RUNNING UserId=u1(1001)", "(null)", "FAILED",
+         "NonZeroExitCode", "3:0", "2026-11-23T08:00:05", "2026-11-23T09:00:05", "node00001",
+         "TresPerNode=gres/gpu:h100:4", "4712", "JobState=RUNNING", "", JOB_FAILED, 4, 3},
+        {"JobId=4713 ArrayJobId=4710 ArrayTaskId=3 JobName=a UserId=u1(1001)", "t1",
+         "OUT_OF_MEMORY", "OutOfMemory", "0:9", "2026-11-23T08:00:05", "2026-11-23T09:00:05",
+         "node00001", "", "4713", "a", "3", JOB_FAILED, 8, 137},
+        {"JobId=4714 JobName=(null) UserId=u1(1001)", "t1", "PENDING", "Resources", "0:0",
+         "Unknown", "Unknown", "(null)", "", "4714", "", "", JOB_PENDING, 8, -1},
+        {"JobId=4715 JobName=t UserId=u1(1001)", "t1", "CANCELLED", "None", "0:15",
+         "2026-11-23T08:00:05", "2026-11-23T09:00:05", "node00001", "", "4715", "t", "",
+         JOB_CANCELLED, 8, 143},
+        {"JobId=4716 JobName=n UserId=u1(1001)", "t1", "NODE_FAIL", "NodeDown", "1:0",
+         "2026-11-23T08:00:05", "2026-11-23T09:00:05", "node00001", "", "4716", "n", "",
+         JOB_NODE_FAIL, 8, 1},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char line[4096], rest[4096], text[TIME_TEXT_SIZE];
         struct slurm_job j;
-        snprintf(rest, sizeof rest, REST, cases[i].account, cases[i].word, cases[i].reason, cases[i].exit,
-                 cases[i].start, cases[i].end, cases[i].nodes, cases[i].more);
+        snprintf(rest, sizeof rest, REST, cases[i].account, cases[i].word, cases[i].reason,
+                 cases[i].exit, cases[i].start, cases[i].end, cases[i].nodes, cases[i].more);
         snprintf(line, sizeof line, "%s%s", cases[i].head, rest);
         assert_int_equal(slurm_parse_job(line, &j), 0);
         assert_string_equal(j.id, cases[i].id);
@@ -73,7 +82,8 @@ nodes_and_ends_are_read(void **state)
         {"node00001|idle*|none", 0, SLURM_NODE_AWAY},
         {"nonsense", ERR_SYNTAX, SLURM_NODE_WELL},
     };
-    char ended[] = "4711|CANCELLED by 1001|0:0|2026-11-23T08:00:05|2026-11-23T09:00:05", cut[] = "4711|FAILED|1:0";
+    char ended[] = "4711|CANCELLED by 1001|0:0|2026-11-23T08:00:05|2026-11-23T09:00:05",
+         cut[] = "4711|FAILED|1:0";
     struct slurm_job j;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -93,21 +103,35 @@ nodes_and_ends_are_read(void **state)
 static void
 document_names_what_slurm_said(void **state)
 {
-    struct slurm_job j = {.id = "1", .name = "a\"b", .user = "u", .account = "t1", .partition = "gpu", .qos = "", .reason = "",
-                          .array = "", .nodes = "n1", .state = JOB_FAILED, .start_ms = 1000, .end_ms = 2000,
-                          .has_exit_code = true, .exit_code = 3};
+    struct slurm_job j = {.id = "1",
+                          .name = "a\"b",
+                          .user = "u",
+                          .account = "t1",
+                          .partition = "gpu",
+                          .qos = "",
+                          .reason = "",
+                          .array = "",
+                          .nodes = "n1",
+                          .state = JOB_FAILED,
+                          .start_ms = 1000,
+                          .end_ms = 2000,
+                          .has_exit_code = true,
+                          .exit_code = 3};
     struct buf out;
     (void)state;
     buf_init(&out, 4096);
     slurm_parse_document(&j, "t1", "c1", &out);
-    assert_string_equal(buf_str(&out),
-                        "{\"id\":\"1\",\"name\":\"a\\\"b\",\"user\":\"u\",\"tenant\":\"t1\",\"state\":\"failed\",\"nodes\":\"n1\","
-                        "\"start\":\"1970-01-01T00:00:01.000Z\",\"end\":\"1970-01-01T00:00:02.000Z\",\"exit_code\":3,"
-                        "\"labels\":{\"scheduler\":\"slurm\",\"cluster\":\"c1\",\"partition\":\"gpu\",\"account\":\"t1\"}}");
+    assert_string_equal(buf_str(&out), "{\"id\":\"1\",\"name\":\"a\\\"b\",\"user\":\"u\","
+                                       "\"tenant\":\"t1\",\"state\":\"failed\",\"nodes\":\"n1\","
+                                       "\"start\":\"1970-01-01T00:00:01.000Z\",\"end\":\"1970-01-"
+                                       "01T00:00:02.000Z\",\"exit_code\":3,"
+                                       "\"labels\":{\"scheduler\":\"slurm\",\"cluster\":\"c1\","
+                                       "\"partition\":\"gpu\",\"account\":\"t1\"}}");
     buf_done(&out);
 }
 
-/* --- a real controller --------------------------------------------------------------------------- */
+/* --- a real controller ---------------------------------------------------------------------------
+ */
 
 struct real_slurm {
     char folder[64], conf[128], socket[128];
@@ -131,15 +155,19 @@ real_write_conf(struct real_slurm *r, unsigned port, unsigned node_port)
     char host[128] = "", text[4096];
     gethostname(host, sizeof host - 1);
     host[strcspn(host, ".")] = 0;
-    snprintf(text, sizeof text,
-             "ClusterName=t\nSlurmctldHost=%s(127.0.0.1)\nSlurmctldPort=%u\nSlurmUser=root\nSlurmdUser=root\n"
-             "AuthType=auth/munge\nAuthInfo=socket=%s\nCredType=cred/munge\nStateSaveLocation=%s/state\n"
-             "SlurmdSpoolDir=%s/spool\nSlurmctldPidFile=%s/c.pid\nSlurmdPidFile=%s/d.pid\n"
-             "SlurmctldLogFile=%s/c.log\nSlurmdLogFile=%s/d.log\nProctrackType=proctrack/linuxproc\n"
-             "TaskPlugin=task/none\nReturnToService=2\nMailProg=/bin/true\nSchedulerParameters=sched_min_interval=1000\n"
-             "NodeName=n1 NodeHostname=%s NodeAddr=127.0.0.1 Port=%u CPUs=1 State=UNKNOWN\n"
-             "PartitionName=p Nodes=ALL Default=YES State=UP\n",
-             host, port, r->socket, r->folder, r->folder, r->folder, r->folder, r->folder, r->folder, host, node_port);
+    snprintf(
+        text, sizeof text,
+        "ClusterName=t\nSlurmctldHost=%s(127.0.0.1)\nSlurmctldPort=%u\nSlurmUser=root\nSlurmdUser="
+        "root\n"
+        "AuthType=auth/munge\nAuthInfo=socket=%s\nCredType=cred/munge\nStateSaveLocation=%s/state\n"
+        "SlurmdSpoolDir=%s/spool\nSlurmctldPidFile=%s/c.pid\nSlurmdPidFile=%s/d.pid\n"
+        "SlurmctldLogFile=%s/c.log\nSlurmdLogFile=%s/d.log\nProctrackType=proctrack/linuxproc\n"
+        "TaskPlugin=task/none\nReturnToService=2\nMailProg=/bin/"
+        "true\nSchedulerParameters=sched_min_interval=1000\n"
+        "NodeName=n1 NodeHostname=%s NodeAddr=127.0.0.1 Port=%u CPUs=1 State=UNKNOWN\n"
+        "PartitionName=p Nodes=ALL Default=YES State=UP\n",
+        host, port, r->socket, r->folder, r->folder, r->folder, r->folder, r->folder, r->folder,
+        host, node_port);
     assert_int_equal(file_write_atomic(r->conf, text, strlen(text), 0644, NULL), 0);
 }
 
@@ -218,13 +246,15 @@ real_controller_is_followed(void **state)
     struct fixture f;
     struct job j;
     (void)state;
-    if (geteuid() || access("/usr/sbin/slurmctld", X_OK) || access("/usr/sbin/munged", X_OK) || access("/usr/bin/sbatch", X_OK))
+    if (geteuid() || access("/usr/sbin/slurmctld", X_OK) || access("/usr/sbin/munged", X_OK) ||
+        access("/usr/bin/sbatch", X_OK))
         skip();
     if (!real_start(&r)) {
         real_stop(&r);
         skip();
     }
-    const char *submit[] = {"sbatch", "-o", "/dev/null", "-J", "held job", "--hold", "--wrap", "exit 3", NULL};
+    const char *submit[] = {"sbatch", "-o",     "/dev/null", "-J", "held job",
+                            "--hold", "--wrap", "exit 3",    NULL};
     const char *cancel[] = {"scancel", "1", NULL};
     int submitted = fixture_run(submit);
     fixture_open_store(&f);

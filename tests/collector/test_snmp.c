@@ -1,16 +1,15 @@
-/* test_snmp: polls of a real snmpd in versions 2c and 3, traps and informs of a real snmptrap, and what
- * sensors' names mean. Absent programs are skipped. */
+/* test_snmp: polls of a real snmpd in versions 2c and 3, traps and informs of a real snmptrap, and
+ * what sensors' names mean. Absent programs are skipped. */
 #include "collector/snmp_sensor.h"
 #include "collector/snmpc.h"
 #include "tests/collector/collector_test.h"
 
 #include <math.h>
 
-static const char snmpd_conf[] =
-    "rocommunity testing 127.0.0.1\n"
-    "createUser reader SHA \"authpassword\" AES \"privpassword\"\n"
-    "rouser reader priv\n"
-    "sysName leaf-g01-1\n";
+static const char snmpd_conf[] = "rocommunity testing 127.0.0.1\n"
+                                 "createUser reader SHA \"authpassword\" AES \"privpassword\"\n"
+                                 "rouser reader priv\n"
+                                 "sysName leaf-g01-1\n";
 
 static bool
 have(const char *program)
@@ -31,7 +30,8 @@ snmpd(struct fixture *f, unsigned port)
     snprintf(address, sizeof address, "udp:127.0.0.1:%u", port);
     snprintf(persistent, sizeof persistent, "--persistentDir=%s/snmp", f->folder);
     assert_int_equal(file_write_atomic(conf, snmpd_conf, strlen(snmpd_conf), 0600, NULL), 0);
-    const char *argv[] = {"/usr/sbin/snmpd", "-f", "-C", "-c", conf, persistent, "-Lo", address, NULL};
+    const char *argv[] = {"/usr/sbin/snmpd", "-f",  "-C",    "-c", conf,
+                          persistent,        "-Lo", address, NULL};
     return fixture_spawn(argv);
 }
 
@@ -48,10 +48,11 @@ polls_interfaces_of_a_real_agent(void **state)
     unsigned port = fixture_free_port(SOCK_DGRAM);
     pid_t pid = snmpd(&f, port);
     assert_true(pid > 0);
-    snprintf(yaml, sizeof yaml,
-             "snmp:\n  targets:\n"
-             "  - {switch: leaf-g01-1, address: '127.0.0.1:%u', community: testing, interval: 1s}\n",
-             port);
+    snprintf(
+        yaml, sizeof yaml,
+        "snmp:\n  targets:\n"
+        "  - {switch: leaf-g01-1, address: '127.0.0.1:%u', community: testing, interval: 1s}\n",
+        port);
     fixture_start(&f, yaml, NULL);
     assert_true(fixture_wait_value(&f, "ifOperStatus", "node", "leaf-g01-1", "ifName", "lo", &v));
     assert_true(v == 1);
@@ -74,12 +75,13 @@ polls_with_authentication_and_encryption(void **state)
     fixture_open_store(&f);
     unsigned port = fixture_free_port(SOCK_DGRAM);
     pid_t pid = snmpd(&f, port);
-    snprintf(yaml, sizeof yaml,
-             "snmp:\n  targets:\n"
-             "  - {switch: spine-1, address: '127.0.0.1:%u', version: 3, user: reader, interval: 1s,\n"
-             "     auth_protocol: sha, auth_password: authpassword, priv_protocol: aes,\n"
-             "     priv_password: privpassword}\n",
-             port);
+    snprintf(
+        yaml, sizeof yaml,
+        "snmp:\n  targets:\n"
+        "  - {switch: spine-1, address: '127.0.0.1:%u', version: 3, user: reader, interval: 1s,\n"
+        "     auth_protocol: sha, auth_password: authpassword, priv_protocol: aes,\n"
+        "     priv_password: privpassword}\n",
+        port);
     fixture_start(&f, yaml, NULL);
     assert_true(fixture_wait_value(&f, "ifOperStatus", "node", "spine-1", "ifName", "lo", &v));
     fixture_kill(pid);
@@ -124,22 +126,55 @@ trap_becomes_line_and_event(void **state)
     unsigned port = collector_port(f.collector, "trap");
     assert_true(port > 0);
     snprintf(to, sizeof to, "127.0.0.1:%u", port);
-    const char *wrong[] = {"snmptrap", "-v", "2c", "-c", "guess", to, "", "1.3.6.1.6.3.1.1.5.1", NULL};
-    const char *v2[] = {"snmptrap", "-m", "", "-v", "2c", "-c", "testing", to, "1234", "1.3.6.1.6.3.1.1.5.3",
-                        "1.3.6.1.2.1.2.2.1.1.7", "i", "7",
-                        "1.3.6.1.2.1.31.1.1.1.1.7", "s", "Ethernet1/7",
-                        "1.3.6.1.6.3.18.1.3.0", "a", "10.1.2.3", NULL};
+    const char *wrong[] = {"snmptrap", "-v", "2c", "-c", "guess", to, "", "1.3.6.1.6.3.1.1.5.1",
+                           NULL};
+    const char *v2[] = {"snmptrap",
+                        "-m",
+                        "",
+                        "-v",
+                        "2c",
+                        "-c",
+                        "testing",
+                        to,
+                        "1234",
+                        "1.3.6.1.6.3.1.1.5.3",
+                        "1.3.6.1.2.1.2.2.1.1.7",
+                        "i",
+                        "7",
+                        "1.3.6.1.2.1.31.1.1.1.1.7",
+                        "s",
+                        "Ethernet1/7",
+                        "1.3.6.1.6.3.18.1.3.0",
+                        "a",
+                        "10.1.2.3",
+                        NULL};
     assert_int_equal(fixture_run(wrong), 0);
     assert_int_equal(fixture_run(v2), 0);
     assert_true(fixture_wait_line(&f, "UPDOWN", &line));
     assert_string_equal(line.text, "%LINK-3-UPDOWN: Interface Ethernet1/7, changed state to down");
     assert_string_equal(line.source, "snmp-trap");
-    const char *v1[] = {"snmptrap", "-m", "", "-v", "1", "-c", "testing", to, "1.3.6.1.4.1.9", "10.1.2.3",
-                        "0", "0", "", NULL};
+    const char *v1[] = {"snmptrap",      "-m",       "",  "-v", "1", "-c", "testing", to,
+                        "1.3.6.1.4.1.9", "10.1.2.3", "0", "0",  "",  NULL};
     assert_int_equal(fixture_run(v1), 0);
     assert_true(fixture_wait_line(&f, "coldStart", &line));
-    const char *inform[] = {"snmptrap", "-m", "", "-v", "2c", "-c", "testing", "-Ci", "-t", "3", "-r", "0", to,
-                            "", "1.3.6.1.6.3.1.1.5.4", "1.3.6.1.2.1.2.2.1.2.9", "s", "Ethernet1/9",
+    const char *inform[] = {"snmptrap",
+                            "-m",
+                            "",
+                            "-v",
+                            "2c",
+                            "-c",
+                            "testing",
+                            "-Ci",
+                            "-t",
+                            "3",
+                            "-r",
+                            "0",
+                            to,
+                            "",
+                            "1.3.6.1.6.3.1.1.5.4",
+                            "1.3.6.1.2.1.2.2.1.2.9",
+                            "s",
+                            "Ethernet1/9",
                             NULL};
     assert_int_equal(fixture_run(inform), 0); /* 0: it was confirmed */
     assert_true(fixture_wait_line(&f, "\"changed state to up\"", &line));
@@ -156,18 +191,59 @@ trap_of_version_3_needs_its_user(void **state)
     if (!have("snmptrap"))
         skip();
     fixture_open_store(&f);
-    fixture_start(&f,
-                  "snmp:\n  trap:\n    listen: 127.0.0.1:0\n    users:\n"
-                  "    - {user: trapper, auth_protocol: sha, auth_password: authpassword,\n"
-                  "       priv_protocol: aes, priv_password: privpassword, engine_id: '8000000001020304'}\n",
-                  NULL);
+    fixture_start(
+        &f,
+        "snmp:\n  trap:\n    listen: 127.0.0.1:0\n    users:\n"
+        "    - {user: trapper, auth_protocol: sha, auth_password: authpassword,\n"
+        "       priv_protocol: aes, priv_password: privpassword, engine_id: '8000000001020304'}\n",
+        NULL);
     snprintf(to, sizeof to, "127.0.0.1:%u", collector_port(f.collector, "trap"));
-    const char *wrong[] = {"snmptrap", "-m", "", "-v", "3", "-e", "0x8000000001020304", "-u", "trapper", "-l",
-                           "authPriv", "-a", "SHA", "-A", "not-the-password", "-x", "AES", "-X",
-                           "privpassword", to, "", "1.3.6.1.6.3.1.1.5.2", NULL};
-    const char *right[] = {"snmptrap", "-m", "", "-v", "3", "-e", "0x8000000001020304", "-u", "trapper", "-l",
-                           "authPriv", "-a", "SHA", "-A", "authpassword", "-x", "AES", "-X",
-                           "privpassword", to, "", "1.3.6.1.6.3.1.1.5.1", NULL};
+    const char *wrong[] = {"snmptrap",
+                           "-m",
+                           "",
+                           "-v",
+                           "3",
+                           "-e",
+                           "0x8000000001020304",
+                           "-u",
+                           "trapper",
+                           "-l",
+                           "authPriv",
+                           "-a",
+                           "SHA",
+                           "-A",
+                           "not-the-password",
+                           "-x",
+                           "AES",
+                           "-X",
+                           "privpassword",
+                           to,
+                           "",
+                           "1.3.6.1.6.3.1.1.5.2",
+                           NULL};
+    const char *right[] = {"snmptrap",
+                           "-m",
+                           "",
+                           "-v",
+                           "3",
+                           "-e",
+                           "0x8000000001020304",
+                           "-u",
+                           "trapper",
+                           "-l",
+                           "authPriv",
+                           "-a",
+                           "SHA",
+                           "-A",
+                           "authpassword",
+                           "-x",
+                           "AES",
+                           "-X",
+                           "privpassword",
+                           to,
+                           "",
+                           "1.3.6.1.6.3.1.1.5.1",
+                           NULL};
     fixture_run(wrong);
     fixture_run(right);
     assert_true(fixture_wait_line(&f, "coldStart", &line));
@@ -186,12 +262,30 @@ names_tell_what_a_sensor_measures(void **state)
         double value;
         int lane;
     } cases[] = {
-        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, 5000, false}, "optic_rx_power_dbm", -3.01, 2},
-        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, 0, false}, "optic_rx_power_dbm", -40, 2},
-        {{"DOM TX Bias Sensor for Ethernet1/1", 5, 8, 2, 650, false}, "optic_bias_milliamperes", 6.5, 1},
-        {{"DOM Temperature Sensor for Ethernet1/1", 8, 9, 1, 455, false}, "optic_temperature_celsius", 45.5, 0},
-        {{"DOM Voltage Sensor for Ethernet1/1", 4, 9, 2, 331, false}, "optic_voltage_volts", 3.31, 0},
-        {{"Ethernet1/1 Transceiver Receive Power", 14, 9, 2, -1234, false}, "optic_rx_power_dbm", -12.34, 1},
+        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, 5000, false},
+         "optic_rx_power_dbm",
+         -3.01,
+         2},
+        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, 0, false},
+         "optic_rx_power_dbm",
+         -40,
+         2},
+        {{"DOM TX Bias Sensor for Ethernet1/1", 5, 8, 2, 650, false},
+         "optic_bias_milliamperes",
+         6.5,
+         1},
+        {{"DOM Temperature Sensor for Ethernet1/1", 8, 9, 1, 455, false},
+         "optic_temperature_celsius",
+         45.5,
+         0},
+        {{"DOM Voltage Sensor for Ethernet1/1", 4, 9, 2, 331, false},
+         "optic_voltage_volts",
+         3.31,
+         0},
+        {{"Ethernet1/1 Transceiver Receive Power", 14, 9, 2, -1234, false},
+         "optic_rx_power_dbm",
+         -12.34,
+         1},
         {{"Front panel temp sensor", 8, 9, 1, 285, false}, "switch_temperature_celsius", 28.5, 0},
         {{"Fan 1 speed", 10, 9, 0, 6000, false}, "", 6000, 0},
         {{"PSU 1 input power", 6, 9, 0, 350, false}, "", 350, 0},
@@ -213,7 +307,8 @@ longest_port_that_stands_as_a_word_is_meant(void **state)
     static const char *const ports[] = {"Ethernet1", "Ethernet1/1", "Ethernet1/10", "lo"};
     int lane = -1;
     (void)state;
-    assert_int_equal(snmp_sensor_port("DOM RX Power Sensor for Ethernet1/10 Lane 1", ports, 4, &lane), 2);
+    assert_int_equal(
+        snmp_sensor_port("DOM RX Power Sensor for Ethernet1/10 Lane 1", ports, 4, &lane), 2);
     assert_int_equal(lane, 0);
     assert_int_equal(snmp_sensor_port("RX Power for Ethernet1/1/3", ports, 4, &lane), 1);
     assert_int_equal(lane, 3);

@@ -1,4 +1,5 @@
-/* test_syslog: messages of each maker, framing, and the listeners with what they put into the store. */
+/* test_syslog: messages of each maker, framing, and the listeners with what they put into the
+ * store. */
 #include "collector/syslog_parse.h"
 #include "tests/collector/collector_test.h"
 
@@ -12,9 +13,12 @@ each_form_is_read(void **state)
         int severity;
         bool vendor;
     } cases[] = {
-        {"<165>1 2026-11-23T08:00:00.123456+08:00 node00001 kernel - - - NVRM: Xid (PCI:0000:3b:00): 79",
-         "node00001", "kernel", "2026-11-23T00:00:00.123Z", "kernel: NVRM: Xid (PCI:0000:3b:00): 79", 5, false},
-        {"<34>1 2026-11-23T07:59:00Z host.example sshd 812 ID47 [a@1 x=\"]\\\"\"][b@1] \xef\xbb\xbfhello",
+        {"<165>1 2026-11-23T08:00:00.123456+08:00 node00001 kernel - - - NVRM: Xid "
+         "(PCI:0000:3b:00): 79",
+         "node00001", "kernel", "2026-11-23T00:00:00.123Z",
+         "kernel: NVRM: Xid (PCI:0000:3b:00): 79", 5, false},
+        {"<34>1 2026-11-23T07:59:00Z host.example sshd 812 ID47 [a@1 x=\"]\\\"\"][b@1] "
+         "\xef\xbb\xbfhello",
          "host.example", "sshd", "2026-11-23T07:59:00.000Z", "sshd[812]: hello", 2, false},
         {"<13>1 - - - - - - bare", "", "", NULL, "bare", 5, false},
         {"<34>Nov 23 07:59:58 node00001 sshd[812]: Failed password", "node00001", "sshd",
@@ -23,26 +27,38 @@ each_form_is_read(void **state)
          "2026-11-23T08:00:00.500Z", "systemd[1]: Started x", 6, false},
         {"<34>Oct  3 22:14:15 su: 'su root' failed", "", "su", "2026-10-03T22:14:15.000Z",
          "su: 'su root' failed", 2, false},
-        {"<189>123: *Nov 23 07:59:59.123 UTC: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down", "", "",
-         "2026-11-23T07:59:59.123Z", "%LINK-3-UPDOWN: Interface Gi0/1, changed state to down", 5, true},
-        {"<187>99: leaf07: Nov 23 07:59:59.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to up", "leaf07",
-         "", "2026-11-23T07:59:59.123Z", "%LINK-3-UPDOWN: Interface Gi0/1, changed state to up", 3, true},
-        {"<187>: 2026 Nov 23 07:59:59 UTC: %ETHPORT-5-IF_DOWN_LINK_FAILURE: Interface Ethernet1/1 is down", "", "",
-         "2026-11-23T07:59:59.000Z", "%ETHPORT-5-IF_DOWN_LINK_FAILURE: Interface Ethernet1/1 is down", 3, true},
-        {"<187>2026 Nov 23 20:14:05 leaf07: %LINK-3-UPDOWN: Interface HundredGigE1/0/9, changed state to down",
+        {"<189>123: *Nov 23 07:59:59.123 UTC: %LINK-3-UPDOWN: Interface Gi0/1, changed state to "
+         "down",
+         "", "", "2026-11-23T07:59:59.123Z",
+         "%LINK-3-UPDOWN: Interface Gi0/1, changed state to down", 5, true},
+        {"<187>99: leaf07: Nov 23 07:59:59.123: %LINK-3-UPDOWN: Interface Gi0/1, changed state to "
+         "up",
+         "leaf07", "", "2026-11-23T07:59:59.123Z",
+         "%LINK-3-UPDOWN: Interface Gi0/1, changed state to up", 3, true},
+        {"<187>: 2026 Nov 23 07:59:59 UTC: %ETHPORT-5-IF_DOWN_LINK_FAILURE: Interface Ethernet1/1 "
+         "is down",
+         "", "", "2026-11-23T07:59:59.000Z",
+         "%ETHPORT-5-IF_DOWN_LINK_FAILURE: Interface Ethernet1/1 is down", 3, true},
+        {"<187>2026 Nov 23 20:14:05 leaf07: %LINK-3-UPDOWN: Interface HundredGigE1/0/9, changed "
+         "state to down",
          "leaf07", "", "2026-11-23T20:14:05.000Z",
          "%LINK-3-UPDOWN: Interface HundredGigE1/0/9, changed state to down", 3, true},
-        {"<187>Nov 23 20:14:05 leaf-g01-1 Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet1/1, "
-         "changed state to down", "leaf-g01-1", "Ebra", "2026-11-23T20:14:05.000Z",
-         "Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet1/1, changed state to down", 3, false},
-        {"<188>Nov 23 2026 20:14:05+08:00 leaf-g02-3 %%01IFPDT/4/IF_STATE(l)[12]:Interface 100GE1/0/1 has turned",
+        {"<187>Nov 23 20:14:05 leaf-g01-1 Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface "
+         "Ethernet1/1, "
+         "changed state to down",
+         "leaf-g01-1", "Ebra", "2026-11-23T20:14:05.000Z",
+         "Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet1/1, changed state to down",
+         3, false},
+        {"<188>Nov 23 2026 20:14:05+08:00 leaf-g02-3 %%01IFPDT/4/IF_STATE(l)[12]:Interface "
+         "100GE1/0/1 has turned",
          "leaf-g02-3", "", "2026-11-23T12:14:05.000Z",
          "%%01IFPDT/4/IF_STATE(l)[12]:Interface 100GE1/0/1 has turned", 4, true},
-        {"<188>Nov 23 08:00:00:123 2026 H3C-1 %%10IFNET/3/PHY_UPDOWN: Physical state on HGE1/0/1 changed to down",
+        {"<188>Nov 23 08:00:00:123 2026 H3C-1 %%10IFNET/3/PHY_UPDOWN: Physical state on HGE1/0/1 "
+         "changed to down",
          "H3C-1", "", "2026-11-23T08:00:00.123Z",
          "%%10IFNET/3/PHY_UPDOWN: Physical state on HGE1/0/1 changed to down", 4, true},
-        {"<189>Nov 23 08:00:00.123456 sonic NOTICE swss#orchagent: :- doTask: port down", "sonic", "",
-         "2026-11-23T08:00:00.123Z", "NOTICE swss#orchagent: :- doTask: port down", 5, false},
+        {"<189>Nov 23 08:00:00.123456 sonic NOTICE swss#orchagent: :- doTask: port down", "sonic",
+         "", "2026-11-23T08:00:00.123Z", "NOTICE swss#orchagent: :- doTask: port down", 5, false},
         {"no head at all", "", "", NULL, "no head at all", 6, false},
         {"<999>Nov 23", "", "", NULL, "<999>Nov 23", 6, false},
         {"<34>Dec 31 23:59:59 node1 cron: last year", "node1", "cron", "2026-12-31T23:59:59.000Z",
@@ -93,7 +109,8 @@ control_characters_and_broken_utf8_are_mended(void **state)
     free(m);
 }
 
-/* --- framing ------------------------------------------------------------------------------------- */
+/* --- framing -------------------------------------------------------------------------------------
+ */
 
 static void
 joined(void *ctx, const char *msg, size_t len)
@@ -105,7 +122,8 @@ joined(void *ctx, const char *msg, size_t len)
 static void
 counted_and_ended_messages_mix_at_any_cut(void **state)
 {
-    static const char stream[] = "11 <34>one two<34>three\n13 <34>four\nfvex<1>\n\n<13>last\n7 seventh8 partial";
+    static const char stream[] =
+        "11 <34>one two<34>three\n13 <34>four\nfvex<1>\n\n<13>last\n7 seventh8 partial";
     (void)state;
     for (size_t step = 1; step < sizeof stream; step++) {
         struct syslog_frame f;
@@ -116,7 +134,8 @@ counted_and_ended_messages_mix_at_any_cut(void **state)
             size_t n = sizeof stream - 1 - at < step ? sizeof stream - 1 - at : step;
             syslog_frame_feed(&f, stream + at, n, joined, &out);
         }
-        assert_string_equal(buf_str(&out), "[<34>one two][<34>three][<34>four\nfvex][<1>][<13>last][seventh]");
+        assert_string_equal(buf_str(&out),
+                            "[<34>one two][<34>three][<34>four\nfvex][<1>][<13>last][seventh]");
         buf_done(&out);
         syslog_frame_done(&f);
     }
@@ -141,12 +160,14 @@ endless_line_is_cut_and_counted(void **state)
     syslog_frame_done(&f);
 }
 
-/* --- listeners ----------------------------------------------------------------------------------- */
+/* --- listeners -----------------------------------------------------------------------------------
+ */
 
 static int
 dial(int type, unsigned port)
 {
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in sin = {.sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, type, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof sin), 0);
@@ -162,8 +183,9 @@ say(int fd, const char *text)
 static void
 lines_arrive_by_udp_and_tcp(void **state)
 {
-    static const char topology[] = "version: 1\ncluster: {name: t}\nswitches: [{name: leaf-g01-1, role: leaf}]\n"
-                                   "nodes: [{name: node00001}]\n";
+    static const char topology[] =
+        "version: 1\ncluster: {name: t}\nswitches: [{name: leaf-g01-1, role: leaf}]\n"
+        "nodes: [{name: node00001}]\n";
     struct fixture f;
     struct fixture_line line;
     struct err err;
@@ -175,7 +197,8 @@ lines_arrive_by_udp_and_tcp(void **state)
     fixture_start(&f, "syslog: {udp: '127.0.0.1:0', tcp: '127.0.0.1:0', zone: '+00:00'}\n", NULL);
     int udp = dial(SOCK_DGRAM, collector_port(f.collector, "syslog-udp"));
     int tcp = dial(SOCK_STREAM, collector_port(f.collector, "syslog-tcp"));
-    say(udp, "<187>Nov 23 08:00:00 leaf-g01-1 %LINK-3-UPDOWN: Interface Ethernet1/1, changed state to down");
+    say(udp, "<187>Nov 23 08:00:00 leaf-g01-1 %LINK-3-UPDOWN: Interface Ethernet1/1, changed state "
+             "to down");
     assert_true(fixture_wait_line(&f, "UPDOWN", &line));
     assert_string_equal(line.node, "leaf-g01-1");
     assert_string_equal(line.source, "switch");
