@@ -145,7 +145,8 @@ otlp_resource_pair(struct otlp *o, const struct otlp_pair *p)
                 o->line.source = p->value;
             else if (!strcmp(known[i].label, "job_id"))
                 o->line.job = p->value;
-            return otlp_label(o->resource_text, &o->resource, known[i].label, p->value);
+            otlp_label(o->resource_text, &o->resource, known[i].label, p->value);
+            return 0; /* a text too long for a label is left out */
         }
     return 0;
 }
@@ -237,6 +238,7 @@ struct otlp_point { /* of any kind: what its fields told */
     int64_t t_ms;
     uint64_t flags;
     bool has_value, has_sum;
+    bool bad; /* its attributes are over a limit of labels */
     double value, count, sum;
     struct protobuf_field buckets, bounds;
 };
@@ -255,9 +257,9 @@ otlp_point(struct otlp *o, const struct protobuf_field *message, uint32_t attrib
     arena_reset(o->point_text);
     while ((rc = protobuf_next(&in, &f)) > 0) {
         if (protobuf_is(&f, attributes, PROTOBUF_BYTES)) {
-            if ((rc = otlp_pair(o->point_text, &f, &pair)) ||
-                (rc = otlp_label(o->point_text, &ret->attributes, pair.key, pair.value)))
+            if ((rc = otlp_pair(o->point_text, &f, &pair)))
                 return rc;
+            ret->bad |= otlp_label(o->point_text, &ret->attributes, pair.key, pair.value) != 0;
         } else if (protobuf_is(&f, 3, PROTOBUF_FIXED64) && f.value) {
             ret->t_ms = (int64_t)(f.value / 1000000);
         } else if (protobuf_is(&f, 4, PROTOBUF_FIXED64)) {
@@ -374,6 +376,10 @@ otlp_points(struct otlp *o, const struct otlp_metric *m, const struct protobuf_f
             continue;
         }
         rc = otlp_point(o, &f, data->number == OTLP_HISTOGRAM ? 9 : 7, &p);
+        if (!rc && p.bad) {
+            o->n.refused++;
+            continue;
+        }
         if (!rc)
             rc = data->number == OTLP_HISTOGRAM ? otlp_histogram(o, m, &p)
                  : data->number == OTLP_SUMMARY ? otlp_summary(o, m, &p, &f)
