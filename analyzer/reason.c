@@ -540,6 +540,22 @@ reason_seen_instead(struct reason *r, struct candidate *best)
     return instead ? instead : best;
 }
 
+/* A remark that explains a fault that was seen does not stand before it. */
+static struct candidate *
+reason_not_remark(struct reason *r, struct candidate *best)
+{
+    struct candidate *fault = best;
+    for (size_t i = 0; i < r->candidate_count; i++) {
+        struct candidate *c = r->candidates[i];
+        if (!c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8 ||
+            c->entry->severity == SEVERITY_INFO || !(reason_strength(best, c->own_index) > 0))
+            continue;
+        if (fault == best || c->score > fault->score)
+            fault = c;
+    }
+    return fault;
+}
+
 /* Up the chain: the best by score often is what shows most, a step below the cause that was itself seen. */
 static struct candidate *
 reason_upstream(struct reason *r, struct candidate *best)
@@ -551,7 +567,8 @@ reason_upstream(struct reason *r, struct candidate *best)
         double most = REASON_UPSTREAM;
         for (size_t i = 0; i < r->candidate_count; i++) {
             struct candidate *c = r->candidates[i];
-            if (c == best || !c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8)
+            if (c == best || !c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8 ||
+                c->entry->severity == SEVERITY_INFO)
                 continue;
             double s = reason_strength(c, best->own_index);
             if (s > most && s > reason_strength(best, c->own_index) + 0.1) {
@@ -563,7 +580,7 @@ reason_upstream(struct reason *r, struct candidate *best)
             break;
         best = up;
     }
-    return best;
+    return best && best->own && best->entry->severity == SEVERITY_INFO ? reason_not_remark(r, best) : best;
 }
 
 static int

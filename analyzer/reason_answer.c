@@ -243,7 +243,7 @@ answer_confidence(struct answer *a)
     for (size_t i = 0; i < a->rival_count; i++) {
         const struct candidate *c = a->rivals[i];
         double s = i ? exp((c->score - top) / ANSWER_TEMPERATURE) : 1;
-        if (i && c->own && best->own && !strcmp(c->entity, best->entity))
+        if (i && c->own && best->own && reason_near(c->entity, best->entity))
             s *= ANSWER_SAME_PART;
         if (i)
             s *= answer_coverage(a, c);

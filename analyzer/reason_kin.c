@@ -114,13 +114,11 @@ kin_cabled(const struct reason *r, const char *a, const char *b)
     return l.found;
 }
 
-static bool
-kin_same_place(const struct reason *r, const char *a, const char *b)
+bool
+reason_near(const char *a, const char *b)
 {
     const char *x = kin_end(a), *y = kin_end(b);
-    if (!strcmp(a, b) || kin_held(a, b) || kin_held(b, a) || (x && y && !strcmp(x, y)))
-        return true;
-    return kin_cabled(r, a, b);
+    return !strcmp(a, b) || kin_held(a, b) || kin_held(b, a) || (x && y && !strcmp(x, y));
 }
 
 /* --- who joins whom --------------------------------------------------------------------------------------- */
@@ -147,8 +145,11 @@ kin_joins(const struct kin *k, size_t i, size_t j)
     struct entity e;
     if (kin_of_job(a->entity) || kin_user(a->entry) || !strcmp(a->entry->class_name, "unknown"))
         return false;
-    if (!kin_of_job(b->entity))
-        return i < j && late < KIN_PART_MS && late > -KIN_PART_MS && kin_same_place(k->r, a->entity, b->entity);
+    bool lesser = a->entry->severity == SEVERITY_INFO && b->entry->severity != SEVERITY_INFO;
+    bool greater = b->entry->severity == SEVERITY_INFO && a->entry->severity != SEVERITY_INFO;
+    if (!kin_of_job(b->entity))   /* a remark never takes a fault in; it joins one that it only outscored */
+        return !lesser && (i < j || greater) && late < KIN_PART_MS && late > -KIN_PART_MS &&
+               (reason_near(a->entity, b->entity) || kin_cabled(k->r, a->entity, b->entity));
     if (!a->own || a->entry->severity == SEVERITY_INFO || entity_parse(b->entity, &e, NULL))
         return false;
     if (late > KIN_AFTER_MS || late < (kin_user(b->entry) && b->own ? -KIN_USER_MS : -KIN_BEFORE_MS))

@@ -43,6 +43,7 @@ void reason_score(const struct reason *r, struct candidate *c);
 int reason_answer(const struct reason *r, const struct candidate *best, struct diagnosis **ret);
 
 /* Joins cases that are one fault; `best` are their first candidates, in the same order. */
+bool reason_near(const char *a, const char *b);   /* the same part, what holds it, or the other names of its end of a cable */
 int reason_kin(const struct reason *r, const struct candidate **best, struct reason_cases *cases);
 
 #endif

@@ -229,6 +229,21 @@ what_was_seen_to_cause_the_loudest_stands_above_it(void **state)
 }
 
 static void
+a_remark_does_not_hide_the_fault_beside_it(void **state)
+{
+    struct bed *b = *state;
+    event(b, "pcie.link-limited", "node:node00003", EVENT_INSTANT, "");
+    event(b, "pcie.aer-corrected", "node:node00003", EVENT_INSTANT, "");
+    pass(b, 3);
+    event(b, "gpu.pcie-replay", "gpu:node00003/3", EVENT_BEGIN, "");
+    event(b, "gpu.pcie-degraded", "gpu:node00003/3", EVENT_BEGIN, "");
+    pass(b, 15);
+    struct list l = incidents(b);
+    assert_int_equal(l.count, 1);
+    assert_string_equal(l.at[0].state, "open");
+}
+
+static void
 a_lost_feed_stands_above_the_rack_it_darkens(void **state)
 {
     struct bed *b = *state;
@@ -333,6 +348,7 @@ main(void)
         T(both_ends_of_a_cable_are_one_incident),
         T(one_node_that_goes_dark_does_not_blame_its_rack),
         T(what_was_seen_to_cause_the_loudest_stands_above_it),
+        T(a_remark_does_not_hide_the_fault_beside_it),
         T(a_lost_feed_stands_above_the_rack_it_darkens),
         T(an_error_of_the_program_is_the_users_and_no_machines),
         T(an_incident_ends_with_its_finding_and_comes_back_under_its_name),
