@@ -94,7 +94,8 @@ static const char *
 scrape_sd_duration(struct arena *text, int64_t ms)
 {
     char t[TIME_TEXT_SIZE];
-    return arena_str(text, duration_format(ms, t), strlen(t));
+    duration_format(ms, t);
+    return arena_str(text, t, strlen(t));
 }
 
 /* The labels every target begins with, then those of its group. */
