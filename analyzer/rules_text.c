@@ -71,7 +71,7 @@ rules_call(const char *name, const struct rules_word *args, size_t n, struct rul
         const char *p = strchr(args[0].text, '%');
         const char *c = p ? p + 1 + strspn(p + 1, "0123456789.+-# ") : NULL;
         char format[64];
-        if (!c || !*c || (size_t)(c - p) > 20)
+        if (!c || !*c || (size_t)(c - p) > 6)   /* wider is no text that anybody reads */
             return ERR_SYNTAX;
         snprintf(format, sizeof format, "%.*s%s", (int)(c - p), p, strchr("dv", *c) ? (*c == 'd' ? ".0f" : "g") : *c == 's' ? "s" : "f");
         if (strchr("eEgG", *c))
