@@ -109,8 +109,8 @@ explain_json_lists(struct jsonw *w, const struct kb_entry *e)
     jsonw_end_array(w);
 }
 
-static void
-explain_json_sources(struct jsonw *w, const struct kb_entry *e)
+void
+kb_entry_sources(const struct kb_entry *e, struct jsonw *w)
 {
     jsonw_key(w, "advice");
     jsonw_array(w);
@@ -163,7 +163,7 @@ kb_entry_json(const struct kb_entry *e, struct buf *out)
     if (e->clear_event)
         jsonw_kstr(&w, "event", e->clear_event);
     jsonw_end_object(&w);
-    explain_json_sources(&w, e);
+    kb_entry_sources(e, &w);
     jsonw_kbool(&w, "site", e->site);
     jsonw_kstr(&w, "file", e->file);
     jsonw_kint(&w, "line", e->line);

@@ -120,6 +120,9 @@ struct kb_hit {
     double score;
 };
 size_t kb_search(const struct kb *kb, const char *q, struct kb_hit *ret, size_t size);
+struct jsonw;
+/* The members "advice" and "references", into an object that is already open. */
+void kb_entry_sources(const struct kb_entry *e, struct jsonw *w);
 int kb_entry_json(const struct kb_entry *e, struct buf *out); /* the API's object */
 int kb_entry_explain(const struct kb_entry *e, const char *lang,
                      struct buf *out); /* plain text for a terminal */

@@ -270,31 +270,6 @@ entry_doc_causes(struct jsonw *w, const struct kb *kb, const struct kb_entry *e)
 }
 
 static void
-entry_doc_sources(struct jsonw *w, const struct kb_entry *e)
-{
-    jsonw_key(w, "advice");
-    jsonw_array(w);
-    for (size_t i = 0; i < e->advice_count; i++) {
-        jsonw_object(w);
-        jsonw_kstr(w, "by", e->advice[i].by);
-        jsonw_kstr(w, "source", e->advice[i].source);
-        jsonw_kstr(w, "version", e->advice[i].version);
-        jsonw_ktext(w, "says", e->advice[i].says.en, e->advice[i].says.zh);
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
-    jsonw_key(w, "references");
-    jsonw_array(w);
-    for (size_t i = 0; i < e->reference_count; i++) {
-        jsonw_object(w);
-        jsonw_kstr(w, "title", e->references[i].title);
-        jsonw_kstr(w, "url", e->references[i].url);
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
-}
-
-static void
 entry_doc_json_clears(struct jsonw *w, const struct kb_entry *e)
 {
     char text[TIME_TEXT_SIZE];
@@ -341,7 +316,7 @@ entry_doc_json(const struct kb *kb, const struct kb_entry *e, const char *yaml, 
     entry_doc_signals(w, e);
     entry_doc_json_clears(w, e);
     entry_doc_causes(w, kb, e);
-    entry_doc_sources(w, e);
+    kb_entry_sources(e, w);
     jsonw_kstr(w, "origin", e->site ? "site" : "builtin");
     jsonw_kstr(w, "file", slash ? slash + 1 : e->file);
     jsonw_kstr(w, "yaml", yaml ? yaml : buf_str(&made));
