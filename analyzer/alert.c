@@ -1,9 +1,10 @@
 /* alert: who is told of an incident, and the thread that tells them.
  *
- * Outbox documents: kind "outbox", id = the Idempotency-Key incident:revision:receiver, key = incident, state pending,
- * delivered, failed, silenced or dropped, time = when it is due. The incident is read anew at delivery, so that a page says
- * what is known then; one that ended or was merged before its page was due is dropped. A row of an unreachable receiver is
- * tried again with growing pauses for a day. The circuit breaker of a hook counts what it did within its window. */
+ * Outbox documents: kind "outbox", id = the Idempotency-Key incident:revision:receiver, key =
+ * incident, state pending, delivered, failed, silenced or dropped, time = when it is due. The
+ * incident is read anew at delivery, so that a page says what is known then; one that ended or was
+ * merged before its page was due is dropped. A row of an unreachable receiver is tried again with
+ * growing pauses for a day. The circuit breaker of a hook counts what it did within its window. */
 #include "analyzer/alert.h"
 
 #include "analyzer/alert_conf.h"
@@ -21,13 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALERT_BATCH 100
-#define ALERT_GIVE_UP_MS 86400000
+#define ALERT_BATCH        100
+#define ALERT_GIVE_UP_MS   86400000
 #define ALERT_PAUSE_MAX_MS 60000
-#define ALERT_ROW_MAX 8192
-#define ALERT_RECEIVERS 64
+#define ALERT_ROW_MAX      8192
+#define ALERT_RECEIVERS    64
 
-struct alert_state {               /* of one receiver, for its row in the API */
+struct alert_state { /* of one receiver, for its row in the API */
     char name[64];
     int64_t success_ms, error_ms, acted[64]; /* acted: times of a hook's actions */
     size_t acted_count;
@@ -36,20 +37,21 @@ struct alert_state {               /* of one receiver, for its row in the API */
 
 struct alert {
     struct alert_config cfg;
-    pthread_mutex_t mutex;         /* conf, states, wake, lent */
-    pthread_cond_t wake, back;     /* back: nobody holds a receiver of conf any more */
+    pthread_mutex_t mutex;     /* conf, states, wake, lent */
+    pthread_cond_t wake, back; /* back: nobody holds a receiver of conf any more */
     const struct alert_conf *conf;
     struct alert_state states[ALERT_RECEIVERS];
     size_t state_count;
     int64_t heartbeat_ms;
-    unsigned lent;                 /* tests that are sending by a receiver of conf */
+    unsigned lent; /* tests that are sending by a receiver of conf */
     bool woken, stop, started;
     pthread_t thread;
     struct httpc *http;
     _Atomic uint64_t delivered, failed, dropped, retries;
 };
 
-/* --- routing --------------------------------------------------------------------------------------------- */
+/* --- routing
+ * --------------------------------------------------------------------------------------------- */
 
 static bool
 alert_word_in(const char *list, const char *word)
@@ -68,13 +70,16 @@ static bool
 alert_matches(const struct alert_match *m, const struct doc_node *incident)
 {
     const struct doc_node *h = doc_at(doc_get(incident, "hypotheses"), 0);
-    return alert_word_in(m->severity, doc_get_str(incident, "severity", "")) && alert_word_in(m->class_name, doc_get_str(h, "class", "")) &&
-           (!m->cause || str_glob(m->cause, doc_get_str(h, "cause", ""))) && (!m->entity || str_glob(m->entity, doc_get_str(h, "entity", ""))) &&
+    return alert_word_in(m->severity, doc_get_str(incident, "severity", "")) &&
+           alert_word_in(m->class_name, doc_get_str(h, "class", "")) &&
+           (!m->cause || str_glob(m->cause, doc_get_str(h, "cause", ""))) &&
+           (!m->entity || str_glob(m->entity, doc_get_str(h, "entity", ""))) &&
            (!m->tenant || !strcmp(m->tenant, doc_get_str(incident, "tenant", "")));
 }
 
 static size_t
-alert_receivers(const struct alert_conf *c, const struct doc_node *incident, const struct alert_receiver **out, size_t size)
+alert_receivers(const struct alert_conf *c, const struct doc_node *incident,
+                const struct alert_receiver **out, size_t size)
 {
     const struct alert_subroute *r = c->route.routes.at;
     size_t n = 0;
@@ -91,10 +96,19 @@ alert_receivers(const struct alert_conf *c, const struct doc_node *incident, con
     return n;
 }
 
-/* --- the outbox's rows ------------------------------------------------------------------------------------- */
+/* --- the outbox's rows
+ * ------------------------------------------------------------------------------------- */
 
-struct alert_told { const char *receiver; bool open, resolved; int severity; };
-struct alert_history { struct alert_told at[ALERT_RECEIVERS]; size_t count; struct arena *arena; };
+struct alert_told {
+    const char *receiver;
+    bool open, resolved;
+    int severity;
+};
+struct alert_history {
+    struct alert_told at[ALERT_RECEIVERS];
+    size_t count;
+    struct arena *arena;
+};
 
 static int
 alert_history_cb(void *ctx, const struct catalog_doc *d)
@@ -108,7 +122,8 @@ alert_history_cb(void *ctx, const struct catalog_doc *d)
     while (i < h->count && strcmp(h->at[i].receiver, receiver))
         i++;
     if (i == h->count && h->count < ALERT_RECEIVERS)
-        h->at[h->count++] = (struct alert_told){.receiver = arena_str(h->arena, receiver, strlen(receiver))};
+        h->at[h->count++] =
+            (struct alert_told){.receiver = arena_str(h->arena, receiver, strlen(receiver))};
     if (i < h->count) {
         bool resolved = !strcmp(doc_get_str(doc_root(doc), "kind", ""), "resolved");
         int severity = (int)doc_get_int(doc_root(doc), "severity", 0);
@@ -149,7 +164,8 @@ alert_row_make(const struct alert_row *r, struct arena *arena, struct catalog_ch
     char id[320];
     buf_init(&json, ALERT_ROW_MAX);
     jsonw_init(&w, &json);
-    int n = snprintf(id, sizeof id, "%s:%llu:%s", r->incident, (unsigned long long)r->revision, r->receiver);
+    int n = snprintf(id, sizeof id, "%s:%llu:%s", r->incident, (unsigned long long)r->revision,
+                     r->receiver);
     jsonw_object(&w);
     jsonw_kstr(&w, "id", id);
     jsonw_kstr(&w, "incident", r->incident);
@@ -161,8 +177,15 @@ alert_row_make(const struct alert_row *r, struct arena *arena, struct catalog_ch
     jsonw_kint(&w, "attempts", 0);
     jsonw_ktime(&w, "created", r->created_ms);
     jsonw_end_object(&w);
-    *out = (struct catalog_change){.op = CATALOG_PUT, .doc = {.kind = "outbox", .id = arena_str(arena, id, (size_t)n), .tenant = r->tenant,
-                                   .state = "pending", .key = r->incident, .time_ms = r->due_ms, .json = arena_str(arena, buf_str(&json), json.len), .json_len = json.len}};
+    *out = (struct catalog_change){.op = CATALOG_PUT,
+                                   .doc = {.kind = "outbox",
+                                           .id = arena_str(arena, id, (size_t)n),
+                                           .tenant = r->tenant,
+                                           .state = "pending",
+                                           .key = r->incident,
+                                           .time_ms = r->due_ms,
+                                           .json = arena_str(arena, buf_str(&json), json.len),
+                                           .json_len = json.len}};
     bool ok = !json.failed && out->doc.id && out->doc.json;
     buf_done(&json);
     return ok;
@@ -187,7 +210,8 @@ alert_plan_add(struct alert_plan *p, const char *receiver, const char *kind, int
 }
 
 static void
-alert_plan_incident(struct alert_plan *p, const struct doc_node *n, const struct alert_history *h, int64_t now_ms)
+alert_plan_incident(struct alert_plan *p, const struct doc_node *n, const struct alert_history *h,
+                    int64_t now_ms)
 {
     const struct alert_receiver *to[ALERT_RECEIVERS];
     const struct alert_conf *c = p->a->conf;
@@ -210,8 +234,8 @@ alert_plan_incident(struct alert_plan *p, const struct doc_node *n, const struct
 }
 
 size_t
-alert_outbox_rows(struct alert *a, const char *incident_json, size_t len, uint64_t revision, int64_t now_ms, struct arena *arena,
-                  struct catalog_change *changes, size_t size)
+alert_outbox_rows(struct alert *a, const char *incident_json, size_t len, uint64_t revision,
+                  int64_t now_ms, struct arena *arena, struct catalog_change *changes, size_t size)
 {
     struct doc *d = NULL;
     struct alert_history h = {.arena = arena};
@@ -220,11 +244,19 @@ alert_outbox_rows(struct alert *a, const char *incident_json, size_t len, uint64
     const struct doc_node *n = doc_root(d), *title = doc_get(n, "title");
     const char *id = doc_get_str(n, "id", "");
     struct catalog_query q = {.kind = "outbox", .key = id, .limit = 200};
-    struct alert_plan p = {.a = a, .arena = arena, .changes = changes, .size = size,
-                           .row = {.incident = arena_str(arena, id, strlen(id)), .revision = revision, .created_ms = now_ms,
-                                   .title_en = doc_get_str(title, "en", ""), .title_zh = doc_get_str(title, "zh", ""), .tenant = "",
+    struct alert_plan p = {.a = a,
+                           .arena = arena,
+                           .changes = changes,
+                           .size = size,
+                           .row = {.incident = arena_str(arena, id, strlen(id)),
+                                   .revision = revision,
+                                   .created_ms = now_ms,
+                                   .title_en = doc_get_str(title, "en", ""),
+                                   .title_zh = doc_get_str(title, "zh", ""),
+                                   .tenant = "",
                                    .severity = severity_find(doc_get_str(n, "severity", "info"))}};
-    bool told = !strcmp(doc_get_str(n, "verdict", ""), "infrastructure") && strcmp(doc_get_str(n, "severity", ""), "info");
+    bool told = !strcmp(doc_get_str(n, "verdict", ""), "infrastructure") &&
+                strcmp(doc_get_str(n, "severity", ""), "info");
     catalog_list(a->cfg.store, &q, alert_history_cb, &h, NULL, NULL);
     pthread_mutex_lock(&a->mutex);
     if (a->conf && p.row.incident && (told || h.count))
@@ -243,9 +275,14 @@ alert_wake(struct alert *a)
     pthread_mutex_unlock(&a->mutex);
 }
 
-/* --- silences ------------------------------------------------------------------------------------------------ */
+/* --- silences
+ * ------------------------------------------------------------------------------------------------
+ */
 
-struct alert_silence { const struct doc_node *incident; int64_t now_ms, until_ms; };
+struct alert_silence {
+    const struct doc_node *incident;
+    int64_t now_ms, until_ms;
+};
 
 static const char *
 alert_attribute(const struct doc_node *incident, const char *name)
@@ -270,7 +307,8 @@ alert_silence_matches(const struct doc_node *matcher, const struct doc_node *inc
     snprintf(with_kind, sizeof with_kind, "node:%s", node);
     if (doc_get_bool(matcher, "regex", false)) {
         struct regex *re = NULL;
-        is = !regex_compile(value, strlen(value), REGEX_ANCHORED, &re, NULL) && regex_match(re, have, strlen(have), NULL, NULL) > 0;
+        is = !regex_compile(value, strlen(value), REGEX_ANCHORED, &re, NULL) &&
+             regex_match(re, have, strlen(have), NULL, NULL) > 0;
         regex_free(re);
     } else {
         is = !strcmp(have, value) || (*node && !strcmp(with_kind, value));
@@ -307,17 +345,26 @@ alert_silenced(struct alert *a, const struct doc_node *incident, int64_t now_ms)
     return s.until_ms;
 }
 
-/* --- delivery ---------------------------------------------------------------------------------------------------- */
+/* --- delivery
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-struct alert_due { char *id, *json, *incident; size_t len; };
-struct alert_due_list { struct alert_due at[ALERT_BATCH]; size_t count; };
+struct alert_due {
+    char *id, *json, *incident;
+    size_t len;
+};
+struct alert_due_list {
+    struct alert_due at[ALERT_BATCH];
+    size_t count;
+};
 
 static int
 alert_due_cb(void *ctx, const struct catalog_doc *d)
 {
     struct alert_due_list *l = ctx;
     if (l->count < ALERT_BATCH)
-        l->at[l->count++] = (struct alert_due){strdup(d->id), strndup(d->json, d->json_len), strdup(d->key), d->json_len};
+        l->at[l->count++] = (struct alert_due){strdup(d->id), strndup(d->json, d->json_len),
+                                               strdup(d->key), d->json_len};
     return 0;
 }
 
@@ -337,8 +384,9 @@ alert_state_of(struct alert *a, const char *receiver)
 
 /* Puts the row back with its new state; the former members are kept. */
 static void
-alert_row_update(struct alert *a, const struct alert_due *due, const struct doc_node *row, const char *state, int64_t due_ms,
-                 int64_t attempts, int64_t delivered_ms, const char *note)
+alert_row_update(struct alert *a, const struct alert_due *due, const struct doc_node *row,
+                 const char *state, int64_t due_ms, int64_t attempts, int64_t delivered_ms,
+                 const char *note)
 {
     struct buf json;
     struct jsonw w;
@@ -346,7 +394,8 @@ alert_row_update(struct alert *a, const struct alert_due *due, const struct doc_
     jsonw_init(&w, &json);
     jsonw_object(&w);
     for (const struct doc_node *c = row->first; c; c = c->next)
-        if (strcmp(c->key, "attempts") && strcmp(c->key, "delivered") && strcmp(c->key, "error") && strcmp(c->key, "state")) {
+        if (strcmp(c->key, "attempts") && strcmp(c->key, "delivered") && strcmp(c->key, "error") &&
+            strcmp(c->key, "state")) {
             jsonw_key(&w, c->key);
             incident_doc_copy(c, &w);
         }
@@ -355,11 +404,18 @@ alert_row_update(struct alert *a, const struct alert_due *due, const struct doc_
     jsonw_ktime(&w, "delivered", delivered_ms);
     jsonw_kstr(&w, "error", note && *note ? note : NULL);
     jsonw_end_object(&w);
-    struct catalog_doc d = {.kind = "outbox", .id = due->id, .tenant = "", .state = state, .key = due->incident, .time_ms = due_ms,
-                            .json = buf_str(&json), .json_len = json.len};
+    struct catalog_doc d = {.kind = "outbox",
+                            .id = due->id,
+                            .tenant = "",
+                            .state = state,
+                            .key = due->incident,
+                            .time_ms = due_ms,
+                            .json = buf_str(&json),
+                            .json_len = json.len};
     struct err err;
     if (catalog_put(a->cfg.store, &d, &err))
-        log_write(a->cfg.log, LOG_LEVEL_ERROR, "alerts: the outbox could not be written: %s", err.text);
+        log_write(a->cfg.log, LOG_LEVEL_ERROR, "alerts: the outbox could not be written: %s",
+                  err.text);
     if (a->cfg.publish)
         a->cfg.publish(a->cfg.publish_ctx, "alert", buf_str(&json), "");
     buf_done(&json);
@@ -384,8 +440,9 @@ alert_breaker(struct alert_state *s, const struct alert_hook *h, int64_t now_ms)
 }
 
 static void
-alert_hook_record(struct alert *a, const struct alert_due *due, const struct alert_hook *h, const struct doc_node *incident,
-                  const char *result, const char *text, int64_t now_ms)
+alert_hook_record(struct alert *a, const struct alert_due *due, const struct alert_hook *h,
+                  const struct doc_node *incident, const char *result, const char *text,
+                  int64_t now_ms)
 {
     struct buf json;
     struct jsonw w;
@@ -403,15 +460,21 @@ alert_hook_record(struct alert *a, const struct alert_due *due, const struct ale
     jsonw_kstr(&w, "result", result);
     jsonw_kstr(&w, "text", text);
     jsonw_end_object(&w);
-    struct catalog_doc d = {.kind = "hook", .id = due->id, .tenant = "", .state = result, .key = due->incident, .time_ms = now_ms,
-                            .json = buf_str(&json), .json_len = json.len};
-    catalog_put(a->cfg.store, &d, NULL);   /* the outbox row tells the same */
+    struct catalog_doc d = {.kind = "hook",
+                            .id = due->id,
+                            .tenant = "",
+                            .state = result,
+                            .key = due->incident,
+                            .time_ms = now_ms,
+                            .json = buf_str(&json),
+                            .json_len = json.len};
+    catalog_put(a->cfg.store, &d, NULL); /* the outbox row tells the same */
     buf_done(&json);
 }
 
 static int
-alert_deliver_to(struct alert *a, const struct alert_receiver *r, const struct alert_due *due, const struct alert_message *m,
-                 struct buf *note, int64_t now_ms, struct err *err)
+alert_deliver_to(struct alert *a, const struct alert_receiver *r, const struct alert_due *due,
+                 const struct alert_message *m, struct buf *note, int64_t now_ms, struct err *err)
 {
     const struct alert_hook *h = alert_hook_of(r);
     pthread_mutex_lock(&a->mutex);
@@ -419,7 +482,9 @@ alert_deliver_to(struct alert *a, const struct alert_receiver *r, const struct a
     bool open = !h || m->resolved || alert_breaker(s, h, now_ms);
     pthread_mutex_unlock(&a->mutex);
     int rc = open ? alert_send(a->http, r, m, note, err)
-                  : err_set(err, ERR_DENIED, "the circuit breaker is open: %lld actions within its window", (long long)h->limit);
+                  : err_set(err, ERR_DENIED,
+                            "the circuit breaker is open: %lld actions within its window",
+                            (long long)h->limit);
     pthread_mutex_lock(&a->mutex);
     if (rc) {
         s->error_ms = now_ms;
@@ -427,17 +492,25 @@ alert_deliver_to(struct alert *a, const struct alert_receiver *r, const struct a
     } else {
         s->success_ms = now_ms;
         s->error[0] = 0;
-        bool acted = h && !m->resolved && (strstr(buf_str(note), "State=DRAIN") || strstr(buf_str(note), "unschedulable"));
+        bool acted =
+            h && !m->resolved &&
+            (strstr(buf_str(note), "State=DRAIN") || strstr(buf_str(note), "unschedulable"));
         if (acted && s->acted_count < sizeof s->acted / sizeof *s->acted)
             s->acted[s->acted_count++] = now_ms;
     }
     pthread_mutex_unlock(&a->mutex);
     if (h && !m->resolved && m->incident && *due->incident)
-        alert_hook_record(a, due, h, m->incident, rc ? (rc == ERR_DENIED ? "refused" : "failed") : "done", rc ? err->text : buf_str(note), now_ms);
+        alert_hook_record(a, due, h, m->incident,
+                          rc ? (rc == ERR_DENIED ? "refused" : "failed") : "done",
+                          rc ? err->text : buf_str(note), now_ms);
     return rc;
 }
 
-struct alert_incident { struct doc *doc; char *json; size_t len; };
+struct alert_incident {
+    struct doc *doc;
+    char *json;
+    size_t len;
+};
 
 static int
 alert_incident_cb(void *ctx, const struct catalog_doc *d)
@@ -474,32 +547,36 @@ alert_pause(int64_t attempts)
 }
 
 static void
-alert_outcome(struct alert *a, const struct alert_due *due, const struct doc_node *row, int rc, const struct buf *note,
-              const struct err *err, int64_t now_ms)
+alert_outcome(struct alert *a, const struct alert_due *due, const struct doc_node *row, int rc,
+              const struct buf *note, const struct err *err, int64_t now_ms)
 {
     int64_t attempts = doc_get_int(row, "attempts", 0) + 1, created = now_ms;
     time_parse(doc_get_str(row, "created", "0"), &created);
     if (!rc) {
         atomic_fetch_add(&a->delivered, 1);
         alert_row_update(a, due, row, "delivered", now_ms, attempts, now_ms, buf_str(note));
-    } else if (rc == ERR_RANGE || rc == ERR_DENIED || rc == ERR_UNSUPPORTED || now_ms - created > ALERT_GIVE_UP_MS) {
+    } else if (rc == ERR_RANGE || rc == ERR_DENIED || rc == ERR_UNSUPPORTED ||
+               now_ms - created > ALERT_GIVE_UP_MS) {
         atomic_fetch_add(&a->failed, 1);
         alert_row_update(a, due, row, "failed", now_ms, attempts, 0, err->text);
         log_write(a->cfg.log, LOG_LEVEL_ERROR, "alerts: %s given up: %s", due->id, err->text);
     } else {
         atomic_fetch_add(&a->retries, 1);
-        alert_row_update(a, due, row, "pending", now_ms + alert_pause(attempts), attempts, 0, err->text);
+        alert_row_update(a, due, row, "pending", now_ms + alert_pause(attempts), attempts, 0,
+                         err->text);
     }
 }
 
 static void
-alert_deliver(struct alert *a, const struct alert_conf *conf, const struct alert_due *due, const struct doc_node *row, int64_t now_ms)
+alert_deliver(struct alert *a, const struct alert_conf *conf, const struct alert_due *due,
+              const struct doc_node *row, int64_t now_ms)
 {
     struct alert_incident inc = {0};
     struct err err = {0};
     struct buf note;
     const char *kind = doc_get_str(row, "kind", "firing");
-    const struct alert_receiver *r = conf ? alert_conf_receiver(conf, doc_get_str(row, "receiver", "")) : NULL;
+    const struct alert_receiver *r =
+        conf ? alert_conf_receiver(conf, doc_get_str(row, "receiver", "")) : NULL;
     catalog_get(a->cfg.store, "incident", due->incident, alert_incident_cb, &inc, NULL);
     const struct doc_node *n = inc.doc ? doc_root(inc.doc) : NULL;
     const char *obsolete = !r ? "its receiver is no longer configured" : alert_obsolete(kind, n);
@@ -507,12 +584,18 @@ alert_deliver(struct alert *a, const struct alert_conf *conf, const struct alert
     buf_init(&note, 4096);
     if (obsolete) {
         atomic_fetch_add(&a->dropped, 1);
-        alert_row_update(a, due, row, "dropped", now_ms, doc_get_int(row, "attempts", 0), 0, obsolete);
+        alert_row_update(a, due, row, "dropped", now_ms, doc_get_int(row, "attempts", 0), 0,
+                         obsolete);
     } else if (until) {
-        alert_row_update(a, due, row, "silenced", until, doc_get_int(row, "attempts", 0), 0, "silenced");
+        alert_row_update(a, due, row, "silenced", until, doc_get_int(row, "attempts", 0), 0,
+                         "silenced");
     } else {
-        struct alert_message m = {.incident = n, .incident_json = inc.json, .incident_len = inc.len, .idempotency_key = due->id,
-                                  .base_url = a->cfg.base_url, .resolved = !strcmp(kind, "resolved")};
+        struct alert_message m = {.incident = n,
+                                  .incident_json = inc.json,
+                                  .incident_len = inc.len,
+                                  .idempotency_key = due->id,
+                                  .base_url = a->cfg.base_url,
+                                  .resolved = !strcmp(kind, "resolved")};
         int rc = alert_deliver_to(a, r, due, &m, &note, now_ms, &err);
         alert_outcome(a, due, row, rc, &note, &err, now_ms);
     }
@@ -526,7 +609,12 @@ static size_t
 alert_round(struct alert *a, int64_t now_ms)
 {
     struct alert_due_list *l = calloc(1, sizeof *l);
-    struct catalog_query q = {.kind = "outbox", .state = "pending|silenced", .from_ms = 1, .to_ms = now_ms + 1, .limit = ALERT_BATCH, .ascending = true};
+    struct catalog_query q = {.kind = "outbox",
+                              .state = "pending|silenced",
+                              .from_ms = 1,
+                              .to_ms = now_ms + 1,
+                              .limit = ALERT_BATCH,
+                              .ascending = true};
     if (!l)
         return 0;
     catalog_list(a->cfg.store, &q, alert_due_cb, l, NULL, NULL);
@@ -535,7 +623,8 @@ alert_round(struct alert *a, int64_t now_ms)
     pthread_mutex_unlock(&a->mutex);
     for (size_t i = 0; i < l->count; i++) {
         struct doc *d = NULL;
-        if (l->at[i].json && l->at[i].id && !doc_parse_json(l->at[i].json, l->at[i].len, "outbox", &d, NULL))
+        if (l->at[i].json && l->at[i].id &&
+            !doc_parse_json(l->at[i].json, l->at[i].len, "outbox", &d, NULL))
             alert_deliver(a, conf, &l->at[i], doc_root(d), clock_now_ms(a->cfg.clock));
         doc_free(d);
         free(l->at[i].id);
@@ -560,7 +649,8 @@ alert_heartbeat(struct alert *a, int64_t now_ms)
     a->heartbeat_ms = now_ms;
     snprintf(key, sizeof key, "heartbeat:%lld:%s", (long long)now_ms, r->name);
     struct alert_due due = {.id = key, .incident = (char[]){""}};
-    struct alert_message m = {.idempotency_key = key, .base_url = a->cfg.base_url, .heartbeat = true};
+    struct alert_message m = {
+        .idempotency_key = key, .base_url = a->cfg.base_url, .heartbeat = true};
     buf_init(&note, 4096);
     alert_deliver_to(a, r, &due, &m, &note, now_ms, &err);
     buf_done(&note);
@@ -588,7 +678,9 @@ alert_run(void *ctx)
     return NULL;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 int
 alert_new(const struct alert_config *cfg, struct alert **ret, struct err *err)
@@ -649,8 +741,9 @@ alert_free(struct alert *a)
     free(a);
 }
 
-/* The deliverer and tests read the configuration outside the lock: the first is stopped while the pointer changes, the
- * others are waited for, and when this returns nobody reads the one before. On failure that one stays in force. */
+/* The deliverer and tests read the configuration outside the lock: the first is stopped while the
+ * pointer changes, the others are waited for, and when this returns nobody reads the one before. On
+ * failure that one stays in force. */
 int
 alert_reconfigure(struct alert *a, const void *conf, struct err *err)
 {
@@ -687,14 +780,15 @@ alert_test(struct alert *a, const char *receiver, struct err *err)
     snprintf(key, sizeof key, "test:%lld:%.80s", (long long)clock_now_ms(NULL), receiver);
     struct alert_message m = {.idempotency_key = key, .base_url = a->cfg.base_url, .test = true};
     buf_init(&note, 4096);
-    int rc = !r ? err_set(err, ERR_NOTFOUND, "no receiver is named %s", receiver)
-             : http ? alert_send(http, r, &m, &note, err) : err_set(err, ERR_NOMEM, "no memory");
+    int rc = !r     ? err_set(err, ERR_NOTFOUND, "no receiver is named %s", receiver)
+             : http ? alert_send(http, r, &m, &note, err)
+                    : err_set(err, ERR_NOMEM, "no memory");
     pthread_mutex_lock(&a->mutex);
     if (!--a->lent)
         pthread_cond_broadcast(&a->back);
     pthread_mutex_unlock(&a->mutex);
     if (!rc && err)
-        err_set(err, 0, "%s", buf_str(&note));   /* what the receiver said */
+        err_set(err, 0, "%s", buf_str(&note)); /* what the receiver said */
     buf_done(&note);
     httpc_free(http);
     return rc;
@@ -704,12 +798,19 @@ alert_test(struct alert *a, const char *receiver, struct err *err)
 static void
 alert_target(const struct alert_receiver *r, char *out, size_t size)
 {
-    const struct alert_http *https[] = {&r->webhook, &r->dingtalk, &r->feishu, &r->wecom, &r->alertmanager};
-    str_copy(out, size, r->email.to.count ? r->email.to.at[0] : r->command.argv.count ? r->command.argv.at[0] : r->slurm.scontrol ? r->slurm.scontrol : r->kubernetes.url ? r->kubernetes.url : "");
+    const struct alert_http *https[] = {&r->webhook, &r->dingtalk, &r->feishu, &r->wecom,
+                                        &r->alertmanager};
+    str_copy(out, size,
+             r->email.to.count       ? r->email.to.at[0]
+             : r->command.argv.count ? r->command.argv.at[0]
+             : r->slurm.scontrol     ? r->slurm.scontrol
+             : r->kubernetes.url     ? r->kubernetes.url
+                                     : "");
     for (size_t i = 0; i < 5; i++)
         if (https[i]->url) {
             const char *host = strstr(https[i]->url, "://");
-            size_t n = host ? strcspn(host + 3, "/?") + 3 + (size_t)(host - https[i]->url) : strlen(https[i]->url);
+            size_t n = host ? strcspn(host + 3, "/?") + 3 + (size_t)(host - https[i]->url)
+                            : strlen(https[i]->url);
             snprintf(out, size, "%.*s%s", (int)n, https[i]->url, https[i]->url[n] ? "/..." : "");
         }
 }
@@ -773,9 +874,16 @@ alert_breaker_json(struct alert *a, int64_t now_ms, struct buf *out)
 void
 alert_metrics(struct alert *a, struct buf *out)
 {
-    const struct { const char *outcome; uint64_t n; } rows[] = {{"delivered", atomic_load(&a->delivered)}, {"failed", atomic_load(&a->failed)},
-                                                                {"dropped", atomic_load(&a->dropped)}, {"retried", atomic_load(&a->retries)}};
-    buf_puts(out, "# HELP myriascope_alert_deliveries_total Notifications by outcome.\n# TYPE myriascope_alert_deliveries_total counter\n");
+    const struct {
+        const char *outcome;
+        uint64_t n;
+    } rows[] = {{"delivered", atomic_load(&a->delivered)},
+                {"failed", atomic_load(&a->failed)},
+                {"dropped", atomic_load(&a->dropped)},
+                {"retried", atomic_load(&a->retries)}};
+    buf_puts(out, "# HELP myriascope_alert_deliveries_total Notifications by outcome.\n# TYPE "
+                  "myriascope_alert_deliveries_total counter\n");
     for (size_t i = 0; i < 4; i++)
-        buf_printf(out, "myriascope_alert_deliveries_total{outcome=\"%s\"} %llu\n", rows[i].outcome, (unsigned long long)rows[i].n);
+        buf_printf(out, "myriascope_alert_deliveries_total{outcome=\"%s\"} %llu\n", rows[i].outcome,
+                   (unsigned long long)rows[i].n);
 }

@@ -1,8 +1,8 @@
 /* alert_send: one function a kind, in a table; the formats are those the services document.
  *
- * DingTalk: custom robot, markdown message, sign = base64(HMAC-SHA256(secret, "timestamp\nsecret")) in the URL.
- * Feishu: custom bot, text message, sign = base64(HMAC-SHA256("timestamp\nsecret", "")) in the body. WeCom: group robot, markdown.
- * Alertmanager: POST /api/v2/alerts. */
+ * DingTalk: custom robot, markdown message, sign = base64(HMAC-SHA256(secret, "timestamp\nsecret"))
+ * in the URL. Feishu: custom bot, text message, sign = base64(HMAC-SHA256("timestamp\nsecret", ""))
+ * in the body. WeCom: group robot, markdown. Alertmanager: POST /api/v2/alerts. */
 #include "analyzer/alert_send.h"
 
 #include "analyzer/alert_spawn.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define ALERT_TEXT_MAX ((size_t)1 << 20)
-#define ALERT_HEADERS 16
+#define ALERT_HEADERS  16
 
 struct alert_out {
     struct httpc *http;
@@ -27,7 +27,8 @@ struct alert_out {
     struct err *err;
 };
 
-/* --- HTTP ---------------------------------------------------------------------------------------------- */
+/* --- HTTP
+ * ---------------------------------------------------------------------------------------------- */
 
 static int
 alert_status(const struct alert_out *o, const struct httpc_response *resp)
@@ -36,11 +37,13 @@ alert_status(const struct alert_out *o, const struct httpc_response *resp)
     if (resp->status >= 200 && resp->status < 300)
         return 0;
     bool again = resp->status >= 500 || resp->status == 429 || resp->status == 408;
-    return err_set(o->err, again ? ERR_IO : ERR_RANGE, "%s answered %d: %.200s", o->r->name, resp->status, buf_str(&resp->body));
+    return err_set(o->err, again ? ERR_IO : ERR_RANGE, "%s answered %d: %.200s", o->r->name,
+                   resp->status, buf_str(&resp->body));
 }
 
 static int
-alert_post(const struct alert_out *o, const struct alert_http *conf, const char *url, const struct buf *body,
+alert_post(const struct alert_out *o, const struct alert_http *conf, const char *url,
+           const struct buf *body,
            int (*judge)(const struct alert_out *o, const struct httpc_response *resp))
 {
     char key[320];
@@ -55,9 +58,16 @@ alert_post(const struct alert_out *o, const struct alert_http *conf, const char 
     int rc = conf->bearer_file ? file_read(conf->bearer_file, 65536, &token, o->err) : 0;
     while (token.len && strchr("\r\n ", token.data[token.len - 1]))
         token.data[--token.len] = 0;
-    struct httpc_request req = {.method = "POST", .url = url, .body = buf_str(body), .body_len = body->len, .headers = headers,
-                                .bearer = token.len ? buf_str(&token) : NULL, .ca = conf->ca, .insecure = conf->insecure,
-                                .timeout_ms = (unsigned)o->r->timeout_ms, .max_body = 65536};
+    struct httpc_request req = {.method = "POST",
+                                .url = url,
+                                .body = buf_str(body),
+                                .body_len = body->len,
+                                .headers = headers,
+                                .bearer = token.len ? buf_str(&token) : NULL,
+                                .ca = conf->ca,
+                                .insecure = conf->insecure,
+                                .timeout_ms = (unsigned)o->r->timeout_ms,
+                                .max_body = 65536};
     if (!rc && !(rc = httpc_fetch(o->http, &req, &resp, o->err))) {
         rc = alert_status(o, &resp);
         if (!rc && judge)
@@ -86,14 +96,20 @@ alert_chat_judge(const struct alert_out *o, const struct httpc_response *resp)
     struct doc *d = NULL;
     if (doc_parse_json(buf_str(&resp->body), resp->body.len, o->r->name, &d, NULL))
         return 0;
-    int64_t code = doc_get_int(doc_root(d), "errcode", doc_get_int(doc_root(d), "code", doc_get_int(doc_root(d), "StatusCode", 0)));
-    int rc = code ? err_set(o->err, ERR_IO, "%s refused it with code %lld: %.200s", o->r->name, (long long)code, buf_str(&resp->body)) : 0;
+    int64_t code =
+        doc_get_int(doc_root(d), "errcode",
+                    doc_get_int(doc_root(d), "code", doc_get_int(doc_root(d), "StatusCode", 0)));
+    int rc = code ? err_set(o->err, ERR_IO, "%s refused it with code %lld: %.200s", o->r->name,
+                            (long long)code, buf_str(&resp->body))
+                  : 0;
     doc_free(d);
     return rc;
 }
 
 static int
-alert_chat(const struct alert_out *o, const struct alert_http *conf, const char *url, void (*write)(struct jsonw *w, const char *subject, const char *text, void *ctx), void *ctx)
+alert_chat(const struct alert_out *o, const struct alert_http *conf, const char *url,
+           void (*write)(struct jsonw *w, const char *subject, const char *text, void *ctx),
+           void *ctx)
 {
     struct buf body, subject, text;
     struct jsonw w;
@@ -228,7 +244,9 @@ alert_alertmanager(const struct alert_out *o)
     return rc;
 }
 
-/* --- mail ------------------------------------------------------------------------------------------------- */
+/* --- mail
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* RFC 2047: a subject in UTF-8 as base64 words of at most 45 bytes each. */
 static void
@@ -258,8 +276,11 @@ alert_mail_text(const struct alert_out *o, const char *subject, const char *text
         buf_printf(out, "%s%s", i ? ", " : "", o->r->email.to.at[i]);
     buf_puts(out, "\r\n");
     alert_mail_subject(subject, out);
-    buf_printf(out, "Message-ID: <%s@myriascope>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\n"
-                    "Content-Transfer-Encoding: base64\r\nAuto-Submitted: auto-generated\r\n\r\n", o->m->idempotency_key);
+    buf_printf(out,
+               "Message-ID: <%s@myriascope>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; "
+               "charset=UTF-8\r\n"
+               "Content-Transfer-Encoding: base64\r\nAuto-Submitted: auto-generated\r\n\r\n",
+               o->m->idempotency_key);
     hmac_base64(text, strlen(text), &base64);
     for (size_t i = 0; i < base64.len; i += 76)
         buf_printf(out, "%.76s\r\n", buf_str(&base64) + i);
@@ -285,8 +306,8 @@ alert_email(const struct alert_out *o)
     while (password.len && strchr("\r\n", password.data[password.len - 1]))
         password.data[--password.len] = 0;
     if (!rc)
-        rc = httpc_mail(c->smarthost, c->user, c->password_file ? buf_str(&password) : NULL, c->ca, c->from, to, buf_str(&mail),
-                        (unsigned)o->r->timeout_ms, o->err);
+        rc = httpc_mail(c->smarthost, c->user, c->password_file ? buf_str(&password) : NULL, c->ca,
+                        c->from, to, buf_str(&mail), (unsigned)o->r->timeout_ms, o->err);
     if (!rc)
         buf_printf(o->note, "accepted by %s", c->smarthost);
     buf_done(&subject);
@@ -296,7 +317,8 @@ alert_email(const struct alert_out *o)
     return rc;
 }
 
-/* --- programs and schedulers ------------------------------------------------------------------------------- */
+/* --- programs and schedulers
+ * ------------------------------------------------------------------------------- */
 
 static int
 alert_command(const struct alert_out *o)
@@ -346,10 +368,12 @@ alert_slurm(const struct alert_out *o)
     if (!alert_hook_node(o, c, node, sizeof node))
         return 0;
     snprintf(name, sizeof name, "NodeName=%s", node);
-    snprintf(reason, sizeof reason, "Reason=myriascope:%s:%s", doc_get_str(o->m->incident, "id", ""),
+    snprintf(reason, sizeof reason, "Reason=myriascope:%s:%s",
+             doc_get_str(o->m->incident, "id", ""),
              doc_get_str(doc_at(doc_get(o->m->incident, "hypotheses"), 0), "cause", ""));
     char *argv[] = {c->scontrol, "update", name, "State=DRAIN", reason, NULL};
-    buf_printf(o->note, "%s%s update %s State=DRAIN %s", c->dry_run ? "dry run: " : "", c->scontrol, name, reason);
+    buf_printf(o->note, "%s%s update %s State=DRAIN %s", c->dry_run ? "dry run: " : "", c->scontrol,
+               name, reason);
     if (c->dry_run)
         return 0;
     buf_init(&out, 65536);
@@ -362,7 +386,8 @@ static int
 alert_kubernetes(const struct alert_out *o)
 {
     const struct alert_hook *c = &o->r->kubernetes;
-    static const char *const headers[] = {"Content-Type: application/strategic-merge-patch+json", NULL};
+    static const char *const headers[] = {"Content-Type: application/strategic-merge-patch+json",
+                                          NULL};
     static const char body[] = "{\"spec\":{\"unschedulable\":true}}";
     char node[128], url[512];
     struct buf token;
@@ -377,8 +402,14 @@ alert_kubernetes(const struct alert_out *o)
     int rc = c->token_file ? file_read(c->token_file, 65536, &token, o->err) : 0;
     while (token.len && strchr("\r\n ", token.data[token.len - 1]))
         token.data[--token.len] = 0;
-    struct httpc_request req = {.method = "PATCH", .url = url, .body = body, .body_len = sizeof body - 1, .headers = headers,
-                                .bearer = token.len ? buf_str(&token) : NULL, .ca = c->ca, .insecure = c->insecure,
+    struct httpc_request req = {.method = "PATCH",
+                                .url = url,
+                                .body = body,
+                                .body_len = sizeof body - 1,
+                                .headers = headers,
+                                .bearer = token.len ? buf_str(&token) : NULL,
+                                .ca = c->ca,
+                                .insecure = c->insecure,
                                 .timeout_ms = (unsigned)o->r->timeout_ms};
     if (!rc && !(rc = httpc_fetch(o->http, &req, &resp, o->err))) {
         rc = alert_status(o, &resp);
@@ -389,14 +420,18 @@ alert_kubernetes(const struct alert_out *o)
 }
 
 static int (*const alert_senders[ALERT_KINDS])(const struct alert_out *o) = {
-    [ALERT_WEBHOOK] = alert_webhook, [ALERT_EMAIL] = alert_email, [ALERT_DINGTALK] = alert_dingtalk, [ALERT_FEISHU] = alert_feishu,
-    [ALERT_WECOM] = alert_wecom, [ALERT_ALERTMANAGER] = alert_alertmanager, [ALERT_COMMAND] = alert_command,
-    [ALERT_SLURM] = alert_slurm, [ALERT_KUBERNETES] = alert_kubernetes};
+    [ALERT_WEBHOOK] = alert_webhook,      [ALERT_EMAIL] = alert_email,
+    [ALERT_DINGTALK] = alert_dingtalk,    [ALERT_FEISHU] = alert_feishu,
+    [ALERT_WECOM] = alert_wecom,          [ALERT_ALERTMANAGER] = alert_alertmanager,
+    [ALERT_COMMAND] = alert_command,      [ALERT_SLURM] = alert_slurm,
+    [ALERT_KUBERNETES] = alert_kubernetes};
 
 int
-alert_send(struct httpc *http, const struct alert_receiver *r, const struct alert_message *m, struct buf *ret_note, struct err *err)
+alert_send(struct httpc *http, const struct alert_receiver *r, const struct alert_message *m,
+           struct buf *ret_note, struct err *err)
 {
     struct alert_out o = {http, r, m, ret_note, err};
     enum alert_kind k = alert_receiver_kind(r);
-    return alert_senders[k] ? alert_senders[k](&o) : err_set(err, ERR_UNSUPPORTED, "%s says no way to tell it", r->name);
+    return alert_senders[k] ? alert_senders[k](&o)
+                            : err_set(err, ERR_UNSUPPORTED, "%s says no way to tell it", r->name);
 }

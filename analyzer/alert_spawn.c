@@ -83,12 +83,15 @@ alert_end(pid_t pid, bool in_time, const char *name, const struct buf *out, stru
     if (WIFEXITED(status) && !WEXITSTATUS(status))
         return 0;
     int line = (int)strcspn(buf_str(out), "\n");
-    return err_set(err, ERR_IO, "%s ended with %s %d: %.*s", name, WIFEXITED(status) ? "status" : "signal",
-                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), line > 200 ? 200 : line, buf_str(out));
+    return err_set(err, ERR_IO, "%s ended with %s %d: %.*s", name,
+                   WIFEXITED(status) ? "status" : "signal",
+                   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+                   line > 200 ? 200 : line, buf_str(out));
 }
 
 int
-alert_spawn(char *const *argv, const char *in, size_t in_len, int64_t timeout_ms, struct buf *out, struct err *err)
+alert_spawn(char *const *argv, const char *in, size_t in_len, int64_t timeout_ms, struct buf *out,
+            struct err *err)
 {
     struct alert_pipes p = {{-1, -1}, {-1, -1}};
     pid_t pid;

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct { const char *word, *en, *zh; } alert_severities[] = {
+static const struct {
+    const char *word, *en, *zh;
+} alert_severities[] = {
     {"critical", "CRITICAL", "紧急"}, {"warning", "WARNING", "重要"}, {"info", "INFO", "次要"}};
 
 static const char *
@@ -32,11 +34,15 @@ alert_subject_one(const struct alert_message *m, int zh, struct buf *out)
 {
     const struct doc_node *n = m->incident;
     if (m->heartbeat || m->test) {
-        buf_puts(out, m->test ? (zh ? "[测试] Myriascope 测试通知" : "[TEST] Myriascope test notification")
-                              : (zh ? "[心跳] Myriascope 运行正常" : "[HEARTBEAT] Myriascope is alive"));
+        buf_puts(out,
+                 m->test
+                     ? (zh ? "[测试] Myriascope 测试通知" : "[TEST] Myriascope test notification")
+                     : (zh ? "[心跳] Myriascope 运行正常" : "[HEARTBEAT] Myriascope is alive"));
         return;
     }
-    buf_printf(out, "[%s] %s", m->resolved ? (zh ? "已恢复" : "RESOLVED") : alert_severity(doc_get_str(n, "severity", ""), zh),
+    buf_printf(out, "[%s] %s",
+               m->resolved ? (zh ? "已恢复" : "RESOLVED")
+                           : alert_severity(doc_get_str(n, "severity", ""), zh),
                alert_lang(doc_get(n, "title"), zh));
 }
 
@@ -70,7 +76,8 @@ alert_body_one(const struct alert_message *m, int zh, struct buf *out)
     if (m->heartbeat || m->test)
         return;
     buf_printf(out, "%s%s\n", zh ? "故障对象:" : "Broken part: ", doc_get_str(h, "entity", "-"));
-    buf_printf(out, "%s%s (%s), %s %.0f %%\n", zh ? "根因:" : "Cause: ", doc_get_str(h, "cause", "-"), doc_get_str(h, "class", "-"),
+    buf_printf(out, "%s%s (%s), %s %.0f %%\n",
+               zh ? "根因:" : "Cause: ", doc_get_str(h, "cause", "-"), doc_get_str(h, "class", "-"),
                zh ? "置信度" : "confidence", doc_get_real(n, "confidence", 0) * 100);
     alert_jobs(n, zh, out);
     const struct doc_node *action = doc_at(doc_get(h, "actions"), 0);
@@ -78,8 +85,11 @@ alert_body_one(const struct alert_message *m, int zh, struct buf *out)
         buf_printf(out, "%s%s\n", zh ? "下一步:" : "Next step: ", alert_lang(action, zh));
     const struct doc_node *evidence = doc_get(h, "evidence");
     size_t shown = 0;
-    for (const struct doc_node *e = evidence ? evidence->first : NULL; e && shown < 3; e = e->next, shown++)
-        buf_printf(out, "%s%s %s: %.200s\n", zh ? "证据:" : "Evidence: ", doc_get_str(e, "time", ""), doc_get_str(e, "entity", ""), doc_get_str(e, "text", ""));
+    for (const struct doc_node *e = evidence ? evidence->first : NULL; e && shown < 3;
+         e = e->next, shown++)
+        buf_printf(out, "%s%s %s: %.200s\n",
+                   zh ? "证据:" : "Evidence: ", doc_get_str(e, "time", ""),
+                   doc_get_str(e, "entity", ""), doc_get_str(e, "text", ""));
     buf_printf(out, "%s/incidents/%s\n", m->base_url, doc_get_str(n, "id", ""));
 }
 
@@ -100,8 +110,12 @@ alert_labels(const struct alert_message *m, struct jsonw *w)
     const struct doc_node *n = m->incident, *h = doc_at(doc_get(n, "hypotheses"), 0);
     char node[128];
     jsonw_object(w);
-    jsonw_kstr(w, "alertname", m->heartbeat ? "MyriascopeHeartbeat" : m->test ? "MyriascopeTest" : doc_get_str(h, "cause", "unknown"));
-    jsonw_kstr(w, "severity", m->heartbeat || m->test ? "info" : doc_get_str(n, "severity", "warning"));
+    jsonw_kstr(w, "alertname",
+               m->heartbeat ? "MyriascopeHeartbeat"
+               : m->test    ? "MyriascopeTest"
+                            : doc_get_str(h, "cause", "unknown"));
+    jsonw_kstr(w, "severity",
+               m->heartbeat || m->test ? "info" : doc_get_str(n, "severity", "warning"));
     if (n) {
         jsonw_kstr(w, "incident", doc_get_str(n, "id", ""));
         jsonw_kstr(w, "entity", doc_get_str(h, "entity", ""));
@@ -136,7 +150,9 @@ alert_times(const struct alert_message *m, struct jsonw *w)
     const struct doc_node *n = m->incident;
     char url[512];
     jsonw_kstr(w, "startsAt", doc_get_str(n, "opened", "1970-01-01T00:00:00.000Z"));
-    jsonw_kstr(w, "endsAt", m->resolved ? doc_get_str(n, "resolved", "0001-01-01T00:00:00Z") : "0001-01-01T00:00:00Z");
+    jsonw_kstr(w, "endsAt",
+               m->resolved ? doc_get_str(n, "resolved", "0001-01-01T00:00:00Z")
+                           : "0001-01-01T00:00:00Z");
     snprintf(url, sizeof url, "%s/incidents/%s", m->base_url, doc_get_str(n, "id", ""));
     jsonw_kstr(w, "generatorURL", url);
 }
@@ -184,7 +200,8 @@ alert_payload(const struct alert_message *m, const char *receiver, struct buf *o
     jsonw_end_object(&w);
 }
 
-/* Entities that sit in a node isolate that node; what is outside any node (switch, optic of a switch) isolates none. */
+/* Entities that sit in a node isolate that node; what is outside any node (switch, optic of a
+ * switch) isolates none. */
 bool
 alert_node(const struct doc_node *incident, char *out, size_t size)
 {
@@ -192,7 +209,8 @@ alert_node(const struct doc_node *incident, char *out, size_t size)
     const char *text = doc_get_str(doc_at(doc_get(incident, "hypotheses"), 0), "entity", "");
     if (entity_parse(text, &e, NULL))
         return false;
-    if (e.kind != ENTITY_NODE && e.kind != ENTITY_GPU && e.kind != ENTITY_NIC && e.kind != ENTITY_NVSWITCH && e.kind != ENTITY_DPU)
+    if (e.kind != ENTITY_NODE && e.kind != ENTITY_GPU && e.kind != ENTITY_NIC &&
+        e.kind != ENTITY_NVSWITCH && e.kind != ENTITY_DPU)
         return false;
     snprintf(out, size, "%.*s", (int)e.owner_len, e.name);
     return true;

@@ -1,6 +1,6 @@
-/* analyzer: the thread and its turn: take what the store took in, match lines, keep the table of symptoms, run detectors,
- * judge. Events made here (matched lines, findings, failed jobs) go to the store first and come back through its feed, so
- * that what is judged is what is kept. */
+/* analyzer: the thread and its turn: take what the store took in, match lines, keep the table of
+ * symptoms, run detectors, judge. Events made here (matched lines, findings, failed jobs) go to the
+ * store first and come back through its feed, so that what is judged is what is kept. */
 #include "analyzer/analyzer.h"
 
 #include "analyzer/detect.h"
@@ -19,7 +19,8 @@
 #include <string.h>
 
 #define ANALYZER_WAIT_MS 1000
-#define ANALYZER_REPLAY_MS 1800000 /* events read back at start: longer than any clearing delay that matters */
+#define ANALYZER_REPLAY_MS                                                                         \
+    1800000 /* events read back at start: longer than any clearing delay that matters */
 #define ANALYZER_MATCHES 8
 
 struct analyzer {
@@ -31,8 +32,8 @@ struct analyzer {
     struct rules *rules;
     struct presence *presence;
     struct kb_scratch *scratch;
-    struct topo *topo;             /* of this turn */
-    struct store_batch *out;       /* events made this turn */
+    struct topo *topo;       /* of this turn */
+    struct store_batch *out; /* events made this turn */
     size_t out_count;
     bool dirty;
     int64_t judged_ms;
@@ -42,7 +43,8 @@ struct analyzer {
     _Atomic uint64_t turns, lines, matched, events, incidents_written, errors;
 };
 
-/* --- events made here --------------------------------------------------------------------------- */
+/* --- events made here ---------------------------------------------------------------------------
+ */
 
 static void
 analyzer_emit(void *ctx, const struct event *ev)
@@ -65,7 +67,8 @@ analyzer_flush(struct analyzer *a)
     a->out_count = 0;
     if (store_commit(a->cfg.store, b, NULL, &err)) {
         atomic_fetch_add(&a->errors, 1);
-        log_write(a->cfg.log, LOG_LEVEL_ERROR, "analyzer: findings could not be stored: %s", err.text);
+        log_write(a->cfg.log, LOG_LEVEL_ERROR, "analyzer: findings could not be stored: %s",
+                  err.text);
     }
 }
 
@@ -94,7 +97,8 @@ analyzer_netdev(const struct topo *t, const char *node, const char *netdev, size
     topo_id id = entity_format(name, ENTITY_NODE, node, NULL) ? TOPO_NONE : topo_find(t, name);
     const struct topo_edge *e = id == TOPO_NONE ? NULL : topo_edges(t, id, &n);
     for (size_t i = 0; e && i < n; i++) {
-        const char *have = topo_kind(t, e[i].to) == ENTITY_NIC ? topo_attr(t, e[i].to, "netdev") : "";
+        const char *have =
+            topo_kind(t, e[i].to) == ENTITY_NIC ? topo_attr(t, e[i].to, "netdev") : "";
         if (strlen(have) == len && !strncmp(have, netdev, len))
             return e[i].to;
     }
@@ -111,9 +115,11 @@ analyzer_pci(const struct topo *t, const struct kb_match *m, const char *node)
         const struct kb_capture *c = &m->captures[i];
         if (strcmp(c->name, "pci") || labels_add_str(&l, "node", node))
             continue;
-        snprintf(pci, sizeof pci, "%.*s%s", (int)c->len, c->text, memchr(c->text, '.', c->len) ? "" : ".0");
+        snprintf(pci, sizeof pci, "%.*s%s", (int)c->len, c->text,
+                 memchr(c->text, '.', c->len) ? "" : ".0");
         labels_add_str(&l, "pci_bus_id", pci);
-        if (!labels_finish(&l) && !topo_resolve(t, NULL, &l, found) && entity_kind_of(found) == ENTITY_GPU)
+        if (!labels_finish(&l) && !topo_resolve(t, NULL, &l, found) &&
+            entity_kind_of(found) == ENTITY_GPU)
             return topo_find(t, found);
         return TOPO_NONE;
     }
@@ -125,23 +131,30 @@ analyzer_rank_gpu(const struct topo *t, const struct log_line *line, const char 
 {
     char found[ENTITY_SIZE];
     const struct topo_job *j = line->rank >= 0 ? topo_job_find(t, job) : NULL;
-    return j && !topo_job_rank_gpu(t, j, (unsigned)line->rank, found) ? topo_find(t, found) : TOPO_NONE;
+    return j && !topo_job_rank_gpu(t, j, (unsigned)line->rank, found) ? topo_find(t, found)
+                                                                      : TOPO_NONE;
 }
 
-/* What the line calls a part, as the inventory calls it: a GPU by its PCI address or by its rank, an adapter by its network
- * device, a switch that a line's host name was taken for a node. Left as it is when the inventory does not tell. */
+/* What the line calls a part, as the inventory calls it: a GPU by its PCI address or by its rank,
+ * an adapter by its network device, a switch that a line's host name was taken for a node. Left as
+ * it is when the inventory does not tell. */
 static void
-analyzer_resolve(const struct topo *t, const struct kb_match *m, const struct log_line *line, const char *job, char entity[ENTITY_SIZE])
+analyzer_resolve(const struct topo *t, const struct kb_match *m, const struct log_line *line,
+                 const char *job, char entity[ENTITY_SIZE])
 {
     struct entity e;
     char found[ENTITY_SIZE];
     bool gpu = !strcmp(m->scope, "gpu");
-    if (entity_parse(entity, &e, NULL) || (topo_find(t, entity) != TOPO_NONE && (!gpu || e.kind == ENTITY_GPU)))
+    if (entity_parse(entity, &e, NULL) ||
+        (topo_find(t, entity) != TOPO_NONE && (!gpu || e.kind == ENTITY_GPU)))
         return;
-    topo_id id = gpu ? analyzer_pci(t, m, line->node) : e.kind == ENTITY_NIC ? analyzer_netdev(t, line->node, e.part, e.part_len) : TOPO_NONE;
+    topo_id id = gpu                    ? analyzer_pci(t, m, line->node)
+                 : e.kind == ENTITY_NIC ? analyzer_netdev(t, line->node, e.part, e.part_len)
+                                        : TOPO_NONE;
     if (id == TOPO_NONE && gpu)
         id = analyzer_rank_gpu(t, line, job);
-    if (id == TOPO_NONE && e.kind == ENTITY_NODE && !entity_format(found, ENTITY_SWITCH, line->node, NULL))
+    if (id == TOPO_NONE && e.kind == ENTITY_NODE &&
+        !entity_format(found, ENTITY_SWITCH, line->node, NULL))
         id = topo_find(t, found);
     if (id != TOPO_NONE)
         snprintf(entity, ENTITY_SIZE, "%s", topo_name(t, id));
@@ -162,12 +175,20 @@ analyzer_match(struct analyzer *a, const struct log_line *line, const struct kb_
     if (e)
         symptom_of_rank(e, job, line->rank, entity);
     if (m->clears && !symptoms_find(a->symptoms, m->id, entity))
-        return;                    /* ends nothing that is open */
+        return; /* ends nothing that is open */
     buf_init(&fields, EVENT_TEXT_MAX);
     kb_match_fields(m, &fields);
-    struct event ev = {.time_ms = line->time_ms, .phase = m->clears ? EVENT_END : EVENT_INSTANT, .severity = m->severity,
-                       .entity = entity, .code = m->id, .source = *line->source ? line->source : "log", .text = line->text,
-                       .node = line->node, .job = job, .tenant = tenant, .fields = buf_str(&fields)};
+    struct event ev = {.time_ms = line->time_ms,
+                       .phase = m->clears ? EVENT_END : EVENT_INSTANT,
+                       .severity = m->severity,
+                       .entity = entity,
+                       .code = m->id,
+                       .source = *line->source ? line->source : "log",
+                       .text = line->text,
+                       .node = line->node,
+                       .job = job,
+                       .tenant = tenant,
+                       .fields = buf_str(&fields)};
     analyzer_emit(a, &ev);
     buf_done(&fields);
     atomic_fetch_add(&a->matched, 1);
@@ -177,8 +198,8 @@ static void
 analyzer_line(struct analyzer *a, const struct log_line *line)
 {
     struct kb_match m[ANALYZER_MATCHES];
-    size_t n = kb_match_line(a->cfg.matcher, a->scratch, line->text, strlen(line->text), *line->source ? line->source : "any",
-                             m, ANALYZER_MATCHES);
+    size_t n = kb_match_line(a->cfg.matcher, a->scratch, line->text, strlen(line->text),
+                             *line->source ? line->source : "any", m, ANALYZER_MATCHES);
     atomic_fetch_add(&a->lines, 1);
     for (size_t i = 0; i < n; i++)
         analyzer_match(a, line, &m[i]);
@@ -189,11 +210,17 @@ analyzer_job(struct analyzer *a, const struct intake_item *item, int64_t now_ms)
 {
     char entity[ENTITY_SIZE];
     static const char *const running[] = {"job.hang", "job.slow"};
-    bool failed = item->after == JOB_FAILED || item->after == JOB_NODE_FAIL || item->after == JOB_TIMEOUT;
+    bool failed =
+        item->after == JOB_FAILED || item->after == JOB_NODE_FAIL || item->after == JOB_TIMEOUT;
     if (item->before == item->after || entity_format(entity, ENTITY_JOB, item->event.job, NULL))
         return;
-    struct event ev = {.time_ms = item->event.time_ms ? item->event.time_ms : now_ms, .entity = entity, .source = "scheduler",
-                       .node = "", .job = item->event.job, .tenant = item->event.tenant, .fields = "",
+    struct event ev = {.time_ms = item->event.time_ms ? item->event.time_ms : now_ms,
+                       .entity = entity,
+                       .source = "scheduler",
+                       .node = "",
+                       .job = item->event.job,
+                       .tenant = item->event.tenant,
+                       .fields = "",
                        .text = job_state_word(item->after)};
     ev.severity = SEVERITY_WARNING;
     ev.code = "job.failed";
@@ -207,7 +234,8 @@ analyzer_job(struct analyzer *a, const struct intake_item *item, int64_t now_ms)
     }
 }
 
-/* --- the turn ------------------------------------------------------------------------------------- */
+/* --- the turn
+ * ------------------------------------------------------------------------------------- */
 
 static void
 analyzer_items(struct analyzer *a, struct intake_item *list, int64_t now_ms)
@@ -242,7 +270,8 @@ analyzer_judge(struct analyzer *a, int64_t now_ms)
     a->dirty = false;
     if (rc < 0) {
         atomic_fetch_add(&a->errors, 1);
-        log_write(a->cfg.log, LOG_LEVEL_ERROR, "analyzer: incidents could not be judged: %s", err.text);
+        log_write(a->cfg.log, LOG_LEVEL_ERROR, "analyzer: incidents could not be judged: %s",
+                  err.text);
     } else {
         atomic_fetch_add(&a->incidents_written, (uint64_t)rc);
     }
@@ -288,7 +317,8 @@ analyzer_run(void *ctx)
     return NULL;
 }
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life
+ * ----------------------------------------------------------------------------------------- */
 
 static int
 analyzer_replay_cb(void *ctx, const struct event *ev, uint64_t id)
@@ -305,7 +335,10 @@ static int
 analyzer_replay(struct analyzer *a, struct err *err)
 {
     int64_t now_ms = clock_now_ms(a->cfg.clock);
-    struct event_query q = {.from_ms = now_ms - ANALYZER_REPLAY_MS, .to_ms = now_ms + 60000, .limit = SYMPTOMS_MAX, .ascending = true};
+    struct event_query q = {.from_ms = now_ms - ANALYZER_REPLAY_MS,
+                            .to_ms = now_ms + 60000,
+                            .limit = SYMPTOMS_MAX,
+                            .ascending = true};
     int rc = a->cfg.data_clock ? 0 : store_events(a->cfg.store, &q, analyzer_replay_cb, a, err);
     return rc < 0 ? rc : 0;
 }
@@ -321,7 +354,9 @@ analyzer_new(const struct analyzer_config *cfg, struct analyzer **ret, struct er
     a->presence = presence_new();
     a->detectors = detectors_new(&a->cfg);
     a->scratch = kb_scratch_new(cfg->matcher);
-    int rc = a->symptoms && a->presence && a->detectors && a->scratch ? 0 : err_set(err, ERR_NOMEM, "no memory for the analyzer");
+    int rc = a->symptoms && a->presence && a->detectors && a->scratch
+                 ? 0
+                 : err_set(err, ERR_NOMEM, "no memory for the analyzer");
     if (!rc)
         rc = rules_new(&a->cfg, &a->rules, err);
     if (!rc)
@@ -389,16 +424,24 @@ analyzer_rules(struct analyzer *a)
 void
 analyzer_metrics(struct analyzer *a, struct buf *out)
 {
-    const struct { const char *name, *help; uint64_t v; } rows[] = {
+    const struct {
+        const char *name, *help;
+        uint64_t v;
+    } rows[] = {
         {"myriascope_analyzer_turns_total", "Turns of the analyzer.", atomic_load(&a->turns)},
-        {"myriascope_analyzer_lines_total", "Log lines matched against the knowledge base.", atomic_load(&a->lines)},
-        {"myriascope_analyzer_matches_total", "Lines that an entry recognised.", atomic_load(&a->matched)},
+        {"myriascope_analyzer_lines_total", "Log lines matched against the knowledge base.",
+         atomic_load(&a->lines)},
+        {"myriascope_analyzer_matches_total", "Lines that an entry recognised.",
+         atomic_load(&a->matched)},
         {"myriascope_analyzer_events_total", "Events judged.", atomic_load(&a->events)},
-        {"myriascope_analyzer_incident_writes_total", "Incident documents written.", atomic_load(&a->incidents_written)},
-        {"myriascope_analyzer_errors_total", "Turns in which something failed.", atomic_load(&a->errors)},
-        {"myriascope_analyzer_dropped_total", "Items dropped because the queue was full.", intake_dropped(a->intake)},
+        {"myriascope_analyzer_incident_writes_total", "Incident documents written.",
+         atomic_load(&a->incidents_written)},
+        {"myriascope_analyzer_errors_total", "Turns in which something failed.",
+         atomic_load(&a->errors)},
+        {"myriascope_analyzer_dropped_total", "Items dropped because the queue was full.",
+         intake_dropped(a->intake)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", rows[i].name, rows[i].help, rows[i].name, rows[i].name,
-                   (unsigned long long)rows[i].v);
+        buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s %llu\n", rows[i].name, rows[i].help,
+                   rows[i].name, rows[i].name, (unsigned long long)rows[i].v);
 }

@@ -1,6 +1,8 @@
-/* check: the entities of a scope against the table, one column of values a meaning; the report as JSON, stored.
+/* check: the entities of a scope against the table, one column of values a meaning; the report as
+ * JSON, stored.
  *
- * Only what the rows ask for is read. Passing items are counted; the report lists problems and, in a small scope, all. */
+ * Only what the rows ask for is read. Passing items are counted; the report lists problems and, in
+ * a small scope, all. */
 #include "analyzer/check.h"
 
 #include "analyzer/check_table.h"
@@ -21,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK_ITEMS_ALL 20000      /* items listed in a report; beyond, those that pass are counted only */
+#define CHECK_ITEMS_ALL                                                                            \
+    20000 /* items listed in a report; beyond, those that pass are counted only */
 #define CHECK_REPORT_MAX ((size_t)64 << 20)
 
 struct check_item {
@@ -38,16 +41,21 @@ struct check {
     int64_t now_ms;
     struct topo *topo;
     struct health_map *health;
-    uint8_t *in;                   /* by topo_id: in scope */
-    topo_id *nodes; size_t node_count;
-    struct kpi cache[METRIC_MEANING_COUNT]; enum kpi_fold folds[METRIC_MEANING_COUNT];
-    struct check_item *items; size_t count, cap;
+    uint8_t *in; /* by topo_id: in scope */
+    topo_id *nodes;
+    size_t node_count;
+    struct kpi cache[METRIC_MEANING_COUNT];
+    enum kpi_fold folds[METRIC_MEANING_COUNT];
+    struct check_item *items;
+    size_t count, cap;
     size_t counts[4], (*per_row)[4];
     const struct doc_node *profile; /* of the site's file, NULL */
     char *scope_key;
 };
 
-/* --- scope ------------------------------------------------------------------------------------------------ */
+/* --- scope
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void
 check_in(struct check *c, topo_id id)
@@ -100,7 +108,9 @@ check_hosts(struct check *c, const char *hosts, struct err *err)
     if (!rc && !l.count)
         rc = err_set(err, ERR_USAGE, "the list of nodes is empty");
     for (size_t i = 0; !rc && i < l.count; i++)
-        rc = c->node_count < topo_count(c->topo) ? check_node(c, l.names[i], err) : err_set(err, ERR_LIMIT, "more nodes than there are");
+        rc = c->node_count < topo_count(c->topo)
+                 ? check_node(c, l.names[i], err)
+                 : err_set(err, ERR_LIMIT, "more nodes than there are");
     hostlist_done(&l);
     return rc;
 }
@@ -130,10 +140,15 @@ check_scope(struct check *c, struct err *err)
     all = topo_of_kind(c->topo, ENTITY_OPTIC, &n);
     for (size_t i = 0; i < n; i++)
         c->in[all[i]] = 1;
-    return c->node_count ? 0 : err_set(err, ERR_NOTFOUND, "there are no nodes to check: load a topology, or let an agent report");
+    return c->node_count
+               ? 0
+               : err_set(err, ERR_NOTFOUND,
+                         "there are no nodes to check: load a topology, or let an agent report");
 }
 
-/* --- judging ------------------------------------------------------------------------------------------------ */
+/* --- judging
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const struct kpi *
 check_column(struct check *c, enum metric_meaning m, enum kpi_fold fold)
@@ -193,16 +208,21 @@ check_below(double v, double warn, double fail)
 }
 
 static enum check_verdict
-check_value(struct check *c, const struct check_row *r, topo_id id, double v, double common, struct check_item *i)
+check_value(struct check *c, const struct check_row *r, topo_id id, double v, double common,
+            struct check_item *i)
 {
-    const struct kpi *second = check_column(c, r->second, r->fold), *third = check_column(c, r->third, r->fold);
+    const struct kpi *second = check_column(c, r->second, r->fold),
+                     *third = check_column(c, r->third, r->fold);
     double warn = second && second->at && !isnan(second->at[id]) ? second->at[id] : r->warn;
     double fail = third && third->at && !isnan(third->at[id]) ? third->at[id] : r->fail;
     i->limit = r->fail;
     switch (r->rule) {
-    case CHECK_ABOVE: return check_above(v, r->warn, r->fail);
-    case CHECK_BELOW: return check_below(v, r->warn, r->fail);
-    case CHECK_EQUALS: return v == r->fail ? CHECK_PASS : CHECK_FAIL;
+    case CHECK_ABOVE:
+        return check_above(v, r->warn, r->fail);
+    case CHECK_BELOW:
+        return check_below(v, r->warn, r->fail);
+    case CHECK_EQUALS:
+        return v == r->fail ? CHECK_PASS : CHECK_FAIL;
     case CHECK_PEERS_LOW:
         i->limit = common * r->fail;
         return check_below(v, common * r->warn, common * r->fail);
@@ -217,7 +237,8 @@ check_value(struct check *c, const struct check_row *r, topo_id id, double v, do
     case CHECK_BELOW_LIMIT:
         i->limit = fail;
         return check_below(v, warn > fail ? warn : fail, fail);
-    case CHECK_INCIDENT: break;
+    case CHECK_INCIDENT:
+        break;
     }
     return CHECK_UNKNOWN;
 }
@@ -246,13 +267,19 @@ check_incident(struct check *c, const struct check_row *r)
 {
     for (topo_id id = 0; id < topo_count(c->topo); id++) {
         enum entity_kind k = topo_kind(c->topo, id);
-        if (!c->in[id] || (k != ENTITY_NODE && k != ENTITY_GPU && k != ENTITY_NIC && k != ENTITY_OPTIC))
+        if (!c->in[id] ||
+            (k != ENTITY_NODE && k != ENTITY_GPU && k != ENTITY_NIC && k != ENTITY_OPTIC))
             continue;
         enum health h = health_of(c->health, id);
         if (k != ENTITY_NODE && h < HEALTH_MINOR)
             continue;
-        struct check_item i = {.row = r, .id = id, .observed = NAN, .limit = NAN,
-                               .verdict = h >= HEALTH_CRITICAL ? CHECK_FAIL : h >= HEALTH_MINOR ? CHECK_WARN : CHECK_PASS};
+        struct check_item i = {.row = r,
+                               .id = id,
+                               .observed = NAN,
+                               .limit = NAN,
+                               .verdict = h >= HEALTH_CRITICAL ? CHECK_FAIL
+                                          : h >= HEALTH_MINOR  ? CHECK_WARN
+                                                               : CHECK_PASS};
         check_item(c, r, &i);
     }
 }
@@ -267,20 +294,27 @@ check_row_run(struct check *c, const struct check_row *r)
     const struct kpi *k = check_column(c, r->meaning, r->fold);
     size_t n;
     const topo_id *ids = topo_of_kind(c->topo, r->kind, &n);
-    double common = k && (r->rule == CHECK_PEERS_LOW || r->rule == CHECK_MODE) ? check_common(c, k, r->rule == CHECK_MODE) : NAN;
+    double common = k && (r->rule == CHECK_PEERS_LOW || r->rule == CHECK_MODE)
+                        ? check_common(c, k, r->rule == CHECK_MODE)
+                        : NAN;
     for (size_t i = 0; i < n; i++) {
         topo_id id = ids[i];
         bool there = k && !isnan(k->at[id]);
         if (!c->in[id] || (!there && r->optional))
             continue;
-        struct check_item item = {.row = r, .id = id, .observed = there ? k->at[id] : NAN, .limit = r->fail, .verdict = CHECK_UNKNOWN};
+        struct check_item item = {.row = r,
+                                  .id = id,
+                                  .observed = there ? k->at[id] : NAN,
+                                  .limit = r->fail,
+                                  .verdict = CHECK_UNKNOWN};
         if (there)
             item.verdict = check_value(c, r, id, k->at[id], common, &item);
         check_item(c, r, &item);
     }
 }
 
-/* --- the report --------------------------------------------------------------------------------------------- */
+/* --- the report
+ * --------------------------------------------------------------------------------------------- */
 
 /* The node that an entity keeps from work: its own, or that at the end of its link. */
 static topo_id
@@ -291,7 +325,8 @@ check_node_of(const struct check *c, topo_id id)
     topo_id n = topo_neighbour(c->topo, id, ENTITY_NODE);
     if (n != TOPO_NONE)
         return n;
-    topo_id nic = topo_neighbour(c->topo, id, ENTITY_NIC), port = topo_neighbour(c->topo, id, ENTITY_PORT);
+    topo_id nic = topo_neighbour(c->topo, id, ENTITY_NIC),
+            port = topo_neighbour(c->topo, id, ENTITY_PORT);
     if (nic == TOPO_NONE) {
         topo_id link = topo_neighbour(c->topo, port == TOPO_NONE ? id : port, ENTITY_LINK);
         nic = link == TOPO_NONE ? TOPO_NONE : topo_neighbour(c->topo, link, ENTITY_NIC);
@@ -308,7 +343,8 @@ check_exclude(const struct check *c, struct jsonw *w)
     struct buf text;
     buf_init(&text, (size_t)4 << 20);
     for (size_t i = 0; names && out && i < c->count; i++) {
-        topo_id node = c->items[i].verdict == CHECK_FAIL ? check_node_of(c, c->items[i].id) : TOPO_NONE;
+        topo_id node =
+            c->items[i].verdict == CHECK_FAIL ? check_node_of(c, c->items[i].id) : TOPO_NONE;
         if (node != TOPO_NONE && c->in[node] && !out[node]) {
             out[node] = 1;
             names[n++] = topo_name(c->topo, node) + strlen("node:");
@@ -329,7 +365,8 @@ check_expected(const struct check_item *i, char *out, size_t size)
     if (isnan(i->limit) || fabs(i->limit) > 1e299)
         snprintf(out, size, "%s", i->row->rule == CHECK_INCIDENT ? "no open incident" : "reported");
     else
-        snprintf(out, size, "%s %.6g%s%s", words[i->row->rule], i->limit, *i->row->unit ? " " : "", i->row->unit);
+        snprintf(out, size, "%s %.6g%s%s", words[i->row->rule], i->limit, *i->row->unit ? " " : "",
+                 i->row->unit);
 }
 
 static void
@@ -352,7 +389,8 @@ check_item_json(const struct check *c, const struct check_item *i, struct jsonw 
     if (i->verdict == CHECK_UNKNOWN)
         jsonw_ktext(w, "reason", "no data within two minutes", "两分钟内没有数据");
     else
-        jsonw_ktext(w, "reason", i->verdict == CHECK_PASS ? "" : i->row->reason.en, i->verdict == CHECK_PASS ? "" : i->row->reason.zh);
+        jsonw_ktext(w, "reason", i->verdict == CHECK_PASS ? "" : i->row->reason.en,
+                    i->verdict == CHECK_PASS ? "" : i->row->reason.zh);
     jsonw_key(w, "actions");
     jsonw_array(w);
     jsonw_end_array(w);
@@ -388,11 +426,17 @@ check_selected(const struct check *c, const struct check_row *r)
 static enum check_verdict
 check_verdict(const struct check *c)
 {
-    return c->counts[CHECK_FAIL] ? CHECK_FAIL : c->counts[CHECK_WARN] ? CHECK_WARN : c->counts[CHECK_UNKNOWN] ? CHECK_UNKNOWN : CHECK_PASS;
+    return c->counts[CHECK_FAIL]      ? CHECK_FAIL
+           : c->counts[CHECK_WARN]    ? CHECK_WARN
+           : c->counts[CHECK_UNKNOWN] ? CHECK_UNKNOWN
+                                      : CHECK_PASS;
 }
 
 /* The last finished run of the same profile and scope. */
-struct check_before { char *json; size_t len; };
+struct check_before {
+    char *json;
+    size_t len;
+};
 
 static int
 check_before_cb(void *ctx, const struct catalog_doc *d)
@@ -407,7 +451,8 @@ static bool
 check_was(const struct doc_node *items, const char *check, const char *entity, bool *problem)
 {
     for (const struct doc_node *n = items ? items->first : NULL; n; n = n->next)
-        if (!strcmp(doc_get_str(n, "check", ""), check) && !strcmp(doc_get_str(n, "entity", ""), entity)) {
+        if (!strcmp(doc_get_str(n, "check", ""), check) &&
+            !strcmp(doc_get_str(n, "entity", ""), entity)) {
             const char *v = doc_get_str(n, "verdict", "pass");
             *problem = !strcmp(v, "fail") || !strcmp(v, "warn");
             return true;
@@ -440,7 +485,8 @@ check_previous(const struct check *c, struct jsonw *w)
         free(b.json);
         return;
     }
-    const struct doc_node *root = doc_root(d), *items = doc_get(root, "items"), *counts = doc_get(root, "counts");
+    const struct doc_node *root = doc_root(d), *items = doc_get(root, "items"),
+                          *counts = doc_get(root, "counts");
     jsonw_object(w);
     jsonw_kstr(w, "id", doc_get_str(root, "id", ""));
     jsonw_kstr(w, "started", doc_get_str(root, "started", ""));
@@ -453,8 +499,10 @@ check_previous(const struct check *c, struct jsonw *w)
     for (size_t i = 0; i < c->count && shown < 200; i++) {
         const struct check_item *it = &c->items[i];
         bool bad = it->verdict == CHECK_FAIL || it->verdict == CHECK_WARN;
-        if (bad && !(check_was(items, it->row->check, topo_name(c->topo, it->id), &problem) && problem)) {
-            check_change_json(w, it->row->check, topo_name(c->topo, it->id), check_verdict_word(it->verdict));
+        if (bad &&
+            !(check_was(items, it->row->check, topo_name(c->topo, it->id), &problem) && problem)) {
+            check_change_json(w, it->row->check, topo_name(c->topo, it->id),
+                              check_verdict_word(it->verdict));
             shown++;
         }
     }
@@ -466,7 +514,8 @@ check_previous(const struct check *c, struct jsonw *w)
         const char *v = doc_get_str(o, "verdict", "pass");
         bool still = strcmp(v, "fail") && strcmp(v, "warn");
         for (size_t i = 0; !still && i < c->count; i++)
-            still = (c->items[i].verdict == CHECK_FAIL || c->items[i].verdict == CHECK_WARN) && !strcmp(c->items[i].row->check, doc_get_str(o, "check", "")) &&
+            still = (c->items[i].verdict == CHECK_FAIL || c->items[i].verdict == CHECK_WARN) &&
+                    !strcmp(c->items[i].row->check, doc_get_str(o, "check", "")) &&
                     !strcmp(topo_name(c->topo, c->items[i].id), doc_get_str(o, "entity", ""));
         if (!still) {
             check_change_json(w, doc_get_str(o, "check", ""), doc_get_str(o, "entity", ""), "pass");
@@ -503,7 +552,10 @@ check_by_verdict(const void *a, const void *b)
     static const int order[] = {3, 1, 0, 2};
     const struct check_item *x = a, *y = b;
     int c = order[x->verdict] - order[y->verdict];
-    return c ? c : x->row != y->row ? (x->row < y->row ? -1 : 1) : x->id < y->id ? -1 : x->id > y->id;
+    return c                  ? c
+           : x->row != y->row ? (x->row < y->row ? -1 : 1)
+           : x->id < y->id    ? -1
+                              : x->id > y->id;
 }
 
 static int
@@ -545,7 +597,9 @@ check_report(struct check *c, const char *id, int64_t took_ms, struct buf *out)
     return out->failed ? ERR_LIMIT : 0;
 }
 
-/* --- running --------------------------------------------------------------------------------------------------- */
+/* --- running
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void
 check_done(struct check *c)
@@ -570,10 +624,12 @@ check_init(struct check *c, struct err *err)
     c->nodes = calloc(n, sizeof *c->nodes);
     c->per_row = calloc(check_row_count, sizeof *c->per_row);
     if (!c->in || !c->nodes || !c->per_row ||
-        asprintf(&c->scope_key, "%s %s %s", c->req->profile, c->req->nodes ? c->req->nodes : "", c->req->job ? c->req->job : "") < 0)
+        asprintf(&c->scope_key, "%s %s %s", c->req->profile, c->req->nodes ? c->req->nodes : "",
+                 c->req->job ? c->req->job : "") < 0)
         return err_set(err, ERR_NOMEM, "no memory for the check");
     if (strlen(c->scope_key) > 200)
-        snprintf(c->scope_key, 200, "%s %016llx", c->req->profile, (unsigned long long)map_hash(c->scope_key, strlen(c->scope_key)));
+        snprintf(c->scope_key, 200, "%s %016llx", c->req->profile,
+                 (unsigned long long)map_hash(c->scope_key, strlen(c->scope_key)));
     int rc = check_scope(c, err);
     return rc ? rc : health_map_new(c->store, c->metrics, c->topo, c->now_ms, &c->health, err);
 }
@@ -584,7 +640,9 @@ check_profile(struct check *c, struct doc **doc, struct err *err)
     static const char *const known[] = {"name", "checks", NULL};
     if (!c->req->profile_text)
         return strcmp(c->req->profile, "prejob") && strcmp(c->req->profile, "full")
-                   ? err_set(err, ERR_USAGE, "no profile is named %s: prejob, full, or a file", c->req->profile) : 0;
+                   ? err_set(err, ERR_USAGE, "no profile is named %s: prejob, full, or a file",
+                             c->req->profile)
+                   : 0;
     int rc = doc_parse_yaml(c->req->profile_text, c->req->profile_len, "profile", doc, err);
     c->profile = rc ? NULL : doc_root(*doc);
     return rc ? rc : doc_only(*doc, c->profile, known, err);
@@ -593,14 +651,20 @@ check_profile(struct check *c, struct doc **doc, struct err *err)
 static int
 check_store(struct check *c, const char *id, const struct buf *json, struct err *err)
 {
-    struct catalog_doc d = {.kind = "check", .id = id, .tenant = c->req->tenant ? c->req->tenant : "", .state = "done", .key = c->scope_key,
-                            .time_ms = c->now_ms, .json = buf_str(json), .json_len = json->len};
+    struct catalog_doc d = {.kind = "check",
+                            .id = id,
+                            .tenant = c->req->tenant ? c->req->tenant : "",
+                            .state = "done",
+                            .key = c->scope_key,
+                            .time_ms = c->now_ms,
+                            .json = buf_str(json),
+                            .json_len = json->len};
     return catalog_put(c->store, &d, err);
 }
 
 int
-check_run(struct store *s, const struct metric_table *metrics, const struct kb *kb, const struct check_request *req, int64_t now_ms,
-          struct buf *ret_json, struct err *err)
+check_run(struct store *s, const struct metric_table *metrics, const struct kb *kb,
+          const struct check_request *req, int64_t now_ms, struct buf *ret_json, struct err *err)
 {
     struct check c = {.store = s, .metrics = metrics, .req = req, .now_ms = now_ms};
     struct doc *profile = NULL;
@@ -617,7 +681,8 @@ check_run(struct store *s, const struct metric_table *metrics, const struct kb *
         if (check_selected(&c, &check_rows[r]))
             check_row_run(&c, &check_rows[r]);
     if (!rc && check_report(&c, id, (clock_mono_us() - start) / 1000, ret_json))
-        rc = err_set(err, ERR_LIMIT, "the report is larger than an answer may be: check fewer nodes");
+        rc = err_set(err, ERR_LIMIT,
+                     "the report is larger than an answer may be: check fewer nodes");
     if (!rc)
         rc = check_store(&c, id, ret_json, err);
     check_done(&c);

@@ -1,4 +1,5 @@
-/* check_render: a report's JSON as text for a terminal, CSV, HTML, JUnit, or one line for a monitoring plugin. */
+/* check_render: a report's JSON as text for a terminal, CSV, HTML, JUnit, or one line for a
+ * monitoring plugin. */
 #include "analyzer/check.h"
 
 #include "base/doc.h"
@@ -29,7 +30,10 @@ render_verdict(const char *word, int zh)
 {
     if (!zh)
         return word;
-    return !strcmp(word, "pass") ? "通过" : !strcmp(word, "warn") ? "警告" : !strcmp(word, "fail") ? "失败" : "未知";
+    return !strcmp(word, "pass")   ? "通过"
+           : !strcmp(word, "warn") ? "警告"
+           : !strcmp(word, "fail") ? "失败"
+                                   : "未知";
 }
 
 static void
@@ -51,35 +55,52 @@ static void
 render_as_text(struct render *r)
 {
     size_t shown = 0;
-    buf_printf(r->out, "%s: %s  (%s %lld, %s %lld, %s %lld, %s %lld; %lld ms)\n", r->zh ? "结论" : "Verdict",
-               render_verdict(doc_get_str(r->report, "verdict", ""), r->zh), render_verdict("pass", r->zh), (long long)render_count(r, "pass"),
-               render_verdict("warn", r->zh), (long long)render_count(r, "warn"), render_verdict("fail", r->zh), (long long)render_count(r, "fail"),
-               render_verdict("unknown", r->zh), (long long)render_count(r, "unknown"), (long long)doc_get_int(r->report, "duration_ms", 0));
+    buf_printf(r->out, "%s: %s  (%s %lld, %s %lld, %s %lld, %s %lld; %lld ms)\n",
+               r->zh ? "结论" : "Verdict",
+               render_verdict(doc_get_str(r->report, "verdict", ""), r->zh),
+               render_verdict("pass", r->zh), (long long)render_count(r, "pass"),
+               render_verdict("warn", r->zh), (long long)render_count(r, "warn"),
+               render_verdict("fail", r->zh), (long long)render_count(r, "fail"),
+               render_verdict("unknown", r->zh), (long long)render_count(r, "unknown"),
+               (long long)doc_get_int(r->report, "duration_ms", 0));
     const char *exclude = doc_get_str(r->report, "exclude", "");
     if (*exclude)
         buf_printf(r->out, "%s: %s\n", r->zh ? "建议排除的节点" : "Nodes to leave out", exclude);
     for (const struct doc_node *i = r->items->first; i && shown < 50; i = i->next) {
         if (!render_problem(i))
             continue;
-        buf_printf(r->out, "  %-8s %-24s %-36s ", render_verdict(doc_get_str(i, "verdict", ""), r->zh), doc_get_str(i, "check", ""), doc_get_str(i, "entity", ""));
+        buf_printf(r->out, "  %-8s %-24s %-36s ",
+                   render_verdict(doc_get_str(i, "verdict", ""), r->zh),
+                   doc_get_str(i, "check", ""), doc_get_str(i, "entity", ""));
         render_number(doc_get(i, "observed"), r->out);
-        buf_printf(r->out, " (%s)  %s\n", doc_get_str(i, "expected", ""), render_text(i, "reason", r->zh));
+        buf_printf(r->out, " (%s)  %s\n", doc_get_str(i, "expected", ""),
+                   render_text(i, "reason", r->zh));
         shown++;
     }
-    int64_t problems = render_count(r, "warn") + render_count(r, "fail") + render_count(r, "unknown");
+    int64_t problems =
+        render_count(r, "warn") + render_count(r, "fail") + render_count(r, "unknown");
     if (problems > (int64_t)shown)
-        buf_printf(r->out, r->zh ? "  ……另有 %lld 项\n" : "  ... and %lld more\n", (long long)problems - (long long)shown);
+        buf_printf(r->out, r->zh ? "  ……另有 %lld 项\n" : "  ... and %lld more\n",
+                   (long long)problems - (long long)shown);
 }
 
 /* One line, with performance data after the bar, as monitoring plugins print. */
 static void
 render_as_nagios(struct render *r)
 {
-    const char *v = doc_get_str(r->report, "verdict", "unknown"), *exclude = doc_get_str(r->report, "exclude", "");
-    const char *word = !strcmp(v, "pass") ? "OK" : !strcmp(v, "warn") ? "WARNING" : !strcmp(v, "fail") ? "CRITICAL" : "UNKNOWN";
-    buf_printf(r->out, "MYRIASCOPE %s - %lld failed, %lld warnings, %lld unknown%s%s | pass=%lld warn=%lld fail=%lld unknown=%lld time=%lldms\n", word,
-               (long long)render_count(r, "fail"), (long long)render_count(r, "warn"), (long long)render_count(r, "unknown"), *exclude ? ", exclude " : "", exclude,
-               (long long)render_count(r, "pass"), (long long)render_count(r, "warn"), (long long)render_count(r, "fail"), (long long)render_count(r, "unknown"),
+    const char *v = doc_get_str(r->report, "verdict", "unknown"),
+               *exclude = doc_get_str(r->report, "exclude", "");
+    const char *word = !strcmp(v, "pass")   ? "OK"
+                       : !strcmp(v, "warn") ? "WARNING"
+                       : !strcmp(v, "fail") ? "CRITICAL"
+                                            : "UNKNOWN";
+    buf_printf(r->out,
+               "MYRIASCOPE %s - %lld failed, %lld warnings, %lld unknown%s%s | pass=%lld warn=%lld "
+               "fail=%lld unknown=%lld time=%lldms\n",
+               word, (long long)render_count(r, "fail"), (long long)render_count(r, "warn"),
+               (long long)render_count(r, "unknown"), *exclude ? ", exclude " : "", exclude,
+               (long long)render_count(r, "pass"), (long long)render_count(r, "warn"),
+               (long long)render_count(r, "fail"), (long long)render_count(r, "unknown"),
                (long long)doc_get_int(r->report, "duration_ms", 0));
 }
 
@@ -102,7 +123,8 @@ static void
 render_as_csv(struct render *r)
 {
     char number[32];
-    buf_puts(r->out, "\xef\xbb\xbf" "check,category,entity,verdict,observed,expected,reason\r\n");
+    buf_puts(r->out, "\xef\xbb\xbf"
+                     "check,category,entity,verdict,observed,expected,reason\r\n");
     for (const struct doc_node *i = r->items->first; i; i = i->next) {
         const struct doc_node *o = doc_get(i, "observed");
         bool none = !o || o->kind == DOC_NULL;
@@ -122,20 +144,33 @@ render_escape(struct buf *out, const char *s)
 {
     for (; *s; s++)
         switch (*s) {
-        case '<': buf_puts(out, "&lt;"); break;
-        case '>': buf_puts(out, "&gt;"); break;
-        case '&': buf_puts(out, "&amp;"); break;
-        case '"': buf_puts(out, "&quot;"); break;
-        default: buf_putc(out, (unsigned char)*s < 32 && *s != '\n' && *s != '\t' ? ' ' : *s);
+        case '<':
+            buf_puts(out, "&lt;");
+            break;
+        case '>':
+            buf_puts(out, "&gt;");
+            break;
+        case '&':
+            buf_puts(out, "&amp;");
+            break;
+        case '"':
+            buf_puts(out, "&quot;");
+            break;
+        default:
+            buf_putc(out, (unsigned char)*s < 32 && *s != '\n' && *s != '\t' ? ' ' : *s);
         }
 }
 
 static void
 render_as_junit(struct render *r)
 {
-    int64_t pass = render_count(r, "pass"), fail = render_count(r, "fail"), unknown = render_count(r, "unknown"), warn = render_count(r, "warn");
-    buf_printf(r->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"myriascope.%s\" tests=\"%lld\" failures=\"%lld\" skipped=\"%lld\" time=\"%.3f\">\n",
-               doc_get_str(r->report, "profile", ""), (long long)(pass + fail + unknown + warn), (long long)fail, (long long)unknown,
+    int64_t pass = render_count(r, "pass"), fail = render_count(r, "fail"),
+            unknown = render_count(r, "unknown"), warn = render_count(r, "warn");
+    buf_printf(r->out,
+               "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"myriascope.%s\" "
+               "tests=\"%lld\" failures=\"%lld\" skipped=\"%lld\" time=\"%.3f\">\n",
+               doc_get_str(r->report, "profile", ""), (long long)(pass + fail + unknown + warn),
+               (long long)fail, (long long)unknown,
                (double)doc_get_int(r->report, "duration_ms", 0) / 1000);
     for (const struct doc_node *i = r->items->first; i; i = i->next) {
         const char *v = doc_get_str(i, "verdict", "");
@@ -159,8 +194,11 @@ render_as_junit(struct render *r)
 }
 
 static const char render_style[] =
-    "body{font:14px/1.5 system-ui,sans-serif;margin:2em;color:#111;background:#fff}table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.3em .6em;border-bottom:1px solid #ccc}th{background:#f2f4f6}.fail{color:#a50735;font-weight:600}"
+    "body{font:14px/1.5 "
+    "system-ui,sans-serif;margin:2em;color:#111;background:#fff}table{border-collapse:collapse;"
+    "width:100%}"
+    "th,td{text-align:left;padding:.3em .6em;border-bottom:1px solid "
+    "#ccc}th{background:#f2f4f6}.fail{color:#a50735;font-weight:600}"
     ".warn{color:#8a4b00}.unknown{color:#555}.pass{color:#1d5fa8}@media print{body{margin:0}}";
 
 static void
@@ -187,13 +225,19 @@ render_html_rows(struct render *r)
 static void
 render_as_html(struct render *r)
 {
-    const char *heads[2][6] = {{"Verdict", "Check", "Object", "Observed", "Expected", "Reason"}, {"结论", "检查项", "对象", "实测", "期望", "原因"}};
+    const char *heads[2][6] = {{"Verdict", "Check", "Object", "Observed", "Expected", "Reason"},
+                               {"结论", "检查项", "对象", "实测", "期望", "原因"}};
     const char *v = doc_get_str(r->report, "verdict", "");
-    buf_printf(r->out, "<!doctype html><html lang=\"%s\"><meta charset=\"utf-8\"><title>Myriascope %s</title><style>%s</style>\n", r->zh ? "zh" : "en",
-               r->zh ? "检查报告" : "check report", render_style);
-    buf_printf(r->out, "<h1>%s: <span class=\"%s\">%s</span></h1>\n<p>%s, ", r->zh ? "检查报告" : "Check report", v, render_verdict(v, r->zh), doc_get_str(r->report, "started", ""));
+    buf_printf(r->out,
+               "<!doctype html><html lang=\"%s\"><meta charset=\"utf-8\"><title>Myriascope "
+               "%s</title><style>%s</style>\n",
+               r->zh ? "zh" : "en", r->zh ? "检查报告" : "check report", render_style);
+    buf_printf(r->out, "<h1>%s: <span class=\"%s\">%s</span></h1>\n<p>%s, ",
+               r->zh ? "检查报告" : "Check report", v, render_verdict(v, r->zh),
+               doc_get_str(r->report, "started", ""));
     render_escape(r->out, doc_get_str(r->report, "profile", ""));
-    buf_printf(r->out, "; pass %lld, warn %lld, fail %lld, unknown %lld</p>\n", (long long)render_count(r, "pass"), (long long)render_count(r, "warn"),
+    buf_printf(r->out, "; pass %lld, warn %lld, fail %lld, unknown %lld</p>\n",
+               (long long)render_count(r, "pass"), (long long)render_count(r, "warn"),
                (long long)render_count(r, "fail"), (long long)render_count(r, "unknown"));
     const char *exclude = doc_get_str(r->report, "exclude", "");
     if (*exclude) {
@@ -209,11 +253,18 @@ render_as_html(struct render *r)
     buf_puts(r->out, "</table></html>\n");
 }
 
-static const struct { const char *name; void (*render)(struct render *r); } render_formats[] = {
-    {"text", render_as_text}, {"csv", render_as_csv}, {"html", render_as_html}, {"junit", render_as_junit}, {"nagios", render_as_nagios}};
+static const struct {
+    const char *name;
+    void (*render)(struct render *r);
+} render_formats[] = {{"text", render_as_text},
+                      {"csv", render_as_csv},
+                      {"html", render_as_html},
+                      {"junit", render_as_junit},
+                      {"nagios", render_as_nagios}};
 
 int
-check_render(const char *json, size_t len, const char *format, const char *lang, struct buf *out, struct err *err)
+check_render(const char *json, size_t len, const char *format, const char *lang, struct buf *out,
+             struct err *err)
 {
     struct doc *d = NULL;
     static const struct doc_node none = {.kind = DOC_SEQ};
@@ -225,7 +276,8 @@ check_render(const char *json, size_t len, const char *format, const char *lang,
     while (i < n && strcmp(render_formats[i].name, format))
         i++;
     if (!rc && i == n)
-        rc = err_set(err, ERR_USAGE, "no format is named %s: text, json, csv, html, junit, nagios", format);
+        rc = err_set(err, ERR_USAGE, "no format is named %s: text, json, csv, html, junit, nagios",
+                     format);
     if (!rc) {
         r.items = doc_get(r.report, "items") ? doc_get(r.report, "items") : &none;
         render_formats[i].render(&r);

@@ -12,7 +12,8 @@ enum check_rule {
     CHECK_ABOVE,       /* warn, fail: the value is above */
     CHECK_BELOW,       /* warn, fail: the value is below */
     CHECK_EQUALS,      /* fail: the value is not `fail` */
-    CHECK_PEERS_LOW,   /* fail: the value is below `fail` times the median of the scope (warn likewise) */
+    CHECK_PEERS_LOW,   /* fail: the value is below `fail` times the median of the scope (warn
+                          likewise) */
     CHECK_MODE,        /* fail: the value differs from the most frequent one of the scope */
     CHECK_RATIO_BELOW, /* value / second meaning below: warn, fail */
     CHECK_BELOW_LIMIT, /* value below the module's own limit (second: warning, third: alarm) */
@@ -27,8 +28,8 @@ struct check_row {
     enum kpi_fold fold;
     double warn, fail;
     const char *unit;
-    bool prejob;       /* part of the pre-job profile */
-    bool optional;     /* entities that never reported it are left out, not unknown */
+    bool prejob;   /* part of the pre-job profile */
+    bool optional; /* entities that never reported it are left out, not unknown */
     struct kb_text title, reason;
 };
 extern const struct check_row check_rows[];

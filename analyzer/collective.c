@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct collective_rank {
-    int64_t enqueued, completed, timed_out;  /* sequence numbers, -1 not told */
+    int64_t enqueued, completed, timed_out; /* sequence numbers, -1 not told */
     bool seen;
 };
 

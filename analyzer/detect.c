@@ -1,5 +1,6 @@
-/* detect: the turn, and the life of findings: bad for the hold time before a finding begins, good for the clear time before
- * it ends, no data for GONE before it is given up. What is looked for is in detect_table.c. */
+/* detect: the turn, and the life of findings: bad for the hold time before a finding begins, good
+ * for the clear time before it ends, no data for GONE before it is given up. What is looked for is
+ * in detect_table.c. */
 #include "analyzer/detect.h"
 
 #include "analyzer/detect_priv.h"
@@ -10,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DETECT_TICK_MS 5000        /* a turn of work; more where reading costs more than a tenth of it */
+#define DETECT_TICK_MS     5000 /* a turn of work; more where reading costs more than a tenth of it */
 #define DETECT_TICK_MAX_MS 15000
-#define DETECT_GONE_MS 600000      /* a finding whose subject is no longer measured ends then */
-#define DETECT_FINDINGS 1000000
+#define DETECT_GONE_MS     600000 /* a finding whose subject is no longer measured ends then */
+#define DETECT_FINDINGS    1000000
 
 struct detectors *
 detectors_new(const struct analyzer_config *cfg)
@@ -45,7 +46,8 @@ detectors_free(struct detectors *d)
     free(d);
 }
 
-/* --- findings ----------------------------------------------------------------------------------------- */
+/* --- findings
+ * ----------------------------------------------------------------------------------------- */
 
 struct detect_finding *
 detect_finding_of(struct detectors *d, const struct detect_row *row, uint32_t subject, bool make)
@@ -89,7 +91,9 @@ detect_job_of(struct detectors *d, const struct detect_subject *s, const char **
     else {
         if (s->owner != DETECT_NONE)
             id = topo_find(d->topo, d->kinds[s->owner_kind].at[s->owner].name);
-        id = id != TOPO_NONE && topo_kind(d->topo, id) == ENTITY_NODE ? topo_neighbour(d->topo, id, ENTITY_JOB) : TOPO_NONE;
+        id = id != TOPO_NONE && topo_kind(d->topo, id) == ENTITY_NODE
+                 ? topo_neighbour(d->topo, id, ENTITY_JOB)
+                 : TOPO_NONE;
         name = id == TOPO_NONE ? "" : topo_name(d->topo, id) + 4;
     }
     const struct topo_job *j = *name ? topo_job_find(d->topo, name) : NULL;
@@ -99,8 +103,8 @@ detect_job_of(struct detectors *d, const struct detect_subject *s, const char **
 }
 
 void
-detect_emit(struct detectors *d, const struct detect_row *row, const struct detect_subject *s, enum event_phase phase,
-            int64_t t_ms, const char *code, const char *text)
+detect_emit(struct detectors *d, const struct detect_row *row, const struct detect_subject *s,
+            enum event_phase phase, int64_t t_ms, const char *code, const char *text)
 {
     const struct kb_entry *e = kb_find_code(d->cfg->kb, code);
     const char *tenant = "", *node = "";
@@ -109,9 +113,16 @@ detect_emit(struct detectors *d, const struct detect_row *row, const struct dete
         node = d->kinds[s->owner_kind].at[s->owner].name;
     else if (entity_kind_of(s->name) == ENTITY_NODE || entity_kind_of(s->name) == ENTITY_SWITCH)
         node = s->name;
-    struct event ev = {.time_ms = t_ms, .phase = phase, .severity = e ? e->severity : SEVERITY_WARNING, .entity = s->name,
-                       .code = code, .source = "detector", .text = text, .node = *node ? strchr(node, ':') + 1 : "",
-                       .job = detect_job_of(d, s, &tenant), .fields = ""};
+    struct event ev = {.time_ms = t_ms,
+                       .phase = phase,
+                       .severity = e ? e->severity : SEVERITY_WARNING,
+                       .entity = s->name,
+                       .code = code,
+                       .source = "detector",
+                       .text = text,
+                       .node = *node ? strchr(node, ':') + 1 : "",
+                       .job = detect_job_of(d, s, &tenant),
+                       .fields = ""};
     ev.tenant = tenant;
     d->emit(d->emit_ctx, &ev);
     d->emitted++;
@@ -127,12 +138,14 @@ detect_text(const struct detect_row *row, const struct detect_verdict *v, char *
     else if (v->text)
         snprintf(out, size, "over: %s", row->what);
     else
-        snprintf(out, size, "%s %.4g%s%s %s %.4g%s%s%s%s%s", row->what, v->value, *unit ? " " : "", unit,
-                 v->bad ? bad[row->op] : good[row->op], v->limit, *unit ? " " : "", unit, *note ? " (" : "", note, *note ? ")" : "");
+        snprintf(out, size, "%s %.4g%s%s %s %.4g%s%s%s%s%s", row->what, v->value, *unit ? " " : "",
+                 unit, v->bad ? bad[row->op] : good[row->op], v->limit, *unit ? " " : "", unit,
+                 *note ? " (" : "", note, *note ? ")" : "");
 }
 
 void
-detect_judge(struct detectors *d, const struct detect_row *row, uint32_t subject, const struct detect_verdict *v)
+detect_judge(struct detectors *d, const struct detect_row *row, uint32_t subject,
+             const struct detect_verdict *v)
 {
     char text[512];
     struct detect_finding *f = detect_finding_of(d, row, subject, v->bad);
@@ -146,7 +159,8 @@ detect_judge(struct detectors *d, const struct detect_row *row, uint32_t subject
             return;
         f->begun = true;
         detect_text(row, v, text, sizeof text);
-        detect_emit(d, row, &d->kinds[row->kind].at[subject], EVENT_BEGIN, f->bad_ms, row->code, text);
+        detect_emit(d, row, &d->kinds[row->kind].at[subject], EVENT_BEGIN, f->bad_ms, row->code,
+                    text);
         return;
     }
     f->good_ms = f->good_ms ? f->good_ms : v->t_ms;
@@ -179,13 +193,14 @@ detect_sweep(struct detectors *d)
     for (size_t i = 0; i < n; i++) {
         const struct detect_row *row = &detect_table[gone[i]->row];
         if (gone[i]->begun)
-            detect_emit(d, row, &d->kinds[row->kind].at[gone[i]->subject], EVENT_END, d->now_ms, row->code,
-                        "over: it is no longer measured");
+            detect_emit(d, row, &d->kinds[row->kind].at[gone[i]->subject], EVENT_END, d->now_ms,
+                        row->code, "over: it is no longer measured");
         detect_forget(d, row, gone[i]);
     }
 }
 
-/* --- the turn -------------------------------------------------------------------------------------------- */
+/* --- the turn
+ * -------------------------------------------------------------------------------------------- */
 
 int
 detectors_turn(struct detectors *d, struct topo *t, struct presence *p, int64_t now_ms,
@@ -211,7 +226,9 @@ detectors_turn(struct detectors *d, struct topo *t, struct presence *p, int64_t 
     }
     detect_sweep(d);
     int64_t cost_ms = (clock_mono_us() - began_us) / 1000;
-    d->tick_ms = cost_ms * 10 < DETECT_TICK_MS ? DETECT_TICK_MS : cost_ms * 10 > DETECT_TICK_MAX_MS ? DETECT_TICK_MAX_MS : cost_ms * 10;
+    d->tick_ms = cost_ms * 10 < DETECT_TICK_MS       ? DETECT_TICK_MS
+                 : cost_ms * 10 > DETECT_TICK_MAX_MS ? DETECT_TICK_MAX_MS
+                                                     : cost_ms * 10;
     d->topo = NULL;
     return d->emitted;
 }
@@ -226,7 +243,8 @@ detectors_resume(struct detectors *d, const struct event *ev)
         struct topo *t = d->topo;
         d->topo = t ? t : topo_get(d->cfg->store);
         uint32_t s = detect_subject_of(d, ev->entity);
-        struct detect_finding *f = s == DETECT_NONE ? NULL : detect_finding_of(d, row, s, ev->phase == EVENT_BEGIN);
+        struct detect_finding *f =
+            s == DETECT_NONE ? NULL : detect_finding_of(d, row, s, ev->phase == EVENT_BEGIN);
         if (!t)
             topo_put(d->topo);
         d->topo = t;
@@ -246,11 +264,13 @@ detectors_event(struct detectors *d, const struct event *ev)
     if (ev->phase == EVENT_END || strcmp(ev->code, "port.link-down-log"))
         return;
     for (size_t i = 0; i < detect_table_size; i++) {
-        uint32_t s = strcmp(detect_table[i].code, "port.flap") ? DETECT_NONE : detect_subject_find(d, ev->entity);
-        struct detect_finding *f = s == DETECT_NONE ? NULL : detect_finding_of(d, &detect_table[i], s, true);
+        uint32_t s = strcmp(detect_table[i].code, "port.flap") ? DETECT_NONE
+                                                               : detect_subject_find(d, ev->entity);
+        struct detect_finding *f =
+            s == DETECT_NONE ? NULL : detect_finding_of(d, &detect_table[i], s, true);
         if (!f)
             continue;
-        f->grown[f->bucket] += 2;  /* down, and up again before the next sample */
+        f->grown[f->bucket] += 2; /* down, and up again before the next sample */
         f->told = true;
     }
 }

@@ -1,15 +1,16 @@
-/* detect_absence: who has fallen silent, and what that means. Silence alone says nothing of health: a node is absent when its
- * links are down or nothing can vouch for it, and only its telemetry is lost where the switch sees its links up or the job on
- * it goes on. When half of everything is silent at once the observer is at fault, and nothing is said of anybody. */
+/* detect_absence: who has fallen silent, and what that means. Silence alone says nothing of health:
+ * a node is absent when its links are down or nothing can vouch for it, and only its telemetry is
+ * lost where the switch sees its links up or the job on it goes on. When half of everything is
+ * silent at once the observer is at fault, and nothing is said of anybody. */
 #include "analyzer/detect_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DETECT_SILENT_MS 40000     /* at the least: two missed intervals of 15 s and a late third */
-#define DETECT_WAIT_MS 60000       /* longest wait for somebody else's word on a silent one */
-#define DETECT_ENDS 1024
+#define DETECT_SILENT_MS 40000 /* at the least: two missed intervals of 15 s and a late third */
+#define DETECT_WAIT_MS   60000 /* longest wait for somebody else's word on a silent one */
+#define DETECT_ENDS      1024
 
 static int64_t
 detect_silent_after(const struct detect_subject *s)
@@ -38,17 +39,21 @@ detect_all_silent(const struct detectors *d, enum entity_kind k)
 
 enum detect_word { DETECT_UNSAID, DETECT_ALIVE, DETECT_DEAD };
 
-/* What the far ends of a device's links say since it fell silent. One link up: it lives; all that speak down: it does not. */
+/* What the far ends of a device's links say since it fell silent. One link up: it lives; all that
+ * speak down: it does not. */
 static enum detect_word
 detect_far_word(struct detectors *d, const struct detect_subject *s, enum entity_kind part)
 {
-    const struct detect_column *oper = detect_read(d, METRIC_PORT_OPER), *nic = detect_read(d, METRIC_NIC_STATE);
+    const struct detect_column *oper = detect_read(d, METRIC_PORT_OPER),
+                               *nic = detect_read(d, METRIC_NIC_STATE);
     topo_id id = topo_find(d->topo, s->name);
     size_t n = 0, up = 0, down = 0;
     const struct topo_edge *e = id == TOPO_NONE ? NULL : topo_edges(d->topo, id, &n);
     for (size_t i = 0; i < n; i++) {
-        topo_id far = topo_kind(d->topo, e[i].to) == part ? detect_far(d->topo, e[i].to) : TOPO_NONE;
-        uint32_t f = far == TOPO_NONE ? DETECT_NONE : detect_subject_find(d, topo_name(d->topo, far));
+        topo_id far =
+            topo_kind(d->topo, e[i].to) == part ? detect_far(d->topo, e[i].to) : TOPO_NONE;
+        uint32_t f =
+            far == TOPO_NONE ? DETECT_NONE : detect_subject_find(d, topo_name(d->topo, far));
         if (f == DETECT_NONE)
             continue;
         bool port = topo_kind(d->topo, far) == ENTITY_PORT;
@@ -70,22 +75,25 @@ detect_job_lives(struct detectors *d, const struct detect_subject *s)
     topo_id job = id == TOPO_NONE ? TOPO_NONE : topo_neighbour(d->topo, id, ENTITY_JOB);
     const struct detect_column *step = detect_read(d, METRIC_JOB_STEP);
     uint32_t j = job == TOPO_NONE ? DETECT_NONE : detect_subject_find(d, topo_name(d->topo, job));
-    return j != DETECT_NONE && j < step->count && step->t_ms[j] > s->seen_ms + 20000 && detect_far_word(d, s, ENTITY_NIC) != DETECT_DEAD;
+    return j != DETECT_NONE && j < step->count && step->t_ms[j] > s->seen_ms + 20000 &&
+           detect_far_word(d, s, ENTITY_NIC) != DETECT_DEAD;
 }
 
 static void
-detect_say_silent(struct detectors *d, const struct detect_row *row, uint32_t i, bool bad, const char *why)
+detect_say_silent(struct detectors *d, const struct detect_row *row, uint32_t i, bool bad,
+                  const char *why)
 {
     const struct detect_subject *s = &d->kinds[row->kind].at[i];
     char text[256];
     struct detect_verdict v = {.bad = bad, .t_ms = d->now_ms, .value = 0, .limit = 0, .text = text};
     if (!bad && !detect_finding_of(d, row, i, false))
         return;
-    snprintf(text, sizeof text, "no telemetry for %.0f s > %.0f s, %s", (double)(d->now_ms - s->seen_ms) / 1000,
-             (double)detect_silent_after(s) / 1000, why);
+    snprintf(text, sizeof text, "no telemetry for %.0f s > %.0f s, %s",
+             (double)(d->now_ms - s->seen_ms) / 1000, (double)detect_silent_after(s) / 1000, why);
     struct detect_finding *f = bad ? detect_finding_of(d, row, i, true) : NULL;
     if (f && !f->bad_ms)
-        f->bad_ms = s->seen_ms + (s->gap_ms ? s->gap_ms / 2 : 1000);   /* it fell silent then, not now */
+        f->bad_ms =
+            s->seen_ms + (s->gap_ms ? s->gap_ms / 2 : 1000); /* it fell silent then, not now */
     detect_judge(d, row, i, &v);
 }
 
@@ -107,13 +115,16 @@ detect_rule_node_absent(struct detectors *d, const struct detect_row *row)
         enum detect_word w = us ? DETECT_UNSAID : detect_far_word(d, s, ENTITY_NIC);
         bool waited = d->now_ms - s->seen_ms > detect_silent_after(s) + DETECT_WAIT_MS;
         bool alone = d->kinds[ENTITY_NODE].count < 2;
-        if (us || alone || w == DETECT_ALIVE || (w == DETECT_UNSAID && (!waited || detect_job_lives(d, s))))
+        if (us || alone || w == DETECT_ALIVE ||
+            (w == DETECT_UNSAID && (!waited || detect_job_lives(d, s))))
             continue;
-        detect_say_silent(d, row, i, true, w == DETECT_DEAD ? "and its links are down" : "and nothing else sees it");
+        detect_say_silent(d, row, i, true,
+                          w == DETECT_DEAD ? "and its links are down" : "and nothing else sees it");
     }
 }
 
-/* A node that was told absent and whose links come up again is starting: no word on its agent until it speaks. */
+/* A node that was told absent and whose links come up again is starting: no word on its agent until
+ * it speaks. */
 static bool
 detect_told_absent(struct detectors *d, uint32_t node)
 {
@@ -138,9 +149,12 @@ detect_rule_agent_lost(struct detectors *d, const struct detect_row *row)
         }
         if (detect_told_absent(d, i))
             continue;
-        bool alive = !us && (detect_far_word(d, s, ENTITY_NIC) == DETECT_ALIVE || detect_job_lives(d, s));
+        bool alive =
+            !us && (detect_far_word(d, s, ENTITY_NIC) == DETECT_ALIVE || detect_job_lives(d, s));
         if (alive || (!us && d->kinds[ENTITY_NODE].count < 2))
-            detect_say_silent(d, row, i, true, alive ? "but its links are up: only its telemetry is lost" : "its agent is silent");
+            detect_say_silent(d, row, i, true,
+                              alive ? "but its links are up: only its telemetry is lost"
+                                    : "its agent is silent");
     }
 }
 
@@ -151,12 +165,14 @@ detect_rule_gpu_absent(struct detectors *d, const struct detect_row *row)
     detect_read(d, row->meaning);
     for (uint32_t i = 0; i < d->kinds[ENTITY_GPU].count; i++) {
         const struct detect_subject *s = &d->kinds[ENTITY_GPU].at[i];
-        const struct detect_subject *node = s->owner == DETECT_NONE ? NULL : &d->kinds[s->owner_kind].at[s->owner];
+        const struct detect_subject *node =
+            s->owner == DETECT_NONE ? NULL : &d->kinds[s->owner_kind].at[s->owner];
         if (!s->seen_ms || !node)
             continue;
-        bool silent = d->now_ms - s->seen_ms > detect_silent_after(s) && node->seen_ms - s->seen_ms > 20000;
+        bool silent =
+            d->now_ms - s->seen_ms > detect_silent_after(s) && node->seen_ms - s->seen_ms > 20000;
         if (silent && detect_silent(d, node))
-            continue;               /* nothing can be said of it */
+            continue; /* nothing can be said of it */
         detect_say_silent(d, row, i, silent, "while its node reports");
     }
 }
@@ -175,7 +191,9 @@ detect_rule_switch_absent(struct detectors *d, const struct detect_row *row)
             detect_say_silent(d, row, i, false, "");
             continue;
         }
-        enum detect_word w = us && d->kinds[ENTITY_SWITCH].count > 4 ? DETECT_UNSAID : detect_far_word(d, s, ENTITY_PORT);
+        enum detect_word w = us && d->kinds[ENTITY_SWITCH].count > 4
+                                 ? DETECT_UNSAID
+                                 : detect_far_word(d, s, ENTITY_PORT);
         if (w == DETECT_DEAD)
             detect_say_silent(d, row, i, true, "and the links to it are down");
     }
@@ -193,14 +211,17 @@ detect_rule_rebooted(struct detectors *d, const struct detect_row *row)
         if (!c->fresh[i] || isnan(now))
             continue;
         bool jumped = !isnan(before) && now - before > row->limit;
-        struct detect_verdict v = {.bad = jumped, .t_ms = c->t_ms[i], .value = now, .limit = before, .text = text};
-        snprintf(text, sizeof text, "boot time moved to %s, %.0f s later than before", time_format((int64_t)(now * 1000), at), now - before);
+        struct detect_verdict v = {
+            .bad = jumped, .t_ms = c->t_ms[i], .value = now, .limit = before, .text = text};
+        snprintf(text, sizeof text, "boot time moved to %s, %.0f s later than before",
+                 time_format((int64_t)(now * 1000), at), now - before);
         s->memory[0] = now;
         detect_judge(d, row, i, &v);
     }
 }
 
-/* The uptime of a switch started again (a counter of hundredths that wraps after 497 days is no restart). */
+/* The uptime of a switch started again (a counter of hundredths that wraps after 497 days is no
+ * restart). */
 void
 detect_rule_restarted(struct detectors *d, const struct detect_row *row)
 {
@@ -212,7 +233,8 @@ detect_rule_restarted(struct detectors *d, const struct detect_row *row)
         if (!c->fresh[i] || isnan(now))
             continue;
         bool again = !isnan(before) && now < before && before < 4.2e9;
-        struct detect_verdict v = {.bad = again, .t_ms = c->t_ms[i], .value = now, .limit = before, .text = text};
+        struct detect_verdict v = {
+            .bad = again, .t_ms = c->t_ms[i], .value = now, .limit = before, .text = text};
         snprintf(text, sizeof text, "uptime fell from %.0f s to %.0f s", before / 100, now / 100);
         s->memory[0] = now;
         detect_judge(d, row, i, &v);
@@ -235,8 +257,13 @@ detect_rule_rack_power(struct detectors *d, const struct detect_row *row)
         bool bad = usual > 1000 && c->v[i] < usual * row->limit;
         if (!bad)
             s->memory[0] += (c->v[i] - usual) * 0.05;
-        struct detect_verdict v = {.bad = bad, .t_ms = c->t_ms[i], .value = c->v[i], .limit = usual * row->limit, .text = text};
-        snprintf(text, sizeof text, "rack power %.0f W < %.0f W (usual %.0f W)", c->v[i], usual * row->limit, usual);
+        struct detect_verdict v = {.bad = bad,
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->v[i],
+                                   .limit = usual * row->limit,
+                                   .text = text};
+        snprintf(text, sizeof text, "rack power %.0f W < %.0f W (usual %.0f W)", c->v[i],
+                 usual * row->limit, usual);
         detect_judge(d, row, i, &v);
     }
 }

@@ -1,5 +1,6 @@
-/* detect_columns: reads the newest sample of each series of a meaning, once a turn, and folds it onto the subject it
- * describes. Which subject a series describes is asked of the topology once per series and remembered.
+/* detect_columns: reads the newest sample of each series of a meaning, once a turn, and folds it
+ * onto the subject it describes. Which subject a series describes is asked of the topology once per
+ * series and remembered.
  *
  * Load: 18,432 GPUs have two and a half million series; a read costs a hash look-up a series. */
 #include "analyzer/detect_priv.h"
@@ -7,10 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DETECT_NAMES 48
+#define DETECT_NAMES    48
 #define DETECT_SUBJECTS 4000000
 
-/* --- subjects --------------------------------------------------------------------------------------- */
+/* --- subjects
+ * --------------------------------------------------------------------------------------- */
 
 uint32_t
 detect_subject_find(const struct detectors *d, const char *entity)
@@ -25,7 +27,8 @@ detect_owner(struct detectors *d, const char *entity, struct detect_subject *s)
 {
     char owner[ENTITY_SIZE];
     s->owner = DETECT_NONE;
-    if (!strchr(entity, '/') || entity_kind_of(entity) == ENTITY_RANK || entity_owner(owner, entity, false))
+    if (!strchr(entity, '/') || entity_kind_of(entity) == ENTITY_RANK ||
+        entity_owner(owner, entity, false))
         return;
     if (entity_kind_of(owner) == ENTITY_NODE && topo_find(d->topo, owner) == TOPO_NONE) {
         char other[ENTITY_SIZE];
@@ -75,7 +78,8 @@ detect_topo(struct detectors *d, enum entity_kind k, uint32_t s)
     return u->id;
 }
 
-/* --- being seen --------------------------------------------------------------------------------------- */
+/* --- being seen
+ * --------------------------------------------------------------------------------------- */
 
 static void
 detect_seen(struct detectors *d, enum entity_kind kind, uint32_t i, int64_t t_ms)
@@ -92,7 +96,8 @@ detect_seen(struct detectors *d, enum entity_kind kind, uint32_t i, int64_t t_ms
         detect_seen(d, s->owner_kind, s->owner, t_ms);
 }
 
-/* --- columns -------------------------------------------------------------------------------------------- */
+/* --- columns
+ * -------------------------------------------------------------------------------------------- */
 
 enum detect_fold { DETECT_LAST, DETECT_MIN, DETECT_MAX, DETECT_ABS };
 
@@ -100,9 +105,16 @@ static enum detect_fold
 detect_fold_of(enum metric_meaning m)
 {
     switch (m) {
-    case METRIC_OPTIC_RX_POWER: case METRIC_OPTIC_TX_POWER: case METRIC_NIC_STATE: case METRIC_NIC_PHYSICAL:
-    case METRIC_PORT_OPER: case METRIC_CDU_FLOW: case METRIC_PDU_FEED: case METRIC_NODE_TIME_SYNC:
-    case METRIC_GPU_PCIE_WIDTH: case METRIC_GPU_PCIE_GEN:
+    case METRIC_OPTIC_RX_POWER:
+    case METRIC_OPTIC_TX_POWER:
+    case METRIC_NIC_STATE:
+    case METRIC_NIC_PHYSICAL:
+    case METRIC_PORT_OPER:
+    case METRIC_CDU_FLOW:
+    case METRIC_PDU_FEED:
+    case METRIC_NODE_TIME_SYNC:
+    case METRIC_GPU_PCIE_WIDTH:
+    case METRIC_GPU_PCIE_GEN:
         return DETECT_MIN;
     case METRIC_NODE_TIME_OFFSET:
         return DETECT_ABS;
@@ -187,7 +199,8 @@ detect_source_grow(struct detect_source *s)
 }
 
 static struct detect_cell *
-detect_source_cell(struct detectors *d, struct detect_source *s, const struct series_row *r, enum entity_kind kind)
+detect_source_cell(struct detectors *d, struct detect_source *s, const struct series_row *r,
+                   enum entity_kind kind)
 {
     char entity[ENTITY_SIZE];
     uint64_t id = r->id + 1;
@@ -200,7 +213,9 @@ detect_source_cell(struct detectors *d, struct detect_source *s, const struct se
     if (c->id)
         return c;
     int rc = topo_resolve(d->topo, s->row, r->labels, entity);
-    uint32_t subject = (rc && rc != ERR_NOTFOUND) || entity_kind_of(entity) != kind ? DETECT_NONE : detect_subject_of(d, entity);
+    uint32_t subject = (rc && rc != ERR_NOTFOUND) || entity_kind_of(entity) != kind
+                           ? DETECT_NONE
+                           : detect_subject_of(d, entity);
     if (rc == ERR_NOTFOUND && subject != DETECT_NONE && topo_find(d->topo, entity) == TOPO_NONE)
         topo_discovered(d->cfg->store, entity, "series");
     *c = (struct detect_cell){.id = id, .subject = subject, .v = NAN};
@@ -209,8 +224,8 @@ detect_source_cell(struct detectors *d, struct detect_source *s, const struct se
 }
 
 static void
-detect_column_take(struct detectors *d, struct detect_column *c, enum metric_meaning m, struct detect_source *s,
-                   const struct series_row *r)
+detect_column_take(struct detectors *d, struct detect_column *c, enum metric_meaning m,
+                   struct detect_source *s, const struct series_row *r)
 {
     struct detect_cell *cell = r->count ? detect_source_cell(d, s, r, c->kind) : NULL;
     if (!cell || cell->subject == DETECT_NONE || detect_column_extend(c, cell->subject + 1))
@@ -219,7 +234,7 @@ detect_column_take(struct detectors *d, struct detect_column *c, enum metric_mea
     const struct sample *p = &r->samples[r->count - 1];
     double v = p->v * s->row->scale;
     if (isnan(v) || v < s->row->min || v > s->row->max)
-        return;                     /* out of range: the observer is at fault */
+        return; /* out of range: the observer is at fault */
     c->v[i] = detect_folded(detect_fold_of(m), c->v[i], v);
     c->t_ms[i] = p->t_ms > c->t_ms[i] ? p->t_ms : c->t_ms[i];
     if (p->t_ms <= cell->t_ms)
@@ -249,7 +264,8 @@ detect_column_sources(struct detectors *d, struct detect_column *c, enum metric_
     c->kind = metric_meaning_row(m)->entity;
     c->sources = calloc(n + 1, sizeof *c->sources);
     for (size_t i = 0; c->sources && i < n; i++)
-        c->sources[c->source_count++].row = metric_find(d->cfg->metrics, names[i], strlen(names[i]));
+        c->sources[c->source_count++].row =
+            metric_find(d->cfg->metrics, names[i], strlen(names[i]));
 }
 
 const struct detect_column *
@@ -277,7 +293,8 @@ detect_read(struct detectors *d, enum metric_meaning m)
     return c;
 }
 
-/* What modules say of themselves does not change: read again when there are new ones, else every five minutes. */
+/* What modules say of themselves does not change: read again when there are new ones, else every
+ * five minutes. */
 const struct detect_column *
 detect_read_limits(struct detectors *d, enum metric_meaning m)
 {

@@ -1,19 +1,20 @@
-/* detect_jobs: what only shows against others: an accelerator against the peers of its job, a job against its own past, a
- * file system by what all of its clients see.
+/* detect_jobs: what only shows against others: an accelerator against the peers of its job, a job
+ * against its own past, a file system by what all of its clients see.
  *
- * A job steps together, so its accelerators are alike: the middle of them is the norm, the spread of them the yardstick. While
- * a job saves or loads (tensor cores idle everywhere) nobody is compared. */
+ * A job steps together, so its accelerators are alike: the middle of them is the norm, the spread
+ * of them the yardstick. While a job saves or loads (tensor cores idle everywhere) nobody is
+ * compared. */
 #include "analyzer/detect_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DETECT_PEERS 8             /* fewer tell nothing of a norm */
-#define DETECT_LEARN 3             /* samples of a step before it is a baseline */
+#define DETECT_PEERS   8 /* fewer tell nothing of a norm */
+#define DETECT_LEARN   3 /* samples of a step before it is a baseline */
 #define DETECT_CLIENTS 1024
 
-struct detect_past {               /* of one job */
+struct detect_past { /* of one job */
     double power, step, floor;
     unsigned powers, steps;
     int64_t seen_ms;
@@ -23,13 +24,13 @@ struct detect_peers {
     const struct topo_job *job;
     uint32_t *gpu;
     size_t count;
-    double tensor, util, power, clock;   /* medians */
+    double tensor, util, power, clock; /* medians */
     double clock_spread, tensor_spread;
     int64_t t_ms;
 };
 
 struct detect_jobs {
-    struct map *past;              /* job id -> struct detect_past */
+    struct map *past; /* job id -> struct detect_past */
     struct detect_peers *peers;
     size_t count;
     int64_t read_ms;
@@ -83,7 +84,8 @@ detect_past_of(struct detect_jobs *j, const char *id)
     return p;
 }
 
-/* --- the middle of a job ------------------------------------------------------------------------------ */
+/* --- the middle of a job
+ * ------------------------------------------------------------------------------ */
 
 static int
 detect_by_size(const void *a, const void *b)
@@ -92,9 +94,11 @@ detect_by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Median of a column over a job's accelerators, and the median distance from it (times 1.4826: a standard deviation). */
+/* Median of a column over a job's accelerators, and the median distance from it (times 1.4826: a
+ * standard deviation). */
 static double
-detect_middle(struct detect_jobs *j, const struct detect_peers *p, const struct detect_column *c, double *ret_spread)
+detect_middle(struct detect_jobs *j, const struct detect_peers *p, const struct detect_column *c,
+              double *ret_spread)
 {
     size_t n = 0;
     for (size_t i = 0; i < p->count; i++)
@@ -117,7 +121,8 @@ detect_peers_job(struct detectors *d, const struct topo_job *job, struct detect_
 {
     char gpu[ENTITY_SIZE], part[16];
     *p = (struct detect_peers){.job = job};
-    p->gpu = calloc(job->node_count * (job->gpus_per_node ? job->gpus_per_node : 1) + 1, sizeof *p->gpu);
+    p->gpu =
+        calloc(job->node_count * (job->gpus_per_node ? job->gpus_per_node : 1) + 1, sizeof *p->gpu);
     if (!p->gpu)
         return ERR_NOMEM;
     for (size_t i = 0; i < job->node_count; i++)
@@ -176,29 +181,35 @@ detect_peers_read(struct detectors *d)
     return j;
 }
 
-/* --- accelerators against their peers ------------------------------------------------------------------- */
+/* --- accelerators against their peers
+ * ------------------------------------------------------------------- */
 
-/* Slower: its clock is far below the others'; or it works on while the others wait for it, more of them than not. */
+/* Slower: its clock is far below the others'; or it works on while the others wait for it, more of
+ * them than not. */
 static bool
-detect_straggles(const struct detect_row *row, const struct detect_peers *p, double clock, double tensor, char *text, size_t size)
+detect_straggles(const struct detect_row *row, const struct detect_peers *p, double clock,
+                 double tensor, char *text, size_t size)
 {
     double z = (p->clock - clock) / (p->clock_spread + 0.01 * p->clock);
     if (!isnan(clock) && p->clock > 0 && z > row->limit && clock < 0.88 * p->clock) {
-        snprintf(text, size, "SM clock %.0f MHz < %.0f MHz (median of %zu peers), z %.1f > %.0f", clock, p->clock, p->count, z, row->limit);
+        snprintf(text, size, "SM clock %.0f MHz < %.0f MHz (median of %zu peers), z %.1f > %.0f",
+                 clock, p->clock, p->count, z, row->limit);
         return true;
     }
     z = (tensor - p->tensor) / (p->tensor_spread + 0.02 * p->tensor + 0.002);
     if (isnan(tensor) || !(p->tensor > 0.05) || z < row->limit || tensor < 1.25 * p->tensor)
         return false;
-    snprintf(text, size, "tensor cores active %.2f > %.2f (median of %zu peers, which wait), z %.1f > %.0f", tensor, p->tensor, p->count,
-             z, row->limit);
+    snprintf(text, size,
+             "tensor cores active %.2f > %.2f (median of %zu peers, which wait), z %.1f > %.0f",
+             tensor, p->tensor, p->count, z, row->limit);
     return true;
 }
 
 void
 detect_rule_straggler(struct detectors *d, const struct detect_row *row)
 {
-    const struct detect_column *clock = detect_read(d, METRIC_GPU_CLOCK), *tensor = detect_read(d, METRIC_GPU_TENSOR_ACTIVE);
+    const struct detect_column *clock = detect_read(d, METRIC_GPU_CLOCK),
+                               *tensor = detect_read(d, METRIC_GPU_TENSOR_ACTIVE);
     struct detect_jobs *j = detect_peers_read(d);
     char text[256];
     for (size_t k = 0; k < j->count; k++) {
@@ -210,7 +221,8 @@ detect_rule_straggler(struct detectors *d, const struct detect_row *row)
             if (!detect_fresh(clock, g) || (!comparable && !detect_finding_of(d, row, g, false)))
                 continue;
             struct detect_verdict v = {.t_ms = clock->t_ms[g], .text = text};
-            v.bad = comparable && detect_straggles(row, p, detect_v(clock, g), detect_v(tensor, g), text, sizeof text);
+            v.bad = comparable && detect_straggles(row, p, detect_v(clock, g), detect_v(tensor, g),
+                                                   text, sizeof text);
             detect_judge(d, row, g, &v);
         }
     }
@@ -229,16 +241,21 @@ detect_rule_idle(struct detectors *d, const struct detect_row *row)
             uint32_t g = p->gpu[i];
             if (!detect_fresh(util, g))
                 continue;
-            struct detect_verdict v = {.bad = busy && util->v[g] < row->limit, .t_ms = util->t_ms[g], .text = text};
-            snprintf(text, sizeof text, "utilization %.0f %% < %.0f %% while %.0f %% is the median of %zu peers", util->v[g], row->limit, p->util, p->count);
+            struct detect_verdict v = {
+                .bad = busy && util->v[g] < row->limit, .t_ms = util->t_ms[g], .text = text};
+            snprintf(text, sizeof text,
+                     "utilization %.0f %% < %.0f %% while %.0f %% is the median of %zu peers",
+                     util->v[g], row->limit, p->util, p->count);
             detect_judge(d, row, g, &v);
         }
     }
 }
 
-/* --- jobs against their past -------------------------------------------------------------------------------- */
+/* --- jobs against their past
+ * -------------------------------------------------------------------------------- */
 
-/* Everybody spins in a collective: utilisation high, power low against what the job usually draws. */
+/* Everybody spins in a collective: utilisation high, power low against what the job usually draws.
+ */
 void
 detect_rule_hang(struct detectors *d, const struct detect_row *row)
 {
@@ -247,15 +264,22 @@ detect_rule_hang(struct detectors *d, const struct detect_row *row)
     for (size_t k = 0; k < j->count; k++) {
         const struct detect_peers *p = &j->peers[k];
         struct detect_past *past = detect_past_of(j, p->job->id);
-        if (!past || p->count < 2 || isnan(p->power) || isnan(p->util) || p->t_ms <= past->seen_ms ||
-            entity_format(name, ENTITY_JOB, p->job->id, NULL))
+        if (!past || p->count < 2 || isnan(p->power) || isnan(p->util) ||
+            p->t_ms <= past->seen_ms || entity_format(name, ENTITY_JOB, p->job->id, NULL))
             continue;
         past->seen_ms = p->t_ms;
-        bool low = past->powers >= DETECT_LEARN && p->power < past->power * row->limit && !(p->tensor > 0.1);
+        bool low = past->powers >= DETECT_LEARN && p->power < past->power * row->limit &&
+                   !(p->tensor > 0.1);
         uint32_t s = detect_subject_of(d, name);
-        struct detect_verdict v = {.bad = low && p->util > 80, .t_ms = p->t_ms, .value = p->power, .limit = past->power * row->limit, .text = text};
-        snprintf(text, sizeof text, "median power %.0f W < %.0f W (usual %.0f W) at %.0f %% utilization on %zu accelerators", p->power,
-                 past->power * row->limit, past->power, p->util, p->count);
+        struct detect_verdict v = {.bad = low && p->util > 80,
+                                   .t_ms = p->t_ms,
+                                   .value = p->power,
+                                   .limit = past->power * row->limit,
+                                   .text = text};
+        snprintf(text, sizeof text,
+                 "median power %.0f W < %.0f W (usual %.0f W) at %.0f %% utilization on %zu "
+                 "accelerators",
+                 p->power, past->power * row->limit, past->power, p->util, p->count);
         if (s != DETECT_NONE)
             detect_judge(d, row, s, &v);
         if (!low && p->util > 80) {
@@ -271,7 +295,9 @@ detect_rule_slow(struct detectors *d, const struct detect_row *row)
     const struct detect_column *c = detect_read(d, row->meaning);
     char text[160];
     for (uint32_t i = 0; i < c->count; i++) {
-        struct detect_past *p = c->fresh[i] && c->v[i] > 0 ? detect_past_of(d->jobs, d->kinds[ENTITY_JOB].at[i].name + 4) : NULL;
+        struct detect_past *p = c->fresh[i] && c->v[i] > 0
+                                    ? detect_past_of(d->jobs, d->kinds[ENTITY_JOB].at[i].name + 4)
+                                    : NULL;
         if (!p)
             continue;
         if (p->steps < DETECT_LEARN) {
@@ -280,20 +306,32 @@ detect_rule_slow(struct detectors *d, const struct detect_row *row)
             continue;
         }
         double limit = p->step * row->limit;
-        struct detect_verdict v = {.bad = c->v[i] > limit, .t_ms = c->t_ms[i], .value = c->v[i], .limit = limit, .text = text};
-        snprintf(text, sizeof text, "step time %.2f s > %.2f s (usual %.2f s)", c->v[i], limit, p->step);
+        struct detect_verdict v = {.bad = c->v[i] > limit,
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->v[i],
+                                   .limit = limit,
+                                   .text = text};
+        snprintf(text, sizeof text, "step time %.2f s > %.2f s (usual %.2f s)", c->v[i], limit,
+                 p->step);
         if (!v.bad)
             p->step += (c->v[i] - p->step) * 0.05;
         detect_judge(d, row, i, &v);
     }
 }
 
-/* --- file systems by their clients ---------------------------------------------------------------------------- */
+/* --- file systems by their clients
+ * ---------------------------------------------------------------------------- */
 
-struct detect_clients { uint32_t storage; size_t count, slow, stalled; double worst; int64_t t_ms; };
+struct detect_clients {
+    uint32_t storage;
+    size_t count, slow, stalled;
+    double worst;
+    int64_t t_ms;
+};
 
 static void
-detect_client(struct detectors *d, uint32_t node, double ops, double seconds, int64_t t_ms, struct detect_clients *all, size_t *n)
+detect_client(struct detectors *d, uint32_t node, double ops, double seconds, int64_t t_ms,
+              struct detect_clients *all, size_t *n)
 {
     struct detect_subject *s = &d->kinds[ENTITY_NODE].at[node];
     topo_id id = detect_topo(d, ENTITY_NODE, node);
@@ -308,7 +346,8 @@ detect_client(struct detectors *d, uint32_t node, double ops, double seconds, in
         return;
     if (k == *n)
         all[(*n)++] = (struct detect_clients){.storage = storage};
-    double usual = s->memory[1], each = ops > 0 ? seconds / ops : 0;   /* memory[1]: usual operations a second */
+    double usual = s->memory[1],
+           each = ops > 0 ? seconds / ops : 0; /* memory[1]: usual operations a second */
     bool stalled = (ops > 0 && each > 5) || (usual > 0.5 && ops < usual * 0.02);
     all[k].count++;
     all[k].stalled += stalled;
@@ -319,25 +358,34 @@ detect_client(struct detectors *d, uint32_t node, double ops, double seconds, in
         s->memory[1] = isnan(usual) ? ops : usual + (ops - usual) * 0.1;
 }
 
-/* Of the clients that use it, more than half (and two) see it slow, or not answer. `limit` 1: stalled, 0: slow. */
+/* Of the clients that use it, more than half (and two) see it slow, or not answer. `limit` 1:
+ * stalled, 0: slow. */
 void
 detect_rule_storage(struct detectors *d, const struct detect_row *row)
 {
-    const struct detect_column *sec = detect_read(d, METRIC_STORAGE_OP_SECONDS), *ops = detect_read(d, METRIC_STORAGE_OPS);
+    const struct detect_column *sec = detect_read(d, METRIC_STORAGE_OP_SECONDS),
+                               *ops = detect_read(d, METRIC_STORAGE_OPS);
     struct detect_clients *all = calloc(DETECT_CLIENTS + 1, sizeof *all);
     size_t n = 0;
     char text[160];
     for (uint32_t i = 0; all && i < sec->count; i++)
-        if (i < ops->count && !isnan(sec->rate[i]) && !isnan(ops->rate[i]) && ops->t_ms[i] > d->now_ms - DETECT_LOOKBACK_MS)
+        if (i < ops->count && !isnan(sec->rate[i]) && !isnan(ops->rate[i]) &&
+            ops->t_ms[i] > d->now_ms - DETECT_LOOKBACK_MS)
             detect_client(d, i, ops->rate[i], sec->rate[i], ops->t_ms[i], all, &n);
     for (size_t k = 0; k < n; k++) {
         size_t many = row->limit > 0 ? all[k].stalled : all[k].slow;
         bool worse = row->limit == 0 && all[k].stalled * 2 > all[k].count;
-        struct detect_verdict v = {.bad = many * 2 > all[k].count && many >= 2 && !worse, .t_ms = all[k].t_ms, .text = text};
+        struct detect_verdict v = {.bad = many * 2 > all[k].count && many >= 2 && !worse,
+                                   .t_ms = all[k].t_ms,
+                                   .text = text};
         if (row->limit > 0)
-            snprintf(text, sizeof text, "%zu of %zu clients get no answer (%.0f s and more an operation)", many, all[k].count, all[k].worst);
+            snprintf(text, sizeof text,
+                     "%zu of %zu clients get no answer (%.0f s and more an operation)", many,
+                     all[k].count, all[k].worst);
         else
-            snprintf(text, sizeof text, "%zu of %zu clients wait more than 250 ms an operation (worst %.2f s)", many, all[k].count, all[k].worst);
+            snprintf(text, sizeof text,
+                     "%zu of %zu clients wait more than 250 ms an operation (worst %.2f s)", many,
+                     all[k].count, all[k].worst);
         detect_judge(d, row, all[k].storage, &v);
     }
     free(all);

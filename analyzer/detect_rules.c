@@ -1,15 +1,19 @@
-/* detect_rules: rules over one measure: a limit, a growth, a rate, a bit; and the small special ones of accelerators, modules
- * and hosts. Each walks one column; what is good and has no finding costs a comparison. */
+/* detect_rules: rules over one measure: a limit, a growth, a rate, a bit; and the small special
+ * ones of accelerators, modules and hosts. Each walks one column; what is good and has no finding
+ * costs a comparison. */
 #include "analyzer/detect_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DETECT_DARK_DBM (-30.0)    /* below this there is no light at all: the far end does not send */
-#define DETECT_LOADED 50.0         /* utilisation from which a link shows its full width and speed */
+#define DETECT_DARK_DBM                                                                            \
+    (-30.0)                /* below this there is no light at all: the far end does not send       \
+                            */
+#define DETECT_LOADED 50.0 /* utilisation from which a link shows its full width and speed */
 
-/* --- limits ---------------------------------------------------------------------------------------- */
+/* --- limits
+ * ---------------------------------------------------------------------------------------- */
 
 static bool
 detect_past(enum detect_op op, double v, double limit)
@@ -24,7 +28,9 @@ detect_rule_limit(struct detectors *d, const struct detect_row *row)
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->v[i]))
             continue;
-        struct detect_verdict v = {.bad = detect_past(row->op, c->v[i], row->limit), .t_ms = c->t_ms[i], .value = c->v[i],
+        struct detect_verdict v = {.bad = detect_past(row->op, c->v[i], row->limit),
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->v[i],
                                    .limit = row->limit};
         detect_judge(d, row, i, &v);
     }
@@ -35,7 +41,8 @@ void
 detect_rule_optic(struct detectors *d, const struct detect_row *row)
 {
     const struct detect_column *c = detect_read(d, row->meaning);
-    const struct detect_column *limits = row->limit_of ? detect_read_limits(d, row->limit_of) : NULL;
+    const struct detect_column *limits =
+        row->limit_of ? detect_read_limits(d, row->limit_of) : NULL;
     bool dark_counts = row->meaning == METRIC_OPTIC_TX_POWER;
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->v[i]))
@@ -43,19 +50,21 @@ detect_rule_optic(struct detectors *d, const struct detect_row *row)
         double own = limits ? detect_v(limits, i) : NAN, limit = isnan(own) ? row->limit : own;
         bool bad = !isnan(limit) && detect_past(row->op, c->v[i], limit);
         if (bad && row->meaning == METRIC_OPTIC_RX_POWER && c->v[i] <= DETECT_DARK_DBM)
-            continue;               /* no light at all: its link is down, which is another finding */
+            continue; /* no light at all: its link is down, which is another finding */
         if (bad && row->meaning == METRIC_OPTIC_BER && c->v[i] > 0.1)
             continue;
         if (bad && !detect_admin_up(d, d->kinds[row->kind].at[i].name))
             bad = false;
         if (bad && dark_counts && c->v[i] <= DETECT_DARK_DBM && !detect_cabled(d, ENTITY_OPTIC, i))
             bad = false;
-        struct detect_verdict v = {.bad = bad, .t_ms = c->t_ms[i], .value = c->v[i], .limit = limit};
+        struct detect_verdict v = {
+            .bad = bad, .t_ms = c->t_ms[i], .value = c->v[i], .limit = limit};
         detect_judge(d, row, i, &v);
     }
 }
 
-/* --- counters ---------------------------------------------------------------------------------------- */
+/* --- counters
+ * ---------------------------------------------------------------------------------------- */
 
 /* Moves the window on and adds; returns what grew within it. */
 static double
@@ -91,11 +100,14 @@ detect_rule_growth(struct detectors *d, const struct detect_row *row)
         if (!f)
             continue;
         double sum = detect_window(f, row, c->t_ms[i], c->grew[i]);
-        struct detect_verdict v = {.bad = sum > row->limit && c->grew[i] > 0, .t_ms = c->t_ms[i], .value = sum,
-                                   .limit = row->limit, .text = text};
+        struct detect_verdict v = {.bad = sum > row->limit && c->grew[i] > 0,
+                                   .t_ms = c->t_ms[i],
+                                   .value = sum,
+                                   .limit = row->limit,
+                                   .text = text};
         duration_format(row->window_ms, over);
-        snprintf(text, sizeof text, "%s: %.0f more in %s > %.0f%s%s", row->what, sum, over, row->limit, row->note ? ", " : "",
-                 row->note ? row->note : "");
+        snprintf(text, sizeof text, "%s: %.0f more in %s > %.0f%s%s", row->what, sum, over,
+                 row->limit, row->note ? ", " : "", row->note ? row->note : "");
         detect_judge(d, row, i, &v);
     }
 }
@@ -107,31 +119,43 @@ detect_rule_rate(struct detectors *d, const struct detect_row *row)
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->rate[i]))
             continue;
-        struct detect_verdict v = {.bad = c->rate[i] > row->limit, .t_ms = c->t_ms[i], .value = c->rate[i], .limit = row->limit};
+        struct detect_verdict v = {.bad = c->rate[i] > row->limit,
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->rate[i],
+                                   .limit = row->limit};
         detect_judge(d, row, i, &v);
     }
 }
 
-/* --- accelerators -------------------------------------------------------------------------------------- */
+/* --- accelerators
+ * -------------------------------------------------------------------------------------- */
 
 /* Any of the bits in `limit`. */
 void
 detect_rule_mask(struct detectors *d, const struct detect_row *row)
 {
-    const struct detect_column *c = detect_read(d, row->meaning), *clock = detect_read(d, METRIC_GPU_CLOCK);
+    const struct detect_column *c = detect_read(d, row->meaning),
+                               *clock = detect_read(d, METRIC_GPU_CLOCK);
     char text[160];
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->v[i]))
             continue;
-        uint64_t bits = c->v[i] >= 0 && c->v[i] < 1e18 ? (uint64_t)c->v[i] & (uint64_t)row->limit : 0;
-        struct detect_verdict v = {.bad = bits != 0, .t_ms = c->t_ms[i], .value = c->v[i], .limit = row->limit, .text = text};
-        snprintf(text, sizeof text, "clock event reasons 0x%llx (%s), SM clock %.0f MHz", (unsigned long long)c->v[i], row->note,
+        uint64_t bits =
+            c->v[i] >= 0 && c->v[i] < 1e18 ? (uint64_t)c->v[i] & (uint64_t)row->limit : 0;
+        struct detect_verdict v = {.bad = bits != 0,
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->v[i],
+                                   .limit = row->limit,
+                                   .text = text};
+        snprintf(text, sizeof text, "clock event reasons 0x%llx (%s), SM clock %.0f MHz",
+                 (unsigned long long)c->v[i], row->note,
                  isnan(detect_v(clock, i)) ? 0.0 : detect_v(clock, i));
         detect_judge(d, row, i, &v);
     }
 }
 
-/* A new XID (or a new error code of an Ascend driver) happens once: an instant event under its own code. */
+/* A new XID (or a new error code of an Ascend driver) happens once: an instant event under its own
+ * code. */
 void
 detect_rule_xid(struct detectors *d, const struct detect_row *row)
 {
@@ -150,7 +174,8 @@ detect_rule_xid(struct detectors *d, const struct detect_row *row)
         else
             snprintf(code, sizeof code, "nvidia.xid.%.0f", now);
         const struct kb_entry *e = kb_find_code(d->cfg->kb, code);
-        snprintf(text, sizeof text, "%s %.0f -> %.0f", c->source_count ? c->sources[0].row->name : "xid", before, now);
+        snprintf(text, sizeof text, "%s %.0f -> %.0f",
+                 c->source_count ? c->sources[0].row->name : "xid", before, now);
         detect_emit(d, row, s, EVENT_INSTANT, c->t_ms[i], e ? e->id : code, text);
     }
 }
@@ -159,7 +184,8 @@ detect_rule_xid(struct detectors *d, const struct detect_row *row)
 void
 detect_rule_pcie(struct detectors *d, const struct detect_row *row)
 {
-    const struct detect_column *width = detect_read(d, METRIC_GPU_PCIE_WIDTH), *gen = detect_read(d, METRIC_GPU_PCIE_GEN);
+    const struct detect_column *width = detect_read(d, METRIC_GPU_PCIE_WIDTH),
+                               *gen = detect_read(d, METRIC_GPU_PCIE_GEN);
     const struct detect_column *util = detect_read(d, METRIC_GPU_UTIL);
     size_t nodes = d->kinds[ENTITY_NODE].count;
     double *best = calloc(nodes + 1, 2 * sizeof *best);
@@ -171,34 +197,46 @@ detect_rule_pcie(struct detectors *d, const struct detect_row *row)
         if (s->owner >= nodes || isnan(width->v[i]))
             continue;
         best[2 * s->owner] = fmax(best[2 * s->owner], width->v[i]);
-        best[2 * s->owner + 1] = fmax(best[2 * s->owner + 1], isnan(detect_v(gen, i)) ? 0 : detect_v(gen, i));
+        best[2 * s->owner + 1] =
+            fmax(best[2 * s->owner + 1], isnan(detect_v(gen, i)) ? 0 : detect_v(gen, i));
     }
     for (uint32_t i = 0; i < width->count; i++) {
         const struct detect_subject *s = &d->kinds[ENTITY_GPU].at[i];
         if (!width->fresh[i] || s->owner >= nodes)
             continue;
         double w = width->v[i], g = detect_v(gen, i), *b = &best[2 * s->owner];
-        bool loaded = detect_v(util, i) > DETECT_LOADED;   /* idle links may rest at a lower generation */
-        struct detect_verdict v = {.bad = w < b[0] || (g < b[1] && loaded), .t_ms = width->t_ms[i], .value = w, .limit = b[0],
+        bool loaded =
+            detect_v(util, i) > DETECT_LOADED; /* idle links may rest at a lower generation */
+        struct detect_verdict v = {.bad = w < b[0] || (g < b[1] && loaded),
+                                   .t_ms = width->t_ms[i],
+                                   .value = w,
+                                   .limit = b[0],
                                    .text = text};
-        snprintf(text, sizeof text, "PCIe Gen%.0f x%.0f < Gen%.0f x%.0f (peers in the same node)", g, w, b[1], b[0]);
+        snprintf(text, sizeof text, "PCIe Gen%.0f x%.0f < Gen%.0f x%.0f (peers in the same node)",
+                 g, w, b[1], b[0]);
         detect_judge(d, row, i, &v);
     }
     free(best);
 }
 
-/* --- hosts ------------------------------------------------------------------------------------------------ */
+/* --- hosts
+ * ------------------------------------------------------------------------------------------------
+ */
 
-struct detect_disk { double size, least; char mount[96]; };
+struct detect_disk {
+    double size, least;
+    char mount[96];
+};
 
 static bool
 detect_disk_counts(const struct labels *l)
 {
-    static const char *const not[] = {"tmpfs", "overlay", "squashfs", "iso9660", "devtmpfs", "ramfs", "erofs"};
+    static const char *const not [] = {"tmpfs",    "overlay", "squashfs", "iso9660",
+                                       "devtmpfs", "ramfs",   "erofs"};
     char type[32] = "";
     labels_copy(l, "fstype", type, sizeof type);
-    for (size_t i = 0; i < sizeof not / sizeof *not; i++)
-        if (!strcmp(type, not[i]))
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
+        if (!strcmp(type, not [i]))
             return false;
     return strncmp(type, "fuse", 4) != 0;
 }
@@ -215,11 +253,12 @@ detect_disk_key(const struct labels *l, const char *node, char *out, size_t size
 
 /* Space left of each local file system; the fullest of a node decides. */
 static void
-detect_disk_node(struct detectors *d, const struct series_row *r, struct map *sizes, double *share, int64_t *t_ms,
-                 char (*mounts)[64], size_t nodes)
+detect_disk_node(struct detectors *d, const struct series_row *r, struct map *sizes, double *share,
+                 int64_t *t_ms, char (*mounts)[64], size_t nodes)
 {
     char entity[ENTITY_SIZE], key[800], mount[64] = "";
-    if (!r->count || !detect_disk_counts(r->labels) || topo_resolve(d->topo, NULL, r->labels, entity))
+    if (!r->count || !detect_disk_counts(r->labels) ||
+        topo_resolve(d->topo, NULL, r->labels, entity))
         return;
     uint32_t s = detect_subject_find(d, entity);
     double *size = map_get(sizes, key, detect_disk_key(r->labels, entity, key, sizeof key));
@@ -235,7 +274,8 @@ detect_disk_node(struct detectors *d, const struct series_row *r, struct map *si
 }
 
 static int
-detect_disk_sizes(struct detectors *d, const struct series_set *set, struct map *sizes, double *values)
+detect_disk_sizes(struct detectors *d, const struct series_set *set, struct map *sizes,
+                  double *values)
 {
     char entity[ENTITY_SIZE], key[800];
     int rc = 0;
@@ -244,21 +284,27 @@ detect_disk_sizes(struct detectors *d, const struct series_set *set, struct map 
         if (!r->count || topo_resolve(d->topo, NULL, r->labels, entity))
             continue;
         values[i] = r->samples[r->count - 1].v;
-        rc = map_set(sizes, key, detect_disk_key(r->labels, entity, key, sizeof key), &values[i], NULL);
+        rc = map_set(sizes, key, detect_disk_key(r->labels, entity, key, sizeof key), &values[i],
+                     NULL);
     }
     return rc;
 }
 
 static void
-detect_disk_judge(struct detectors *d, const struct detect_row *row, const double *share, const int64_t *t_ms,
-                  char (*mounts)[64], size_t nodes)
+detect_disk_judge(struct detectors *d, const struct detect_row *row, const double *share,
+                  const int64_t *t_ms, char (*mounts)[64], size_t nodes)
 {
     char text[160];
     for (uint32_t i = 0; i < nodes; i++) {
         if (isnan(share[i]))
             continue;
-        struct detect_verdict v = {.bad = share[i] < row->limit, .t_ms = t_ms[i], .value = share[i], .limit = row->limit, .text = text};
-        snprintf(text, sizeof text, "%s has %.2f %% left < %.0f %%", mounts[i], share[i] * 100, row->limit * 100);
+        struct detect_verdict v = {.bad = share[i] < row->limit,
+                                   .t_ms = t_ms[i],
+                                   .value = share[i],
+                                   .limit = row->limit,
+                                   .text = text};
+        snprintf(text, sizeof text, "%s has %.2f %% left < %.0f %%", mounts[i], share[i] * 100,
+                 row->limit * 100);
         detect_judge(d, row, i, &v);
     }
 }
@@ -274,8 +320,9 @@ detect_rule_disk(struct detectors *d, const struct detect_row *row)
     struct map *sizes = map_new(1000000);
     double *share = malloc((nodes + 1) * sizeof *share), *values = NULL;
     int64_t *t_ms = calloc(nodes + 1, sizeof *t_ms);
-    char (*mounts)[64] = calloc(nodes + 1, sizeof *mounts);
-    if (!sizes || !share || !t_ms || !mounts || store_latest(d->cfg->store, &size, 1, d->now_ms, DETECT_LOOKBACK_MS, NULL, &a, &err) ||
+    char(*mounts)[64] = calloc(nodes + 1, sizeof *mounts);
+    if (!sizes || !share || !t_ms || !mounts ||
+        store_latest(d->cfg->store, &size, 1, d->now_ms, DETECT_LOOKBACK_MS, NULL, &a, &err) ||
         store_latest(d->cfg->store, &avail, 1, d->now_ms, DETECT_LOOKBACK_MS, NULL, &b, &err))
         goto out;
     for (size_t i = 0; i < nodes; i++)
@@ -299,12 +346,17 @@ out:
 void
 detect_rule_clock(struct detectors *d, const struct detect_row *row)
 {
-    const struct detect_column *c = detect_read(d, row->meaning), *sync = detect_read(d, METRIC_NODE_TIME_SYNC);
+    const struct detect_column *c = detect_read(d, row->meaning),
+                               *sync = detect_read(d, METRIC_NODE_TIME_SYNC);
     char text[128];
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->v[i]))
             continue;
-        struct detect_verdict v = {.bad = fabs(c->v[i]) > row->limit, .t_ms = c->t_ms[i], .value = c->v[i], .limit = row->limit, .text = text};
+        struct detect_verdict v = {.bad = fabs(c->v[i]) > row->limit,
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->v[i],
+                                   .limit = row->limit,
+                                   .text = text};
         snprintf(text, sizeof text, "clock offset %+.3f s, limit %.1f s%s", c->v[i], row->limit,
                  detect_v(sync, i) == 0 ? ", not synchronised" : "");
         detect_judge(d, row, i, &v);
@@ -339,8 +391,13 @@ detect_rule_load(struct detectors *d, const struct detect_row *row)
     for (uint32_t i = 0; i < c->count; i++) {
         if (!c->fresh[i] || isnan(c->v[i]))
             continue;
-        struct detect_verdict v = {.bad = c->v[i] > limit, .t_ms = c->t_ms[i], .value = c->v[i], .limit = limit, .text = text};
-        snprintf(text, sizeof text, "load %.0f > %.0f (median of all nodes %.0f)", c->v[i], limit, median);
+        struct detect_verdict v = {.bad = c->v[i] > limit,
+                                   .t_ms = c->t_ms[i],
+                                   .value = c->v[i],
+                                   .limit = limit,
+                                   .text = text};
+        snprintf(text, sizeof text, "load %.0f > %.0f (median of all nodes %.0f)", c->v[i], limit,
+                 median);
         detect_judge(d, row, i, &v);
     }
 }
@@ -361,8 +418,10 @@ detect_rule_fallen(struct detectors *d, const struct detect_row *row)
         bool bad = usual > 0 && c->v[i] < limit;
         if (!bad)
             s->memory[0] += (c->v[i] - usual) * 0.02;
-        struct detect_verdict v = {.bad = bad, .t_ms = c->t_ms[i], .value = c->v[i], .limit = limit, .text = text};
-        snprintf(text, sizeof text, "%s %.0f %s < %.0f %s (usual %.0f)", row->what, c->v[i], row->unit, limit, row->unit, usual);
+        struct detect_verdict v = {
+            .bad = bad, .t_ms = c->t_ms[i], .value = c->v[i], .limit = limit, .text = text};
+        snprintf(text, sizeof text, "%s %.0f %s < %.0f %s (usual %.0f)", row->what, c->v[i],
+                 row->unit, limit, row->unit, usual);
         detect_judge(d, row, i, &v);
     }
 }

@@ -1,4 +1,5 @@
-/* diagnosis: memory of an answer in one arena, its verdict, its JSON and its text for a terminal. */
+/* diagnosis: memory of an answer in one arena, its verdict, its JSON and its text for a terminal.
+ */
 #include "analyzer/diagnosis.h"
 
 #include "base/clock.h"
@@ -170,8 +171,20 @@ static const char *const diagnosis_words[][2] = {
     {"Victims (not the cause)", "受影响者(并非原因)"},
     {"No line of the input meant anything that is known.", "输入中没有任何可识别的日志行。"},
 };
-enum { W_VERDICT, W_INFRA, W_USER, W_UNKNOWN, W_CONFIDENCE, W_EVIDENCE, W_MISSING, W_ACTIONS, W_TEST, W_OTHERS,
-       W_VICTIMS, W_NOTHING };
+enum {
+    W_VERDICT,
+    W_INFRA,
+    W_USER,
+    W_UNKNOWN,
+    W_CONFIDENCE,
+    W_EVIDENCE,
+    W_MISSING,
+    W_ACTIONS,
+    W_TEST,
+    W_OTHERS,
+    W_VICTIMS,
+    W_NOTHING
+};
 
 static const char *
 diagnosis_pick(const struct kb_text *t, int zh)
@@ -187,19 +200,22 @@ diagnosis_text_evidence(const struct hypothesis *h, int zh, struct buf *out)
     buf_printf(out, "\n%s\n", diagnosis_words[W_EVIDENCE][zh]);
     for (size_t i = 0; i < h->evidence_count && i < 12; i++) {
         const struct evidence *e = &h->evidence[i];
-        buf_printf(out, "  %s  %s  [%s]%s\n    %.300s\n", e->time_ms ? time_format(e->time_ms, when) : "-",
-                   e->entity, e->signal, e->count > 1 ? " ..." : "", e->text);
+        buf_printf(out, "  %s  %s  [%s]%s\n    %.300s\n",
+                   e->time_ms ? time_format(e->time_ms, when) : "-", e->entity, e->signal,
+                   e->count > 1 ? " ..." : "", e->text);
     }
     if (h->missing_count)
         buf_printf(out, "\n%s\n", diagnosis_words[W_MISSING][zh]);
     for (size_t i = 0; i < h->missing_count; i++)
-        buf_printf(out, "  - %s: %s\n", h->missing[i].signal, diagnosis_pick(&h->missing[i].why, zh));
+        buf_printf(out, "  - %s: %s\n", h->missing[i].signal,
+                   diagnosis_pick(&h->missing[i].why, zh));
     if (h->action_count)
         buf_printf(out, "\n%s\n", diagnosis_words[W_ACTIONS][zh]);
     for (size_t i = 0; i < h->action_count; i++)
         buf_printf(out, "  %zu. %s\n", i + 1, diagnosis_pick(&h->actions[i], zh));
     if (*diagnosis_pick(&h->next_test, zh))
-        buf_printf(out, "\n%s: %s\n", diagnosis_words[W_TEST][zh], diagnosis_pick(&h->next_test, zh));
+        buf_printf(out, "\n%s: %s\n", diagnosis_words[W_TEST][zh],
+                   diagnosis_pick(&h->next_test, zh));
 }
 
 void
@@ -211,17 +227,21 @@ diagnosis_text(const struct diagnosis *d, const char *lang, bool colour, struct 
         return;
     }
     const struct hypothesis *h = &d->hypotheses[0];
-    int said = d->verdict == VERDICT_USER ? W_USER : d->verdict == VERDICT_INFRASTRUCTURE ? W_INFRA : W_UNKNOWN;
-    buf_printf(out, "%s: %s%s%s (%s %.0f %%)\n", diagnosis_words[W_VERDICT][zh], colour ? "\033[1m" : "",
-               diagnosis_words[said][zh], colour ? "\033[0m" : "", diagnosis_words[W_CONFIDENCE][zh],
-               d->confidence * 100);
-    buf_printf(out, "%s  [%s, %s]\n%s\n", h->entity, h->cause, h->class_name, diagnosis_pick(&h->summary, zh));
+    int said = d->verdict == VERDICT_USER             ? W_USER
+               : d->verdict == VERDICT_INFRASTRUCTURE ? W_INFRA
+                                                      : W_UNKNOWN;
+    buf_printf(out, "%s: %s%s%s (%s %.0f %%)\n", diagnosis_words[W_VERDICT][zh],
+               colour ? "\033[1m" : "", diagnosis_words[said][zh], colour ? "\033[0m" : "",
+               diagnosis_words[W_CONFIDENCE][zh], d->confidence * 100);
+    buf_printf(out, "%s  [%s, %s]\n%s\n", h->entity, h->cause, h->class_name,
+               diagnosis_pick(&h->summary, zh));
     diagnosis_text_evidence(h, zh, out);
     if (d->hypothesis_count > 1)
         buf_printf(out, "\n%s\n", diagnosis_words[W_OTHERS][zh]);
     for (size_t i = 1; i < d->hypothesis_count && i < 5; i++)
-        buf_printf(out, "  %3.0f %%  %s  %s  [%s]\n", d->hypotheses[i].confidence * 100, d->hypotheses[i].entity,
-                   diagnosis_pick(&d->hypotheses[i].summary, zh), d->hypotheses[i].cause);
+        buf_printf(out, "  %3.0f %%  %s  %s  [%s]\n", d->hypotheses[i].confidence * 100,
+                   d->hypotheses[i].entity, diagnosis_pick(&d->hypotheses[i].summary, zh),
+                   d->hypotheses[i].cause);
     if (d->victim_count)
         buf_printf(out, "\n%s:", diagnosis_words[W_VICTIMS][zh]);
     for (size_t i = 0; i < d->victim_count && i < 16; i++)

@@ -1,7 +1,8 @@
 /* health: of every entity: what open incidents say of it, else whether telemetry of it is there.
  *
- * Only an incident's first hypothesis colours an entity; its victims keep their own health. An entity without telemetry is
- * unknown, unless it is of a kind that has none (racks, links, jobs: theirs is the worst of what they consist of). */
+ * Only an incident's first hypothesis colours an entity; its victims keep their own health. An
+ * entity without telemetry is unknown, unless it is of a kind that has none (racks, links, jobs:
+ * theirs is the worst of what they consist of). */
 #include "analyzer/path.h"
 
 #include "analyzer/kpi.h"
@@ -15,15 +16,18 @@
 #include <string.h>
 
 #define HEALTH_INCIDENTS 1000
-#define HEALTH_ISSUES 8
+#define HEALTH_ISSUES    8
 
-struct health_issue { const char *id[HEALTH_ISSUES + 1]; size_t count; };
+struct health_issue {
+    const char *id[HEALTH_ISSUES + 1];
+    size_t count;
+};
 
 struct health_map {
     struct topo *topo;
     uint8_t *at;
     int64_t *seen;
-    struct map *issues;            /* topo_id -> struct health_issue */
+    struct map *issues; /* topo_id -> struct health_issue */
     struct arena *arena;
     int64_t at_ms;
 };
@@ -38,7 +42,9 @@ health_word(enum health h)
 static enum health
 health_of_severity(const char *word)
 {
-    return !strcmp(word, "critical") ? HEALTH_CRITICAL : !strcmp(word, "warning") ? HEALTH_MAJOR : HEALTH_MINOR;
+    return !strcmp(word, "critical")  ? HEALTH_CRITICAL
+           : !strcmp(word, "warning") ? HEALTH_MAJOR
+                                      : HEALTH_MINOR;
 }
 
 static void
@@ -77,7 +83,8 @@ health_incident(void *ctx, const struct catalog_doc *c)
     if (doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
         return 0;
     const struct doc_node *n = doc_root(d), *jobs = doc_get(n, "jobs");
-    const char *end = doc_get_str(n, "resolved", NULL), *id = arena_str(m->arena, c->id, strlen(c->id));
+    const char *end = doc_get_str(n, "resolved", NULL),
+               *id = arena_str(m->arena, c->id, strlen(c->id));
     enum health h = health_of_severity(doc_get_str(n, "severity", "info"));
     char job[ENTITY_SIZE];
     bool open = !end || (!time_parse(end, &resolved) && resolved > m->at_ms);
@@ -93,17 +100,21 @@ health_incident(void *ctx, const struct catalog_doc *c)
 
 /* Meanings whose presence shows that an entity reports. */
 static const enum metric_meaning health_signs[] = {
-    METRIC_GPU_UTIL, METRIC_GPU_TEMP, METRIC_GPU_POWER, METRIC_GPU_HEALTH, METRIC_NODE_LOAD1, METRIC_NODE_MEM_AVAILABLE, METRIC_NIC_STATE,
-    METRIC_NIC_RX_BYTES, METRIC_PORT_OPER, METRIC_PORT_RX_BYTES, METRIC_SWITCH_UPTIME, METRIC_OPTIC_RX_POWER, METRIC_OPTIC_TEMP,
-    METRIC_RACK_POWER, METRIC_PDU_POWER, METRIC_PDU_FEED, METRIC_CDU_FLOW, METRIC_CDU_SUPPLY};
+    METRIC_GPU_UTIL,   METRIC_GPU_TEMP,           METRIC_GPU_POWER,     METRIC_GPU_HEALTH,
+    METRIC_NODE_LOAD1, METRIC_NODE_MEM_AVAILABLE, METRIC_NIC_STATE,     METRIC_NIC_RX_BYTES,
+    METRIC_PORT_OPER,  METRIC_PORT_RX_BYTES,      METRIC_SWITCH_UPTIME, METRIC_OPTIC_RX_POWER,
+    METRIC_OPTIC_TEMP, METRIC_RACK_POWER,         METRIC_PDU_POWER,     METRIC_PDU_FEED,
+    METRIC_CDU_FLOW,   METRIC_CDU_SUPPLY};
 
 static int
-health_presence(struct health_map *m, struct store *s, const struct metric_table *metrics, struct kpi_places *places, struct err *err)
+health_presence(struct health_map *m, struct store *s, const struct metric_table *metrics,
+                struct kpi_places *places, struct err *err)
 {
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof health_signs / sizeof *health_signs; i++) {
         struct kpi k;
-        rc = kpi_read_with(s, metrics, m->topo, places, health_signs[i], KPI_LAST, m->at_ms, &k, err);
+        rc = kpi_read_with(s, metrics, m->topo, places, health_signs[i], KPI_LAST, m->at_ms, &k,
+                           err);
         for (topo_id id = 0; !rc && id < k.count; id++)
             if (!isnan(k.at[id])) {
                 health_set(m, id, HEALTH_OK);
@@ -119,10 +130,15 @@ health_presence(struct health_map *m, struct store *s, const struct metric_table
 static void
 health_derive(struct health_map *m)
 {
-    static const struct { enum entity_kind of, from; bool worst; } rules[] = {
-        {ENTITY_NODE, ENTITY_GPU, false}, {ENTITY_NODE, ENTITY_NIC, false}, {ENTITY_SWITCH, ENTITY_PORT, false}, {ENTITY_OPTIC, ENTITY_PORT, false},
-        {ENTITY_OPTIC, ENTITY_NIC, false}, {ENTITY_LINK, ENTITY_PORT, true}, {ENTITY_LINK, ENTITY_NIC, true}, {ENTITY_RACK, ENTITY_NODE, false},
-        {ENTITY_STORAGE, ENTITY_NODE, false}, {ENTITY_CLUSTER, ENTITY_NODE, false}, {ENTITY_JOB, ENTITY_NODE, false}};
+    static const struct {
+        enum entity_kind of, from;
+        bool worst;
+    } rules[] = {{ENTITY_NODE, ENTITY_GPU, false},     {ENTITY_NODE, ENTITY_NIC, false},
+                 {ENTITY_SWITCH, ENTITY_PORT, false},  {ENTITY_OPTIC, ENTITY_PORT, false},
+                 {ENTITY_OPTIC, ENTITY_NIC, false},    {ENTITY_LINK, ENTITY_PORT, true},
+                 {ENTITY_LINK, ENTITY_NIC, true},      {ENTITY_RACK, ENTITY_NODE, false},
+                 {ENTITY_STORAGE, ENTITY_NODE, false}, {ENTITY_CLUSTER, ENTITY_NODE, false},
+                 {ENTITY_JOB, ENTITY_NODE, false}};
     for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
         size_t n, edges;
         const topo_id *ids = topo_of_kind(m->topo, rules[r].of, &n);
@@ -131,21 +147,24 @@ health_derive(struct health_map *m)
             for (size_t k = 0; k < edges; k++)
                 if (topo_kind(m->topo, e[k].to) == rules[r].from && m->at[e[k].to]) {
                     health_set(m, ids[i], rules[r].worst ? (enum health)m->at[e[k].to] : HEALTH_OK);
-                    m->seen[ids[i]] = m->seen[e[k].to] > m->seen[ids[i]] ? m->seen[e[k].to] : m->seen[ids[i]];
+                    m->seen[ids[i]] =
+                        m->seen[e[k].to] > m->seen[ids[i]] ? m->seen[e[k].to] : m->seen[ids[i]];
                 }
         }
     }
 }
 
 int
-health_map_new(struct store *s, const struct metric_table *metrics, struct topo *t, int64_t at_ms, struct health_map **ret, struct err *err)
+health_map_new(struct store *s, const struct metric_table *metrics, struct topo *t, int64_t at_ms,
+               struct health_map **ret, struct err *err)
 {
     return health_map_new_with(s, metrics, t, NULL, at_ms, ret, err);
 }
 
 int
-health_map_new_with(struct store *s, const struct metric_table *metrics, struct topo *t, struct kpi_places *places, int64_t at_ms,
-                    struct health_map **ret, struct err *err)
+health_map_new_with(struct store *s, const struct metric_table *metrics, struct topo *t,
+                    struct kpi_places *places, int64_t at_ms, struct health_map **ret,
+                    struct err *err)
 {
     struct health_map *m = calloc(1, sizeof *m);
     if (!m)
@@ -157,8 +176,12 @@ health_map_new_with(struct store *s, const struct metric_table *metrics, struct 
     m->issues = map_new(HEALTH_INCIDENTS * 65);
     m->arena = arena_new((size_t)64 << 20);
     int rc = m->at && m->seen && m->issues && m->arena ? 0 : err_set(err, ERR_NOMEM, "no memory");
-    struct catalog_query open = {.kind = "incident", .state = "open|acknowledged", .limit = HEALTH_INCIDENTS};
-    struct catalog_query past = {.kind = "incident", .from_ms = at_ms - 30 * (int64_t)86400000, .to_ms = at_ms + 1, .limit = HEALTH_INCIDENTS};
+    struct catalog_query open = {
+        .kind = "incident", .state = "open|acknowledged", .limit = HEALTH_INCIDENTS};
+    struct catalog_query past = {.kind = "incident",
+                                 .from_ms = at_ms - 30 * (int64_t)86400000,
+                                 .to_ms = at_ms + 1,
+                                 .limit = HEALTH_INCIDENTS};
     bool now = clock_now_ms(store_clock(s)) - at_ms < 60000;
     if (!rc && (rc = catalog_list(s, now ? &open : &past, health_incident, m, NULL, err)) > 0)
         rc = 0;

@@ -1,4 +1,5 @@
-/* incident: what people do to an incident: read the document, change it, put it back if nobody changed it meanwhile. */
+/* incident: what people do to an incident: read the document, change it, put it back if nobody
+ * changed it meanwhile. */
 #include "analyzer/incident.h"
 
 #include "analyzer/incident_doc.h"
@@ -9,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INCIDENT_TRIES 8            /* a change that collides this often means somebody writes in a loop */
-#define INCIDENT_MAX ((size_t)4 << 20)
+#define INCIDENT_TRIES 8 /* a change that collides this often means somebody writes in a loop */
+#define INCIDENT_MAX   ((size_t)4 << 20)
 
 struct incident_copy {
     char *json, *key, *tenant;
@@ -42,18 +43,24 @@ incident_copy_done(struct incident_copy *c)
 }
 
 static int
-incident_write(struct store *s, const char *id, const struct incident_copy *c, const struct incident_change *change,
-               const struct doc_node *root, struct err *err)
+incident_write(struct store *s, const char *id, const struct incident_copy *c,
+               const struct incident_change *change, const struct doc_node *root, struct err *err)
 {
     struct buf out;
     const char *state = change->state >= 0 ? incident_state_word((enum incident_state)change->state)
                                            : doc_get_str(root, "state", "open");
     buf_init(&out, INCIDENT_MAX);
     int rc = incident_doc_change(root, change, &out);
-    struct catalog_change put = {
-        .op = CATALOG_PUT_IF,
-        .doc = {.kind = "incident", .id = id, .tenant = c->tenant, .state = state, .key = c->key, .time_ms = c->time_ms,
-                .revision = c->revision, .json = buf_str(&out), .json_len = out.len}};
+    struct catalog_change put = {.op = CATALOG_PUT_IF,
+                                 .doc = {.kind = "incident",
+                                         .id = id,
+                                         .tenant = c->tenant,
+                                         .state = state,
+                                         .key = c->key,
+                                         .time_ms = c->time_ms,
+                                         .revision = c->revision,
+                                         .json = buf_str(&out),
+                                         .json_len = out.len}};
     if (!rc)
         rc = catalog_apply(s, &put, 1, NULL, err);
     else
@@ -63,7 +70,8 @@ incident_write(struct store *s, const char *id, const struct incident_copy *c, c
 }
 
 static int
-incident_apply(struct store *s, const char *id, const struct incident_change *change, struct err *err)
+incident_apply(struct store *s, const char *id, const struct incident_change *change,
+               struct err *err)
 {
     int rc = ERR_STATE;
     for (int i = 0; i < INCIDENT_TRIES && rc == ERR_STATE; i++) {
@@ -89,28 +97,38 @@ incident_now(struct store *s)
 int
 incident_acknowledge(struct store *s, const char *id, const char *who, struct err *err)
 {
-    struct incident_change c = {.state = INCIDENT_ACKNOWLEDGED, .now_ms = incident_now(s), .action = "acknowledged", .user = who};
+    struct incident_change c = {.state = INCIDENT_ACKNOWLEDGED,
+                                .now_ms = incident_now(s),
+                                .action = "acknowledged",
+                                .user = who};
     return incident_apply(s, id, &c, err);
 }
 
 int
 incident_resolve(struct store *s, const char *id, const char *who, const char *why, struct err *err)
 {
-    struct incident_change c = {.state = INCIDENT_RESOLVED, .now_ms = incident_now(s), .action = "resolved", .user = who, .text = why};
+    struct incident_change c = {.state = INCIDENT_RESOLVED,
+                                .now_ms = incident_now(s),
+                                .action = "resolved",
+                                .user = who,
+                                .text = why};
     return incident_apply(s, id, &c, err);
 }
 
 int
-incident_comment(struct store *s, const char *id, const char *who, const char *text, struct err *err)
+incident_comment(struct store *s, const char *id, const char *who, const char *text,
+                 struct err *err)
 {
-    struct incident_change c = {.state = -1, .now_ms = incident_now(s), .action = "comment", .user = who, .text = text};
+    struct incident_change c = {
+        .state = -1, .now_ms = incident_now(s), .action = "comment", .user = who, .text = text};
     if (!text || !*text)
         return err_set(err, ERR_USAGE, "a comment needs a text");
     return incident_apply(s, id, &c, err);
 }
 
 static void
-incident_feedback_row(struct jsonw *w, int64_t now_ms, const char *who, bool right, const char *cause, const char *entity, const char *text)
+incident_feedback_row(struct jsonw *w, int64_t now_ms, const char *who, bool right,
+                      const char *cause, const char *entity, const char *text)
 {
     jsonw_object(w);
     jsonw_ktime(w, "time", now_ms);
@@ -123,22 +141,30 @@ incident_feedback_row(struct jsonw *w, int64_t now_ms, const char *who, bool rig
 }
 
 int
-incident_feedback(struct store *s, const char *id, const char *who, bool right, const char *cause, const char *entity,
-                  const char *text, struct err *err)
+incident_feedback(struct store *s, const char *id, const char *who, bool right, const char *cause,
+                  const char *entity, const char *text, struct err *err)
 {
     struct buf row;
     struct jsonw w;
     char doc_id[96];
-    struct incident_change c = {.state = -1, .now_ms = incident_now(s), .action = "feedback", .user = who, .text = text};
+    struct incident_change c = {
+        .state = -1, .now_ms = incident_now(s), .action = "feedback", .user = who, .text = text};
     buf_init(&row, 65536);
     jsonw_init(&w, &row);
     incident_feedback_row(&w, c.now_ms, who, right, cause, entity, text);
     c.feedback_json = buf_str(&row);
-    int rc = row.failed ? err_set(err, ERR_LIMIT, "the feedback is longer than 64 KiB") : incident_apply(s, id, &c, err);
+    int rc = row.failed ? err_set(err, ERR_LIMIT, "the feedback is longer than 64 KiB")
+                        : incident_apply(s, id, &c, err);
     if (!rc) {
         snprintf(doc_id, sizeof doc_id, "%s-%lld", id, (long long)c.now_ms);
-        struct catalog_doc d = {.kind = "feedback", .id = doc_id, .tenant = "", .state = right ? "right" : "wrong", .key = id,
-                                .time_ms = c.now_ms, .json = buf_str(&row), .json_len = row.len};
+        struct catalog_doc d = {.kind = "feedback",
+                                .id = doc_id,
+                                .tenant = "",
+                                .state = right ? "right" : "wrong",
+                                .key = id,
+                                .time_ms = c.now_ms,
+                                .json = buf_str(&row),
+                                .json_len = row.len};
         rc = catalog_put(s, &d, err);
     }
     buf_done(&row);

@@ -53,7 +53,8 @@ incident_doc_copy(const struct doc_node *n, struct jsonw *w)
 }
 
 static void
-incident_doc_history_row(struct jsonw *w, int64_t now_ms, const char *action, const char *user, const char *text)
+incident_doc_history_row(struct jsonw *w, int64_t now_ms, const char *action, const char *user,
+                         const char *text)
 {
     jsonw_object(w);
     jsonw_ktime(w, "time", now_ms);
@@ -66,11 +67,12 @@ incident_doc_history_row(struct jsonw *w, int64_t now_ms, const char *action, co
 #define INCIDENT_HISTORY_MAX 200
 
 static void
-incident_doc_history(const struct doc_node *before, struct jsonw *w, int64_t now_ms, const char *action, const char *user,
-                     const char *text)
+incident_doc_history(const struct doc_node *before, struct jsonw *w, int64_t now_ms,
+                     const char *action, const char *user, const char *text)
 {
     const struct doc_node *old = doc_get(before, "history");
-    size_t skip = old && old->count >= INCIDENT_HISTORY_MAX ? old->count - INCIDENT_HISTORY_MAX + 1 : 0;
+    size_t skip =
+        old && old->count >= INCIDENT_HISTORY_MAX ? old->count - INCIDENT_HISTORY_MAX + 1 : 0;
     jsonw_key(w, "history");
     jsonw_array(w);
     for (const struct doc_node *c = old ? old->first : NULL; c; c = c->next) {
@@ -117,7 +119,8 @@ incident_doc_lists(const struct incident_facts *f, struct jsonw *w)
 }
 
 int
-incident_doc_write(const struct incident_facts *f, const struct diagnosis *d, const struct doc_node *before, struct buf *out)
+incident_doc_write(const struct incident_facts *f, const struct diagnosis *d,
+                   const struct doc_node *before, struct buf *out)
 {
     struct jsonw w;
     const struct hypothesis *h = d->hypothesis_count ? &d->hypotheses[0] : NULL;
@@ -142,7 +145,8 @@ incident_doc_write(const struct incident_facts *f, const struct diagnosis *d, co
 }
 
 static void
-incident_doc_changed(const struct doc_node *n, const struct doc_node *before, const struct incident_change *c, struct jsonw *w)
+incident_doc_changed(const struct doc_node *n, const struct doc_node *before,
+                     const struct incident_change *c, struct jsonw *w)
 {
     bool state = c->state >= 0;
     if (!strcmp(n->key, "history")) {

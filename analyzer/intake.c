@@ -19,9 +19,14 @@ struct intake {
     _Atomic int64_t newest_ms;
 };
 
-/* --- copying -------------------------------------------------------------------------------------- */
+/* --- copying
+ * -------------------------------------------------------------------------------------- */
 
-struct intake_text { const char **field; const char *from; size_t len; };
+struct intake_text {
+    const char **field;
+    const char *from;
+    size_t len;
+};
 
 static struct intake_item *
 intake_item_new(struct intake_text *texts, size_t n, const struct intake_item *like)
@@ -39,7 +44,8 @@ intake_item_new(struct intake_text *texts, size_t n, const struct intake_item *l
     item->next = NULL;
     char *p = (char *)(item + 1);
     for (size_t i = 0; i < n; i++) {
-        const char **field = (const char **)((char *)item + ((const char *)texts[i].field - (const char *)like));
+        const char **field =
+            (const char **)((char *)item + ((const char *)texts[i].field - (const char *)like));
         memcpy(p, texts[i].len ? texts[i].from : "", texts[i].len);
         p[texts[i].len] = 0;
         *field = p;
@@ -53,8 +59,9 @@ intake_item_event(const struct event *ev, uint64_t id)
 {
     struct intake_item like = {.kind = INTAKE_EVENT, .id = id, .event = *ev};
     struct intake_text texts[] = {
-        {&like.event.entity, ev->entity, 0}, {&like.event.code, ev->code, 0}, {&like.event.source, ev->source, 0},
-        {&like.event.text, ev->text, 0}, {&like.event.node, ev->node, 0}, {&like.event.job, ev->job, 0},
+        {&like.event.entity, ev->entity, 0}, {&like.event.code, ev->code, 0},
+        {&like.event.source, ev->source, 0}, {&like.event.text, ev->text, 0},
+        {&like.event.node, ev->node, 0},     {&like.event.job, ev->job, 0},
         {&like.event.tenant, ev->tenant, 0}, {&like.event.fields, ev->fields, 0}};
     return intake_item_new(texts, sizeof texts / sizeof *texts, &like);
 }
@@ -63,13 +70,16 @@ static struct intake_item *
 intake_item_log(const struct log_line *line)
 {
     struct intake_item like = {.kind = INTAKE_LOG, .line = *line};
-    struct intake_text texts[] = {{&like.line.node, line->node, 0}, {&like.line.job, line->job, 0},
-                                  {&like.line.source, line->source, 0}, {&like.line.tenant, line->tenant, 0},
+    struct intake_text texts[] = {{&like.line.node, line->node, 0},
+                                  {&like.line.job, line->job, 0},
+                                  {&like.line.source, line->source, 0},
+                                  {&like.line.tenant, line->tenant, 0},
                                   {&like.line.text, line->text, 0}};
     return intake_item_new(texts, sizeof texts / sizeof *texts, &like);
 }
 
-/* --- the queue ------------------------------------------------------------------------------------ */
+/* --- the queue
+ * ------------------------------------------------------------------------------------ */
 
 static void
 intake_put(struct intake *q, struct intake_item *item)
@@ -96,7 +106,7 @@ static void
 intake_time(struct intake *q, int64_t t_ms)
 {
     if (t_ms > atomic_load(&q->newest_ms))
-        atomic_store(&q->newest_ms, t_ms);   /* one writer's thread: no race to lose */
+        atomic_store(&q->newest_ms, t_ms); /* one writer's thread: no race to lose */
 }
 
 static void
@@ -134,7 +144,10 @@ intake_committed(void *ctx)
 static void
 intake_job(void *ctx, const struct job *j, enum job_state before)
 {
-    struct event ev = {.time_ms = j->end_ms ? j->end_ms : j->start_ms, .job = j->id, .tenant = j->tenant, .text = j->json};
+    struct event ev = {.time_ms = j->end_ms ? j->end_ms : j->start_ms,
+                       .job = j->id,
+                       .tenant = j->tenant,
+                       .text = j->json};
     struct intake_item *item = intake_item_event(&ev, 0);
     if (item) {
         item->kind = INTAKE_JOB;
@@ -213,8 +226,11 @@ intake_new(struct store *s, struct intake **ret, struct err *err)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&q->some, &attr);
     pthread_condattr_destroy(&attr);
-    struct store_feed feed = {.event = intake_event, .log = intake_log, .samples = intake_samples,
-                              .committed = intake_committed, .ctx = q};
+    struct store_feed feed = {.event = intake_event,
+                              .log = intake_log,
+                              .samples = intake_samples,
+                              .committed = intake_committed,
+                              .ctx = q};
     int rc = store_subscribe(s, &feed);
     if (!rc)
         rc = job_watch(s, intake_job, q);

@@ -1,7 +1,9 @@
-/* judge: each turn splits the symptoms into cases, finds the incident each case belongs to, and writes what changed.
+/* judge: each turn splits the symptoms into cases, finds the incident each case belongs to, and
+ * writes what changed.
  *
- * Always true: a symptom row names at most one incident; an incident that is not resolved has a row here; every document
- * written goes out in one catalog transaction with the outbox rows it causes. */
+ * Always true: a symptom row names at most one incident; an incident that is not resolved has a row
+ * here; every document written goes out in one catalog transaction with the outbox rows it causes.
+ */
 #include "analyzer/judge.h"
 
 #include "analyzer/incident_doc.h"
@@ -16,25 +18,25 @@
 #include <string.h>
 #include <time.h>
 
-#define JUDGE_INCIDENTS 2000       /* open or lately resolved */
-#define JUDGE_JOBS 64
-#define JUDGE_OUTBOX 64
-#define JUDGE_DOC_MAX ((size_t)4 << 20)
-#define JUDGE_LOAD 500
+#define JUDGE_INCIDENTS 2000 /* open or lately resolved */
+#define JUDGE_JOBS      64
+#define JUDGE_OUTBOX    64
+#define JUDGE_DOC_MAX   ((size_t)4 << 20)
+#define JUDGE_LOAD      500
 
 struct judged {
     char id[INCIDENT_ID_SIZE], root[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     enum severity severity;
     int64_t opened_ms, resolved_ms, quiet_ms, written_ms;
-    uint64_t content;              /* hash of what a reader would notice */
-    bool touched;                  /* a case of this turn is its */
+    uint64_t content; /* hash of what a reader would notice */
+    bool touched;     /* a case of this turn is its */
 };
 
 struct judge {
     const struct analyzer_config *cfg;
     struct judged *at;
     size_t count;
-    unsigned number;               /* of the last id of `day` */
+    unsigned number; /* of the last id of `day` */
     char day[9];
     int64_t settle_ms;
 };
@@ -52,7 +54,8 @@ struct judge_turn {
     struct err *err;
 };
 
-/* --- start ------------------------------------------------------------------------------------------ */
+/* --- start
+ * ------------------------------------------------------------------------------------------ */
 
 static struct judged *
 judge_add(struct judge *j, const char *id)
@@ -76,7 +79,8 @@ judge_load_cb(void *ctx, const struct catalog_doc *c)
     struct judged *d = judge_add(j, c->id);
     if (d) {
         int severity = severity_find(doc_get_str(n, "severity", "warning"));
-        snprintf(d->root, sizeof d->root, "%s\n%s", doc_get_str(h, "cause", ""), doc_get_str(n, "entity", ""));
+        snprintf(d->root, sizeof d->root, "%s\n%s", doc_get_str(h, "cause", ""),
+                 doc_get_str(n, "entity", ""));
         d->severity = severity < 0 ? SEVERITY_WARNING : (enum severity)severity;
         d->opened_ms = c->time_ms;
         const char *resolved = doc_get_str(n, "resolved", NULL);
@@ -94,7 +98,8 @@ judge_number_cb(void *ctx, const struct catalog_doc *c)
     struct judge *j = ctx;
     char day[9];
     unsigned n;
-    if (sscanf(c->id, "i-%8[0-9]-%u", day, &n) == 2 && (strcmp(day, j->day) > 0 || (!strcmp(day, j->day) && n > j->number))) {
+    if (sscanf(c->id, "i-%8[0-9]-%u", day, &n) == 2 &&
+        (strcmp(day, j->day) > 0 || (!strcmp(day, j->day) && n > j->number))) {
         memcpy(j->day, day, sizeof j->day);
         j->number = n;
     }
@@ -110,7 +115,8 @@ judge_new(const struct analyzer_config *cfg, struct judge **ret, struct err *err
         goto out;
     j->cfg = cfg;
     j->settle_ms = cfg->settle_ms ? cfg->settle_ms : 10000;
-    struct catalog_query open = {.kind = "incident", .state = "open|acknowledged", .limit = JUDGE_LOAD};
+    struct catalog_query open = {
+        .kind = "incident", .state = "open|acknowledged", .limit = JUDGE_LOAD};
     struct catalog_query last = {.kind = "incident", .limit = 50};
     rc = catalog_list(cfg->store, &open, judge_load_cb, j, NULL, err);
     if (rc >= 0)
@@ -164,7 +170,8 @@ judge_id(struct judge *j, int64_t now_ms, char out[INCIDENT_ID_SIZE])
     snprintf(out, INCIDENT_ID_SIZE, "i-%s-%04u", j->day, ++j->number);
 }
 
-/* --- which incident a case belongs to --------------------------------------------------------------- */
+/* --- which incident a case belongs to
+ * --------------------------------------------------------------- */
 
 static const struct hypothesis *
 judge_top(const struct reason_case *c)
@@ -196,7 +203,8 @@ judge_match(struct judge_turn *u, const struct reason_case *c)
     snprintf(root, sizeof root, "%s\n%s", judge_top(c)->cause, judge_top(c)->entity);
     for (size_t i = 0; !best && i < u->j->count; i++) {
         struct judged *d = &u->j->at[i];
-        if (!strcmp(d->root, root) && (!d->resolved_ms || u->now_ms - d->resolved_ms < JUDGE_REOPEN_MS))
+        if (!strcmp(d->root, root) &&
+            (!d->resolved_ms || u->now_ms - d->resolved_ms < JUDGE_REOPEN_MS))
             best = d;
     }
     return best;
@@ -226,13 +234,15 @@ judge_worst(const struct judge_turn *u, const struct reason_case *c)
 {
     enum severity worst = SEVERITY_INFO;
     for (size_t i = 0; i < c->symptom_count; i++)
-        if (!u->symptoms[c->symptoms[i]].end_ms && u->symptoms[c->symptoms[i]].entry->severity > worst)
+        if (!u->symptoms[c->symptoms[i]].end_ms &&
+            u->symptoms[c->symptoms[i]].entry->severity > worst)
             worst = u->symptoms[c->symptoms[i]].entry->severity;
     return worst;
 }
 
-/* A telling root of the infrastructure opens at once; what cannot be told waits for a better explanation, and opens only
- * when a job died of it or something critical stays unexplained. A user's error is an incident only where a job failed. */
+/* A telling root of the infrastructure opens at once; what cannot be told waits for a better
+ * explanation, and opens only when a job died of it or something critical stays unexplained. A
+ * user's error is an incident only where a job failed. */
 static bool
 judge_opens(const struct judge_turn *u, const struct reason_case *c)
 {
@@ -243,7 +253,9 @@ judge_opens(const struct judge_turn *u, const struct reason_case *c)
         return false;
     if (c->diagnosis->verdict == VERDICT_INFRASTRUCTURE && h->entry->severity >= SEVERITY_WARNING) {
         if (c->telling && h->entry->role == KB_ROOT)
-            return h->entry->scope != ENTITY_JOB && h->entry->scope != ENTITY_RANK ? true : failed || settled;
+            return h->entry->scope != ENTITY_JOB && h->entry->scope != ENTITY_RANK
+                       ? true
+                       : failed || settled;
         return settled;
     }
     if (c->diagnosis->verdict == VERDICT_USER)
@@ -259,14 +271,15 @@ judge_severity(const struct reason_case *c)
     return judge_top(c)->entry->severity;
 }
 
-/* --- jobs that an entity hurts ------------------------------------------------------------------------ */
+/* --- jobs that an entity hurts
+ * ------------------------------------------------------------------------ */
 
 struct judge_jobs {
     const struct topo *topo;
     const char *at[JUDGE_JOBS];
     size_t count;
     const char *tenant;
-    bool mixed;                    /* jobs of several tenants: nobody's alone */
+    bool mixed; /* jobs of several tenants: nobody's alone */
     struct arena *arena;
 };
 
@@ -295,7 +308,8 @@ judge_job_cb(void *ctx, const char *entity)
 }
 
 static void
-judge_jobs_all(struct judge_turn *u, const struct world *w, const struct reason_case *c, struct judge_jobs *jobs)
+judge_jobs_all(struct judge_turn *u, const struct world *w, const struct reason_case *c,
+               struct judge_jobs *jobs)
 {
     jobs->topo = u->topo;
     jobs->arena = c->diagnosis->arena;
@@ -309,9 +323,14 @@ judge_jobs_all(struct judge_turn *u, const struct world *w, const struct reason_
         judge_job_cb(jobs, c->diagnosis->victims[i]);
 }
 
-/* --- writing --------------------------------------------------------------------------------------------- */
+/* --- writing
+ * --------------------------------------------------------------------------------------------- */
 
-struct judge_before { struct doc *doc; uint64_t revision; int state; };
+struct judge_before {
+    struct doc *doc;
+    uint64_t revision;
+    int state;
+};
 
 static int
 judge_before_cb(void *ctx, const struct catalog_doc *c)
@@ -332,8 +351,8 @@ judge_put(struct judge_turn *u, const struct catalog_doc *doc)
         return ERR_NOMEM;
     changes[0] = (struct catalog_change){.op = CATALOG_PUT, .doc = *doc};
     if (u->j->cfg->alert)
-        n += alert_outbox_rows(u->j->cfg->alert, doc->json, doc->json_len, doc->revision + 1, u->now_ms, arena, changes + 1,
-                               JUDGE_OUTBOX);
+        n += alert_outbox_rows(u->j->cfg->alert, doc->json, doc->json_len, doc->revision + 1,
+                               u->now_ms, arena, changes + 1, JUDGE_OUTBOX);
     int rc = catalog_apply(u->j->cfg->store, changes, n, NULL, u->err);
     if (!rc && n > 1)
         alert_wake(u->j->cfg->alert);
@@ -357,8 +376,8 @@ judge_events(const struct judge_turn *u, const struct reason_case *c, uint64_t *
 }
 
 static int
-judge_write(struct judge_turn *u, struct judged *d, const struct reason_case *c, const struct judge_jobs *jobs,
-            const char *action, const char *text)
+judge_write(struct judge_turn *u, struct judged *d, const struct reason_case *c,
+            const struct judge_jobs *jobs, const char *action, const char *text)
 {
     uint64_t events[256];
     struct judge_before b = {.state = INCIDENT_OPEN};
@@ -366,16 +385,31 @@ judge_write(struct judge_turn *u, struct judged *d, const struct reason_case *c,
     int rc = catalog_get(u->j->cfg->store, "incident", d->id, judge_before_cb, &b, NULL);
     int state = rc || b.state < 0 || b.state == INCIDENT_RESOLVED ? INCIDENT_OPEN : b.state;
     /* A job that has ended since runs nowhere any more: its tenant still sees what ended it. */
-    const char *tenant = *jobs->tenant || jobs->mixed ? jobs->tenant : doc_get_str(doc_root(b.doc), "tenant", "");
-    struct incident_facts f = {
-        .id = d->id, .state = (enum incident_state)state, .severity = d->severity, .opened_ms = d->opened_ms,
-        .updated_ms = u->now_ms, .jobs = jobs->at, .job_count = jobs->count, .events = events,
-        .event_count = judge_events(u, c, events, 256), .tenant = tenant, .action = action, .action_text = text};
+    const char *tenant =
+        *jobs->tenant || jobs->mixed ? jobs->tenant : doc_get_str(doc_root(b.doc), "tenant", "");
+    struct incident_facts f = {.id = d->id,
+                               .state = (enum incident_state)state,
+                               .severity = d->severity,
+                               .opened_ms = d->opened_ms,
+                               .updated_ms = u->now_ms,
+                               .jobs = jobs->at,
+                               .job_count = jobs->count,
+                               .events = events,
+                               .event_count = judge_events(u, c, events, 256),
+                               .tenant = tenant,
+                               .action = action,
+                               .action_text = text};
     buf_init(&out, JUDGE_DOC_MAX);
     rc = incident_doc_write(&f, c->diagnosis, doc_root(b.doc), &out);
-    struct catalog_doc doc = {.kind = "incident", .id = d->id, .tenant = tenant, .state = incident_state_word(f.state),
-                              .key = judge_top(c)->entity, .time_ms = d->opened_ms, .revision = b.revision,
-                              .json = buf_str(&out), .json_len = out.len};
+    struct catalog_doc doc = {.kind = "incident",
+                              .id = d->id,
+                              .tenant = tenant,
+                              .state = incident_state_word(f.state),
+                              .key = judge_top(c)->entity,
+                              .time_ms = d->opened_ms,
+                              .revision = b.revision,
+                              .json = buf_str(&out),
+                              .json_len = out.len};
     if (!rc)
         rc = judge_put(u, &doc);
     d->written_ms = u->now_ms;
@@ -390,7 +424,11 @@ judge_end(struct judge_turn *u, struct judged *d, const char *text, const char *
 {
     struct judge_before b = {0};
     struct buf out;
-    struct incident_change change = {.state = INCIDENT_RESOLVED, .now_ms = u->now_ms, .action = "resolved", .text = text, .merged_into = into};
+    struct incident_change change = {.state = INCIDENT_RESOLVED,
+                                     .now_ms = u->now_ms,
+                                     .action = "resolved",
+                                     .text = text,
+                                     .merged_into = into};
     d->resolved_ms = u->now_ms;
     int rc = catalog_get(u->j->cfg->store, "incident", d->id, judge_before_cb, &b, u->err);
     if (rc || b.state == INCIDENT_RESOLVED)
@@ -398,9 +436,15 @@ judge_end(struct judge_turn *u, struct judged *d, const char *text, const char *
     buf_init(&out, JUDGE_DOC_MAX);
     rc = incident_doc_change(doc_root(b.doc), &change, &out);
     const char *tenant = doc_get_str(doc_root(b.doc), "tenant", "");
-    struct catalog_doc doc = {.kind = "incident", .id = d->id, .tenant = tenant, .state = "resolved",
-                              .key = doc_get_str(doc_root(b.doc), "entity", ""), .time_ms = d->opened_ms,
-                              .revision = b.revision, .json = buf_str(&out), .json_len = out.len};
+    struct catalog_doc doc = {.kind = "incident",
+                              .id = d->id,
+                              .tenant = tenant,
+                              .state = "resolved",
+                              .key = doc_get_str(doc_root(b.doc), "entity", ""),
+                              .time_ms = d->opened_ms,
+                              .revision = b.revision,
+                              .json = buf_str(&out),
+                              .json_len = out.len};
     if (!rc)
         rc = judge_put(u, &doc);
     buf_done(&out);
@@ -414,7 +458,8 @@ judge_claim(struct judge_turn *u, struct judged *d, const struct reason_case *c)
 {
     for (size_t i = 0; i < c->symptom_count; i++) {
         struct symptom_row *r = u->rows[c->symptoms[i]];
-        struct judged *other = r->incident[0] && strcmp(r->incident, d->id) ? judge_find(u->j, r->incident) : NULL;
+        struct judged *other =
+            r->incident[0] && strcmp(r->incident, d->id) ? judge_find(u->j, r->incident) : NULL;
         if (other && !other->resolved_ms && !other->touched) {
             char text[96];
             snprintf(text, sizeof text, "merged into %s", d->id);
@@ -424,7 +469,8 @@ judge_claim(struct judge_turn *u, struct judged *d, const struct reason_case *c)
     }
 }
 
-/* What a reader would notice: root, severity, verdict, tenths of confidence, how many symptoms (by doubling), jobs. */
+/* What a reader would notice: root, severity, verdict, tenths of confidence, how many symptoms (by
+ * doubling), jobs. */
 static uint64_t
 judge_content(const struct reason_case *c, const struct judge_jobs *jobs, enum severity severity)
 {
@@ -432,8 +478,9 @@ judge_content(const struct reason_case *c, const struct judge_jobs *jobs, enum s
     unsigned size = 0;
     for (size_t n = c->symptom_count; n; n >>= 1)
         size++;
-    int n = snprintf(text, sizeof text, "%s\n%s\n%d\n%d\n%d\n%u\n%zu", judge_top(c)->cause, judge_top(c)->entity, (int)severity,
-                     (int)c->diagnosis->verdict, (int)(judge_top(c)->confidence * 10), size, jobs->count);
+    int n = snprintf(text, sizeof text, "%s\n%s\n%d\n%d\n%d\n%u\n%zu", judge_top(c)->cause,
+                     judge_top(c)->entity, (int)severity, (int)c->diagnosis->verdict,
+                     (int)(judge_top(c)->confidence * 10), size, jobs->count);
     return map_hash(text, (size_t)n);
 }
 
@@ -443,7 +490,8 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     struct judge_jobs jobs = {0};
     struct judged *d = judge_match(u, c);
     const char *action = NULL, *text = NULL;
-    if (d && d->touched) {         /* a better case of this turn speaks for the incident; this one's symptoms join it */
+    if (d && d->touched) { /* a better case of this turn speaks for the incident; this one's
+                              symptoms join it */
         judge_claim(u, d, c);
         return 0;
     }
@@ -467,7 +515,8 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     judge_claim(u, d, c);
     if (judge_active(u, c))
         d->quiet_ms = 0;
-    if (!action && (content == d->content || u->now_ms - d->written_ms < 1000 || !judge_active(u, c)))
+    if (!action &&
+        (content == d->content || u->now_ms - d->written_ms < 1000 || !judge_active(u, c)))
         return 0;
     char root[sizeof d->root];
     snprintf(root, sizeof root, "%s\n%s", judge_top(c)->cause, judge_top(c)->entity);
@@ -482,9 +531,10 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     return judge_write(u, d, c, &jobs, action, text);
 }
 
-/* A line says that something happened, seldom that it is over. When nothing that is measured is wrong any more, the part
- * reports, and no further sign has come for the calm time, its signs are taken as over; should one come, the incident
- * reopens. A sign that has a clearing line of its own is given thrice that time for it where nothing is measured. */
+/* A line says that something happened, seldom that it is over. When nothing that is measured is
+ * wrong any more, the part reports, and no further sign has come for the calm time, its signs are
+ * taken as over; should one come, the incident reopens. A sign that has a clearing line of its own
+ * is given thrice that time for it where nothing is measured. */
 static void
 judge_calm(struct judge_turn *u, const struct presence *p)
 {
@@ -492,17 +542,20 @@ judge_calm(struct judge_turn *u, const struct presence *p)
         struct judged *d = &u->j->at[i];
         const char *entity = strchr(d->root, '\n');
         enum entity_kind kind = entity ? entity_kind_of(entity + 1) : ENTITY_NONE;
-        bool reports = kind != ENTITY_JOB && kind != ENTITY_RANK && p && presence_last(p, entity + 1);
+        bool reports =
+            kind != ENTITY_JOB && kind != ENTITY_RANK && p && presence_last(p, entity + 1);
         bool held = d->resolved_ms || (reports && !presence_fresh(p, entity + 1, u->now_ms));
-        bool measured = false;         /* what was measured is over: no need to wait for more lines */
+        bool measured = false; /* what was measured is over: no need to wait for more lines */
         for (size_t k = 0; k < u->count; k++)
-            measured |= u->rows[k]->ongoing && u->rows[k]->s.end_ms && !strcmp(u->rows[k]->incident, d->id);
+            measured |=
+                u->rows[k]->ongoing && u->rows[k]->s.end_ms && !strcmp(u->rows[k]->incident, d->id);
         for (size_t k = 0; k < u->count && !held; k++) {
             const struct symptom_row *r = u->rows[k];
             if (r->s.end_ms || strcmp(r->incident, d->id))
                 continue;
             bool told = !measured && (r->s.entry->clear_pattern || r->s.entry->clear_event);
-            held = r->ongoing || u->now_ms - r->s.last_ms < (told ? 3 * JUDGE_CALM_MS : JUDGE_CALM_MS);
+            held =
+                r->ongoing || u->now_ms - r->s.last_ms < (told ? 3 * JUDGE_CALM_MS : JUDGE_CALM_MS);
         }
         for (size_t k = 0; k < u->count && !held; k++)
             if (!u->rows[k]->s.end_ms && !strcmp(u->rows[k]->incident, d->id))
@@ -510,7 +563,8 @@ judge_calm(struct judge_turn *u, const struct presence *p)
     }
 }
 
-/* Incidents none of whose symptoms is still there end after the hold; long resolved ones are forgotten. */
+/* Incidents none of whose symptoms is still there end after the hold; long resolved ones are
+ * forgotten. */
 static int
 judge_quiet(struct judge_turn *u)
 {
@@ -519,7 +573,9 @@ judge_quiet(struct judge_turn *u)
         if (!u->j->at[i].quiet_ms)
             u->j->at[i].quiet_ms = u->now_ms;
     for (size_t i = 0; i < u->count; i++) {
-        struct judged *d = u->symptoms[i].end_ms || !u->rows[i]->incident[0] ? NULL : judge_find(u->j, u->rows[i]->incident);
+        struct judged *d = u->symptoms[i].end_ms || !u->rows[i]->incident[0]
+                               ? NULL
+                               : judge_find(u->j, u->rows[i]->incident);
         if (d)
             d->quiet_ms = 0;
     }
@@ -562,7 +618,8 @@ judge_view(struct judge_turn *u)
 }
 
 int
-judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct presence *p, int64_t now_ms, struct err *err)
+judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct presence *p,
+           int64_t now_ms, struct err *err)
 {
     struct judge_turn u = {.j = j, .t = t, .topo = topo, .now_ms = now_ms, .err = err};
     struct world_topo wt = {topo, p, now_ms};

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KPI_NAMES 16
-#define KPI_PLACES_MAX 16000000    /* series ids are dense: 64 MB at the most */
+#define KPI_NAMES      16
+#define KPI_PLACES_MAX 16000000 /* series ids are dense: 64 MB at the most */
 
 struct kpi_places {
     pthread_mutex_t mutex;
     uint64_t revision;
-    uint32_t *at;                  /* series id -> topo_id + 2; 1: none; 0: not asked yet */
+    uint32_t *at; /* series id -> topo_id + 2; 1: none; 0: not asked yet */
     size_t cap;
 };
 
@@ -20,9 +20,9 @@ struct kpi_in {
     const struct topo *t;
     const struct metric_table *m;
     enum kpi_fold fold;
-    unsigned *seen;                /* series folded into each entity, for averages */
+    unsigned *seen; /* series folded into each entity, for averages */
     struct kpi *out;
-    struct kpi_places *places;     /* locked; NULL: none */
+    struct kpi_places *places; /* locked; NULL: none */
 };
 
 static double
@@ -31,11 +31,16 @@ kpi_fold(enum kpi_fold f, double have, double v, unsigned n)
     if (isnan(have))
         return v;
     switch (f) {
-    case KPI_SUM: return have + v;
-    case KPI_MIN: return v < have ? v : have;
-    case KPI_MAX: return v > have ? v : have;
-    case KPI_AVG: return have + (v - have) / (n + 1);
-    case KPI_LAST: break;
+    case KPI_SUM:
+        return have + v;
+    case KPI_MIN:
+        return v < have ? v : have;
+    case KPI_MAX:
+        return v > have ? v : have;
+    case KPI_AVG:
+        return have + (v - have) / (n + 1);
+    case KPI_LAST:
+        break;
     }
     return v;
 }
@@ -145,8 +150,9 @@ kpi_name(struct store *s, struct kpi_in *in, const char *name, int64_t at_ms, st
     const struct metric_row *row = metric_find(in->m, name, strlen(name));
     struct matcher match = {MATCH_EQ, "__name__", name};
     struct series_set set;
-    int rc = row->kind == METRIC_COUNTER ? store_select(s, &match, 1, at_ms - KPI_LOOKBACK_MS, at_ms, NULL, &set, err)
-                                         : store_latest(s, &match, 1, at_ms, KPI_LOOKBACK_MS, NULL, &set, err);
+    int rc = row->kind == METRIC_COUNTER
+                 ? store_select(s, &match, 1, at_ms - KPI_LOOKBACK_MS, at_ms, NULL, &set, err)
+                 : store_latest(s, &match, 1, at_ms, KPI_LOOKBACK_MS, NULL, &set, err);
     if (rc)
         return rc;
     struct kpi_places *places = in->places;
@@ -161,22 +167,28 @@ kpi_name(struct store *s, struct kpi_in *in, const char *name, int64_t at_ms, st
 }
 
 int
-kpi_read(struct store *s, const struct metric_table *m, const struct topo *t, enum metric_meaning meaning, enum kpi_fold fold,
-         int64_t at_ms, struct kpi *ret, struct err *err)
+kpi_read(struct store *s, const struct metric_table *m, const struct topo *t,
+         enum metric_meaning meaning, enum kpi_fold fold, int64_t at_ms, struct kpi *ret,
+         struct err *err)
 {
     return kpi_read_with(s, m, t, NULL, meaning, fold, at_ms, ret, err);
 }
 
 int
-kpi_read_with(struct store *s, const struct metric_table *m, const struct topo *t, struct kpi_places *places, enum metric_meaning meaning,
-              enum kpi_fold fold, int64_t at_ms, struct kpi *ret, struct err *err)
+kpi_read_with(struct store *s, const struct metric_table *m, const struct topo *t,
+              struct kpi_places *places, enum metric_meaning meaning, enum kpi_fold fold,
+              int64_t at_ms, struct kpi *ret, struct err *err)
 {
     const char *names[KPI_NAMES];
     size_t n = metric_names_of(m, meaning, names, KPI_NAMES), count = topo_count(t);
-    struct kpi k = {.count = count, .at = malloc((count + 1) * sizeof *k.at), .t_ms = calloc(count + 1, sizeof *k.t_ms),
+    struct kpi k = {.count = count,
+                    .at = malloc((count + 1) * sizeof *k.at),
+                    .t_ms = calloc(count + 1, sizeof *k.t_ms),
                     .unit = metric_meaning_row(meaning)->unit};
     struct kpi_in in = {t, m, fold, calloc(count + 1, sizeof *in.seen), &k, places};
-    int rc = k.at && k.t_ms && in.seen ? 0 : err_set(err, ERR_NOMEM, "no memory for %zu entities", count);
+    int rc = k.at && k.t_ms && in.seen
+                 ? 0
+                 : err_set(err, ERR_NOMEM, "no memory for %zu entities", count);
     for (size_t i = 0; !rc && i < count; i++)
         k.at[i] = NAN;
     for (size_t i = 0; !rc && i < (n < KPI_NAMES ? n : KPI_NAMES); i++)

@@ -1,5 +1,5 @@
-/* offline: lines to symptoms, symptoms to one answer. A symptom is kept once an entity and code, with its first line, so
- * that memory follows the variety of what is said and not its volume. */
+/* offline: lines to symptoms, symptoms to one answer. A symptom is kept once an entity and code,
+ * with its first line, so that memory follows the variety of what is said and not its volume. */
 #include "analyzer/offline.h"
 
 #include "analyzer/collective.h"
@@ -21,11 +21,11 @@
 #include <unistd.h>
 
 #define OFFLINE_SYMPTOMS 20000
-#define OFFLINE_LINE 65536         /* longer lines are cut here */
-#define OFFLINE_CHUNK ((size_t)4 << 20)
-#define OFFLINE_DEPTH 8
-#define OFFLINE_HEADS 200          /* lines of each file whose heads are read to learn who speaks */
-#define OFFLINE_MATCHES 8
+#define OFFLINE_LINE     65536 /* longer lines are cut here */
+#define OFFLINE_CHUNK    ((size_t)4 << 20)
+#define OFFLINE_DEPTH    8
+#define OFFLINE_HEADS    200 /* lines of each file whose heads are read to learn who speaks */
+#define OFFLINE_MATCHES  8
 
 struct offline {
     const struct kb *kb;
@@ -37,7 +37,7 @@ struct offline {
     struct symptom *symptoms;
     size_t count;
     uint64_t bytes, refused;
-    int64_t hint_ms;               /* now: the year of heads that have none */
+    int64_t hint_ms; /* now: the year of heads that have none */
 };
 
 struct offline *
@@ -80,11 +80,12 @@ offline_bytes(const struct offline *o)
     return o->bytes;
 }
 
-/* --- symptoms ------------------------------------------------------------------------------------- */
+/* --- symptoms
+ * ------------------------------------------------------------------------------------- */
 
 static int
-offline_symptom(struct offline *o, const struct kb_entry *e, const char *entity, const struct offline_origin *from,
-                const char *text, size_t len, int64_t time_ms)
+offline_symptom(struct offline *o, const struct kb_entry *e, const char *entity,
+                const struct offline_origin *from, const char *text, size_t len, int64_t time_ms)
 {
     char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     int n = snprintf(key, sizeof key, "%s\n%s", e->id, entity);
@@ -116,7 +117,8 @@ offline_symptom(struct offline *o, const struct kb_entry *e, const char *entity,
 }
 
 int
-offline_line(struct offline *o, const struct offline_origin *from, const char *line, size_t len, int64_t time_ms)
+offline_line(struct offline *o, const struct offline_origin *from, const char *line, size_t len,
+             int64_t time_ms)
 {
     struct kb_match m[OFFLINE_MATCHES];
     struct loghead h;
@@ -135,7 +137,8 @@ offline_line(struct offline *o, const struct offline_origin *from, const char *l
     collective_line(o->collective, at.rank, line, len);
     for (size_t i = 0; !rc && i < n; i++) {
         const struct kb_entry *e = m[i].clears ? NULL : kb_find(o->kb, m[i].id);
-        if (!e || (kb_match_entity(&m[i], at.node, at.job, at.rank, entity, sizeof entity) && !*entity))
+        if (!e ||
+            (kb_match_entity(&m[i], at.node, at.job, at.rank, entity, sizeof entity) && !*entity))
             continue;
         symptom_of_rank(e, at.job, at.rank, entity);
         rc = offline_symptom(o, e, entity, &at, line, len, h.time_ms ? h.time_ms : time_ms);
@@ -155,7 +158,8 @@ offline_head(struct offline *o, const struct offline_origin *from, const char *l
     collective_line(o->collective, rank, line, len > 4096 ? 4096 : len);
 }
 
-/* --- texts ---------------------------------------------------------------------------------------- */
+/* --- texts
+ * ---------------------------------------------------------------------------------------- */
 
 /* {"ts":...,"node":...,"rank":...,"line":...}; anything else is a plain line. */
 static int
@@ -177,14 +181,17 @@ offline_ndjson(struct offline *o, const struct offline_origin *from, const char 
         t = (int64_t)(doc_real(ts, 0) * 1000);
     if (at.rank >= 0)
         collective_seen(o->collective, at.rank);
-    int rc = text && text->kind == DOC_STR ? offline_line(o, &at, text->str, text->len, t) : offline_line(o, from, line, len, 0);
+    int rc = text && text->kind == DOC_STR ? offline_line(o, &at, text->str, text->len, t)
+                                           : offline_line(o, from, line, len, 0);
     doc_free(d);
     return rc;
 }
 
-/* Whole lines of a piece of text. Returns the bytes used, or negative; `last`: the rest without an end is a line too. */
+/* Whole lines of a piece of text. Returns the bytes used, or negative; `last`: the rest without an
+ * end is a line too. */
 static int64_t
-offline_lines(struct offline *o, const struct offline_origin *from, const char *p, size_t len, bool last, size_t *heads)
+offline_lines(struct offline *o, const struct offline_origin *from, const char *p, size_t len,
+              bool last, size_t *heads)
 {
     const char *at = p, *end = p + len;
     int rc = 0;
@@ -216,7 +223,8 @@ offline_text(struct offline *o, const struct offline_origin *from, const char *t
     return n < 0 ? (int)n : 0;
 }
 
-/* --- files and folders ---------------------------------------------------------------------------- */
+/* --- files and folders
+ * ---------------------------------------------------------------------------- */
 
 /* "rank_12.log", "rank12", "job-4711-rank-3.out" -> the rank; -1 */
 static int
@@ -244,8 +252,11 @@ offline_read(struct offline *o, const struct offline_origin *from, int fd, struc
             rc = err_set_errno(err, "%s cannot be read", from->name);
             break;
         }
-        if (!o->bytes && n > 2 && (unsigned char)chunk[0] == 0x1f && (unsigned char)chunk[1] == 0x8b) {
-            rc = err_set(err, ERR_UNSUPPORTED, "%s is gzip: unpack it first (zcat %s | myriascope diagnose)", from->name, from->name);
+        if (!o->bytes && n > 2 && (unsigned char)chunk[0] == 0x1f &&
+            (unsigned char)chunk[1] == 0x8b) {
+            rc = err_set(err, ERR_UNSUPPORTED,
+                         "%s is gzip: unpack it first (zcat %s | myriascope diagnose)", from->name,
+                         from->name);
             break;
         }
         have += (size_t)n;
@@ -262,7 +273,8 @@ offline_read(struct offline *o, const struct offline_origin *from, int fd, struc
     return rc;
 }
 
-static int offline_walk(struct offline *o, const char *path, const char *node, int rank, unsigned depth, struct err *err);
+static int offline_walk(struct offline *o, const char *path, const char *node, int rank,
+                        unsigned depth, struct err *err);
 
 static int
 offline_names(const struct dirent *d)
@@ -276,9 +288,11 @@ offline_number(const char *s)
     return *s && strspn(s, "0123456789") == strlen(s);
 }
 
-/* The folder given is no node itself; those in it are, unless their names are a launcher's (attempt_0, a rank's number). */
+/* The folder given is no node itself; those in it are, unless their names are a launcher's
+ * (attempt_0, a rank's number). */
 static int
-offline_folder(struct offline *o, const char *path, const char *node, int rank, unsigned depth, struct err *err)
+offline_folder(struct offline *o, const char *path, const char *node, int rank, unsigned depth,
+               struct err *err)
 {
     struct dirent **names;
     int n = scandir(path, &names, offline_names, versionsort), rc = 0;
@@ -289,10 +303,15 @@ offline_folder(struct offline *o, const char *path, const char *node, int rank, 
         struct stat st;
         const char *name = names[i]->d_name;
         snprintf(child, sizeof child, "%s/%s", path, name);
-        bool folder = !stat(child, &st) && S_ISDIR(st.st_mode), launcher = str_prefix(name, "attempt_") || str_prefix(name, "log");
-        int r = folder && offline_number(name) ? atoi(name) : offline_rank_of_name(name) >= 0 ? offline_rank_of_name(name) : rank;
+        bool folder = !stat(child, &st) && S_ISDIR(st.st_mode),
+             launcher = str_prefix(name, "attempt_") || str_prefix(name, "log");
+        int r = folder && offline_number(name)    ? atoi(name)
+                : offline_rank_of_name(name) >= 0 ? offline_rank_of_name(name)
+                                                  : rank;
         if (!rc && depth < OFFLINE_DEPTH)
-            rc = offline_walk(o, child, folder && depth == 0 && !launcher && !offline_number(name) ? name : node, r, depth + 1, err);
+            rc = offline_walk(
+                o, child, folder && depth == 0 && !launcher && !offline_number(name) ? name : node,
+                r, depth + 1, err);
         free(names[i]);
     }
     free(names);
@@ -300,7 +319,8 @@ offline_folder(struct offline *o, const char *path, const char *node, int rank, 
 }
 
 static int
-offline_walk(struct offline *o, const char *path, const char *node, int rank, unsigned depth, struct err *err)
+offline_walk(struct offline *o, const char *path, const char *node, int rank, unsigned depth,
+             struct err *err)
 {
     struct stat st;
     if (stat(path, &st))
@@ -311,7 +331,8 @@ offline_walk(struct offline *o, const char *path, const char *node, int rank, un
     if (fd < 0)
         return err_set_errno(err, "%s cannot be read", path);
     const char *base = strrchr(path, '/');
-    struct offline_origin from = {.node = node, .job = "", .name = base ? base + 1 : path, .rank = rank, .source = "any"};
+    struct offline_origin from = {
+        .node = node, .job = "", .name = base ? base + 1 : path, .rank = rank, .source = "any"};
     int rc = offline_read(o, &from, fd, err);
     close(fd);
     return rc;
@@ -341,29 +362,39 @@ offline_path(struct offline *o, const char *path, struct err *err)
 {
     struct stat st;
     char node[64] = "", real[4096];
-    if (!stat(path, &st) && S_ISDIR(st.st_mode) && !offline_has_folders(path) && realpath(path, real)) {
+    if (!stat(path, &st) && S_ISDIR(st.st_mode) && !offline_has_folders(path) &&
+        realpath(path, real)) {
         const char *base = strrchr(real, '/');
         str_copy(node, sizeof node, base ? base + 1 : real);
     }
-    int rank = S_ISDIR(st.st_mode) ? -1 : offline_rank_of_name(strrchr(path, '/') ? strrchr(path, '/') : path);
+    int rank = S_ISDIR(st.st_mode)
+                   ? -1
+                   : offline_rank_of_name(strrchr(path, '/') ? strrchr(path, '/') : path);
     return offline_walk(o, path, node, rank, 0, err);
 }
 
-/* --- the answer ------------------------------------------------------------------------------------ */
+/* --- the answer
+ * ------------------------------------------------------------------------------------ */
 
 static int
 offline_behind(struct offline *o, const struct collective_answer *a)
 {
     const struct kb_entry *e = kb_find(o->kb, "collective.rank-behind");
     char entity[ENTITY_SIZE], part[16], text[200];
-    struct offline_origin from = {.node = "-", .job = "-", .name = "collective", .rank = -1, .source = "any"};
-    int rank = a->behind >= 0 ? a->behind : a->silent_count == 1 && a->timed_out > 1 ? a->silent[0] : -1;
+    struct offline_origin from = {
+        .node = "-", .job = "-", .name = "collective", .rank = -1, .source = "any"};
+    int rank = a->behind >= 0                             ? a->behind
+               : a->silent_count == 1 && a->timed_out > 1 ? a->silent[0]
+                                                          : -1;
     if (!e || rank < 0)
         return 0;
     snprintf(part, sizeof part, "%d", rank);
-    int n = a->behind >= 0 ? snprintf(text, sizeof text, "rank %d stands at collective %lld while others are at %lld", rank,
-                                      (long long)a->behind_seq, (long long)a->others_seq)
-                           : snprintf(text, sizeof text, "rank %d printed nothing while %zu ranks timed out", rank, a->timed_out);
+    int n = a->behind >= 0
+                ? snprintf(text, sizeof text,
+                           "rank %d stands at collective %lld while others are at %lld", rank,
+                           (long long)a->behind_seq, (long long)a->others_seq)
+                : snprintf(text, sizeof text, "rank %d printed nothing while %zu ranks timed out",
+                           rank, a->timed_out);
     if (entity_format(entity, ENTITY_RANK, "-", part))
         return 0;
     return offline_symptom(o, e, entity, &from, text, (size_t)n, 0);
@@ -379,7 +410,9 @@ offline_missing(const struct collective_answer *a, struct diagnosis *d)
         struct missing *m = &h->missing[h->missing_count++];
         int n = snprintf(text, sizeof text, "log of rank %d", a->silent[i]);
         m->signal = arena_str(d->arena, text, (size_t)n);
-        n = snprintf(text, sizeof text, "rank %d's log is not among what was given, and the others wait for it", a->silent[i]);
+        n = snprintf(text, sizeof text,
+                     "rank %d's log is not among what was given, and the others wait for it",
+                     a->silent[i]);
         m->why.en = arena_str(d->arena, text, (size_t)n);
         n = snprintf(text, sizeof text, "缺少 rank %d 的日志,而其他 rank 正在等待它", a->silent[i]);
         m->why.zh = arena_str(d->arena, text, (size_t)n);

@@ -1,4 +1,5 @@
-/* path: collects the entities that a job's health rests on, layer by layer, and writes them with health, KPIs and issues. */
+/* path: collects the entities that a job's health rests on, layer by layer, and writes them with
+ * health, KPIs and issues. */
 #include "analyzer/path.h"
 
 #include "analyzer/kpi.h"
@@ -13,14 +14,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum path_layer { PATH_CORE, PATH_SPINE, PATH_LEAF, PATH_OPTIC, PATH_NIC, PATH_GPU, PATH_NODE, PATH_STORAGE, PATH_LAYERS };
-static const char *const path_layer_words[PATH_LAYERS] = {"core", "spine", "leaf", "optic", "nic", "gpu", "node", "storage"};
+enum path_layer {
+    PATH_CORE,
+    PATH_SPINE,
+    PATH_LEAF,
+    PATH_OPTIC,
+    PATH_NIC,
+    PATH_GPU,
+    PATH_NODE,
+    PATH_STORAGE,
+    PATH_LAYERS
+};
+static const char *const path_layer_words[PATH_LAYERS] = {"core", "spine", "leaf", "optic",
+                                                          "nic",  "gpu",   "node", "storage"};
 
 enum path_role { PATH_NONE, PATH_RELATED, PATH_VICTIM, PATH_ROOT };
 static const char *const path_role_words[] = {NULL, "related", "victim", "root"};
 
 /* KPI columns: meaning, word, unit, which layers show it. */
-static const struct { enum metric_meaning meaning; const char *key, *unit; enum kpi_fold fold; unsigned layers; } path_kpis[] = {
+static const struct {
+    enum metric_meaning meaning;
+    const char *key, *unit;
+    enum kpi_fold fold;
+    unsigned layers;
+} path_kpis[] = {
     {METRIC_GPU_UTIL, "util", "percent", KPI_LAST, 1u << PATH_GPU},
     {METRIC_GPU_TEMP, "temperature", "celsius", KPI_LAST, 1u << PATH_GPU},
     {METRIC_GPU_POWER, "power", "watts", KPI_LAST, 1u << PATH_GPU},
@@ -39,17 +56,20 @@ struct path {
     const struct health_map *health;
     const struct topo_job *job;
     int64_t at_ms;
-    uint8_t *layer;                /* by topo_id: layer + 1, 0 not on the path */
+    uint8_t *layer; /* by topo_id: layer + 1, 0 not on the path */
     uint8_t *role;
-    topo_id *ids[PATH_LAYERS]; size_t counts[PATH_LAYERS];
-    topo_id *links; size_t link_count;
+    topo_id *ids[PATH_LAYERS];
+    size_t counts[PATH_LAYERS];
+    topo_id *links;
+    size_t link_count;
     const struct kpi *kpis[PATH_KPIS];
     enum health worst;
     double penalty;
     size_t known, total;
 };
 
-/* --- what is on the path ------------------------------------------------------------------------------- */
+/* --- what is on the path
+ * ------------------------------------------------------------------------------- */
 
 static void
 path_add(struct path *p, enum path_layer layer, topo_id id)
@@ -158,7 +178,8 @@ path_collect(struct path *p)
         path_uplinks(p, p->ids[PATH_LEAF][i]);
 }
 
-/* --- judgement -------------------------------------------------------------------------------------------- */
+/* --- judgement
+ * -------------------------------------------------------------------------------------------- */
 
 static void
 path_weigh(struct path *p)
@@ -174,7 +195,9 @@ path_weigh(struct path *p)
             p->worst = h > p->worst ? h : p->worst;
         }
     char entity[ENTITY_SIZE];
-    enum health job = entity_format(entity, ENTITY_JOB, p->job->id, NULL) ? HEALTH_UNKNOWN : health_of(p->health, topo_find(p->topo, entity));
+    enum health job = entity_format(entity, ENTITY_JOB, p->job->id, NULL)
+                          ? HEALTH_UNKNOWN
+                          : health_of(p->health, topo_find(p->topo, entity));
     p->worst = job > p->worst ? job : p->worst;
 }
 
@@ -197,7 +220,8 @@ path_mark(struct path *p, const char *entity, enum path_role role)
 static void
 path_roles(struct path *p, const struct doc_node *incident)
 {
-    const struct doc_node *h = doc_at(doc_get(incident, "hypotheses"), 0), *v = doc_get(incident, "victims"), *e = doc_get(h, "evidence");
+    const struct doc_node *h = doc_at(doc_get(incident, "hypotheses"), 0),
+                          *v = doc_get(incident, "victims"), *e = doc_get(h, "evidence");
     path_mark(p, doc_get_str(h, "entity", ""), PATH_ROOT);
     for (const struct doc_node *c = v ? v->first : NULL; c; c = c->next)
         path_mark(p, doc_str(c, ""), PATH_VICTIM);
@@ -205,7 +229,9 @@ path_roles(struct path *p, const struct doc_node *incident)
         path_mark(p, doc_get_str(c, "entity", ""), PATH_RELATED);
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void
 path_value(struct jsonw *w, const char *key, double v, const char *unit)
@@ -311,7 +337,10 @@ path_links(const struct path *p, struct jsonw *w)
     jsonw_end_array(w);
 }
 
-struct path_incidents { struct path *p; struct jsonw *w; };
+struct path_incidents {
+    struct path *p;
+    struct jsonw *w;
+};
 
 static int
 path_incident(void *ctx, const struct catalog_doc *c)
@@ -320,7 +349,8 @@ path_incident(void *ctx, const struct catalog_doc *c)
     struct doc *d = NULL;
     int64_t resolved = 0;
     const char *tenant = i->p->src->tenant;
-    if ((tenant && strcmp(tenant, c->tenant) != 0) || doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
+    if ((tenant && strcmp(tenant, c->tenant) != 0) ||
+        doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
         return 0;
     const struct doc_node *n = doc_root(d), *jobs = doc_get(n, "jobs");
     const char *end = doc_get_str(n, "resolved", NULL);
@@ -328,7 +358,8 @@ path_incident(void *ctx, const struct catalog_doc *c)
     bool mine = root != TOPO_NONE && i->p->layer[root];
     for (const struct doc_node *j = jobs ? jobs->first : NULL; j; j = j->next)
         mine |= !strcmp(doc_str(j, ""), i->p->job->id);
-    mine &= c->time_ms <= i->p->at_ms && (!end || (!time_parse(end, &resolved) && resolved > i->p->at_ms));
+    mine &= c->time_ms <= i->p->at_ms &&
+            (!end || (!time_parse(end, &resolved) && resolved > i->p->at_ms));
     if (mine) {
         path_roles(i->p, n);
         jsonw_raw(i->w, c->json, c->json_len);
@@ -337,13 +368,17 @@ path_incident(void *ctx, const struct catalog_doc *c)
     return 0;
 }
 
-/* Those open at the path's time: of the present the open ones, of the past all that may have been. */
+/* Those open at the path's time: of the present the open ones, of the past all that may have been.
+ */
 static void
 path_incidents(struct path *p, struct jsonw *w)
 {
     struct path_incidents incidents = {p, w};
     struct catalog_query open = {.kind = "incident", .state = "open|acknowledged", .limit = 500};
-    struct catalog_query past = {.kind = "incident", .from_ms = p->at_ms - 30 * (int64_t)86400000, .to_ms = p->at_ms + 1, .limit = 1000};
+    struct catalog_query past = {.kind = "incident",
+                                 .from_ms = p->at_ms - 30 * (int64_t)86400000,
+                                 .to_ms = p->at_ms + 1,
+                                 .limit = 1000};
     bool now = clock_now_ms(store_clock(p->src->store)) - p->at_ms < 60000;
     jsonw_key(w, "incidents");
     jsonw_array(w);
@@ -402,7 +437,8 @@ path_done(struct path *p)
 }
 
 int
-path_judge(struct topo *t, const struct health_map *h, const char *job, enum health *ret_health, double *ret_score, struct err *err)
+path_judge(struct topo *t, const struct health_map *h, const char *job, enum health *ret_health,
+           double *ret_score, struct err *err)
 {
     struct path p = {.topo = t, .health = h};
     int rc = path_init(&p, job, err);
@@ -427,33 +463,50 @@ path_write(const struct path_source *src, const char *job, struct buf *out, stru
     return rc;
 }
 
-/* --- from the store alone -------------------------------------------------------------------------------------- */
+/* --- from the store alone
+ * -------------------------------------------------------------------------------------- */
 
-struct path_columns { struct store *store; const struct metric_table *metrics; struct topo *topo; int64_t at_ms; struct kpi at[PATH_KPIS]; size_t count; };
+struct path_columns {
+    struct store *store;
+    const struct metric_table *metrics;
+    struct topo *topo;
+    int64_t at_ms;
+    struct kpi at[PATH_KPIS];
+    size_t count;
+};
 
 static const struct kpi *
 path_column(void *ctx, enum metric_meaning meaning, enum kpi_fold fold)
 {
     struct path_columns *c = ctx;
-    if (c->count == PATH_KPIS || kpi_read(c->store, c->metrics, c->topo, meaning, fold, c->at_ms, &c->at[c->count], NULL))
+    if (c->count == PATH_KPIS ||
+        kpi_read(c->store, c->metrics, c->topo, meaning, fold, c->at_ms, &c->at[c->count], NULL))
         return NULL;
     return &c->at[c->count++];
 }
 
 int
-path_json(struct store *s, const struct metric_table *metrics, const char *job, int64_t at_ms, struct buf *out, struct err *err)
+path_json(struct store *s, const struct metric_table *metrics, const char *job, int64_t at_ms,
+          struct buf *out, struct err *err)
 {
     struct job j = {0};
     int rc = job_get(s, job, &j, err);
     if (rc)
         return rc;
     if (j.end_ms && at_ms > j.end_ms)
-        at_ms = j.end_ms - 1000;   /* a job that ended is shown as it last was */
-    bool now = clock_now_ms(store_clock(s)) - at_ms < 60000 && (j.state == JOB_RUNNING || j.state == JOB_PENDING);
+        at_ms = j.end_ms - 1000; /* a job that ended is shown as it last was */
+    bool now = clock_now_ms(store_clock(s)) - at_ms < 60000 &&
+               (j.state == JOB_RUNNING || j.state == JOB_PENDING);
     struct topo *t = now ? topo_get(s) : topo_at(s, at_ms, err);
     struct health_map *health = NULL;
     struct path_columns columns = {.store = s, .metrics = metrics, .topo = t, .at_ms = at_ms};
-    struct path_source src = {.store = s, .topo = t, .at_ms = at_ms, .column = path_column, .ctx = &columns, .job_json = j.json, .kpi_json = "{}"};
+    struct path_source src = {.store = s,
+                              .topo = t,
+                              .at_ms = at_ms,
+                              .column = path_column,
+                              .ctx = &columns,
+                              .job_json = j.json,
+                              .kpi_json = "{}"};
     rc = t ? health_map_new(s, metrics, t, at_ms, &health, err) : ERR_NOTFOUND;
     src.health = health;
     if (!rc)

@@ -1,4 +1,5 @@
-/* presence: a map from entity to the time it was last seen; a part that was never seen itself counts as its owner. */
+/* presence: a map from entity to the time it was last seen; a part that was never seen itself
+ * counts as its owner. */
 #include "analyzer/presence.h"
 
 #include "base/entity.h"

@@ -1,6 +1,8 @@
-/* reason: hypotheses, what each explains, and their scores. How an answer is put into words is in reason_answer.c.
+/* reason: hypotheses, what each explains, and their scores. How an answer is put into words is in
+ * reason_answer.c.
  *
- * Invariants: scores are natural-log units; strength is a probability; an explanation is kept per (candidate, symptom). */
+ * Invariants: scores are natural-log units; strength is a probability; an explanation is kept per
+ * (candidate, symptom). */
 #include "analyzer/reason.h"
 
 #include "analyzer/reason_priv.h"
@@ -12,17 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REASON_DEPTH 4             /* causal steps followed: optic > port > nic > NCCL > job is four */
-#define REASON_STRENGTH_MIN 0.03   /* weaker explanations are coincidence */
-#define REASON_UNSEEN_STEP 0.5     /* a step through something that was not itself reported */
-#define REASON_WEIGHT_MAX 8.0      /* one kind of symptom never outweighs more than e^8 */
-#define REASON_SILENT_JOB 3.0      /* a program's own error was not printed */
-#define REASON_PARTIAL 3.0         /* at most, for each kind of effect of which many are missing */
-#define REASON_INSTEAD 0.6         /* of what an unseen cause explains */
-#define REASON_UPSTREAM 0.25       /* a cause that was seen and explains the best one this well stands above it */
-#define REASON_SILENT_SEEN 5.0     /* a part whose telemetry is fresh shows nothing */
-#define REASON_PLACES 0.5          /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
-#define REASON_PLACES_MAX 8        /* alone each would need a rare fault of its own; beyond, they share what made them */
+#define REASON_DEPTH        4 /* causal steps followed: optic > port > nic > NCCL > job is four */
+#define REASON_STRENGTH_MIN 0.03 /* weaker explanations are coincidence */
+#define REASON_UNSEEN_STEP  0.5  /* a step through something that was not itself reported */
+#define REASON_WEIGHT_MAX   8.0  /* one kind of symptom never outweighs more than e^8 */
+#define REASON_SILENT_JOB   3.0  /* a program's own error was not printed */
+#define REASON_PARTIAL      3.0  /* at most, for each kind of effect of which many are missing */
+#define REASON_INSTEAD      0.6  /* of what an unseen cause explains */
+#define REASON_UPSTREAM                                                                            \
+    0.25 /* a cause that was seen and explains the best one this well stands above it */
+#define REASON_SILENT_SEEN 5.0 /* a part whose telemetry is fresh shows nothing */
+#define REASON_PLACES                                                                              \
+    0.5 /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
+#define REASON_PLACES_MAX                                                                          \
+    8 /* alone each would need a rare fault of its own; beyond, they share what made them */
 
 void
 symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity[ENTITY_SIZE])
@@ -54,7 +59,8 @@ reason_seen(const struct reason *r, const char *code, const char *entity, size_t
     return &r->symptoms[i - 1];
 }
 
-/* --- which entries can lead to something that was seen ------------------------------------------ */
+/* --- which entries can lead to something that was seen ------------------------------------------
+ */
 
 static int
 reason_mark(struct reason *r, const struct kb_entry *e, unsigned depth)
@@ -124,7 +130,8 @@ reason_candidate(struct reason *r, const struct kb_entry *e, const char *entity)
         return NULL;
     c->entry = e;
     c->own = reason_seen(r, e->id, entity, &c->own_index);
-    c->observable = !c->own && r->world->observable && r->world->observable(r->world->ctx, entity, e);
+    c->observable =
+        !c->own && r->world->observable && r->world->observable(r->world->ctx, entity, e);
     r->candidates[r->candidate_count++] = c;
     return c;
 }
@@ -144,7 +151,8 @@ reason_vote_cb(void *ctx, const char *entity)
         v->names[v->count++] = entity;
 }
 
-/* Roots nobody reported, inferred from what they would have caused: walk each cause's path backwards. */
+/* Roots nobody reported, inferred from what they would have caused: walk each cause's path
+ * backwards. */
 static void
 reason_infer(struct reason *r, const struct symptom *s)
 {
@@ -160,23 +168,27 @@ reason_infer(struct reason *r, const struct symptom *s)
         struct reason_vote v = {.r = r, .entry = why[i].entry};
         if (c->path_len <= 1)
             reason_vote_cb(&v, s->entity);
-        else if (r->world->walk(r->world->ctx, s->entity, back, c->path_len, 64, reason_vote_cb, &v) >= 64)
-            continue;   /* points everywhere: says nothing */
+        else if (r->world->walk(r->world->ctx, s->entity, back, c->path_len, 64, reason_vote_cb,
+                                &v) >= 64)
+            continue; /* points everywhere: says nothing */
         for (size_t k = 0; k < v.count; k++)
             reason_candidate(r, why[i].entry, v.names[k]);
     }
 }
 
-/* --- what a candidate explains ------------------------------------------------------------------ */
+/* --- what a candidate explains ------------------------------------------------------------------
+ */
 
 /* How well a symptom's onset fits the cause's, 0.1 to 1. Unknown times fit. */
 static double
-reason_timing(const struct reason *r, const struct symptom *from, const struct symptom *to, const struct kb_cause *c)
+reason_timing(const struct reason *r, const struct symptom *from, const struct symptom *to,
+              const struct kb_cause *c)
 {
     if (!from || !from->first_ms || !to->first_ms)
         return 0.8;
     int64_t blur = r->options.blur_ms;
-    int64_t early = blur + (from->sampled ? r->options.sampling_ms : 0);  /* the cause may be reported late */
+    int64_t early =
+        blur + (from->sampled ? r->options.sampling_ms : 0); /* the cause may be reported late */
     int64_t late = blur + (to->sampled ? r->options.sampling_ms : 0);
     int64_t delay = to->first_ms - from->first_ms;
     int64_t under = c->delay_min_ms - early - delay, over = delay - c->delay_max_ms - late;
@@ -202,7 +214,7 @@ struct reason_reach {
     struct reason_step *queue;
     size_t *tail, max;
     size_t hits, reached;
-    int64_t since_ms;              /* first of what was hit, with what its reporting may lag */
+    int64_t since_ms; /* first of what was hit, with what its reporting may lag */
 };
 
 static void
@@ -211,7 +223,7 @@ reason_explain(struct reason *r, struct candidate *c, size_t symptom, double str
     for (size_t i = 0; i < c->explained_count; i++)
         if (c->explained[i].symptom == symptom) {
             double *p = &c->explained[i].strength;
-            *p = 1 - (1 - *p) * (1 - strength);   /* noisy-OR over paths */
+            *p = 1 - (1 - *p) * (1 - strength); /* noisy-OR over paths */
             return;
         }
     if (c->explained_count == c->explained_cap) {
@@ -224,7 +236,8 @@ reason_explain(struct reason *r, struct candidate *c, size_t symptom, double str
         c->explained = p;
         c->explained_cap = cap;
     }
-    c->explained[c->explained_count++] = (struct explained){.symptom = symptom, .strength = strength};
+    c->explained[c->explained_count++] =
+        (struct explained){.symptom = symptom, .strength = strength};
 }
 
 /* One entity that a cause reaches; s: what was seen there of its symptom, NULL nothing. */
@@ -235,7 +248,8 @@ reason_reached(struct reason_reach *w, const char *entity, const struct symptom 
     if (s) {
         p *= reason_timing(w->r, w->from->seen, s, w->cause);
         w->hits++;
-        int64_t since = s->first_ms + (s->sampled ? w->r->options.sampling_ms : 2 * w->r->options.blur_ms);
+        int64_t since =
+            s->first_ms + (s->sampled ? w->r->options.sampling_ms : 2 * w->r->options.blur_ms);
         w->since_ms = !w->since_ms || since < w->since_ms ? since : w->since_ms;
         if (p >= REASON_STRENGTH_MIN && s != w->c->own)
             reason_explain(w->r, w->c, index, p);
@@ -247,7 +261,8 @@ reason_reached(struct reason_reach *w, const char *entity, const struct symptom 
         return;
     const char *kept = s ? s->entity : arena_str(w->r->arena, entity, strlen(entity));
     if (kept)
-        w->queue[(*w->tail)++] = (struct reason_step){w->cause->entry, kept, s, p, w->from->depth + 1};
+        w->queue[(*w->tail)++] =
+            (struct reason_step){w->cause->entry, kept, s, p, w->from->depth + 1};
 }
 
 static void
@@ -258,7 +273,9 @@ reason_reach_cb(void *ctx, const char *entity)
     size_t index = 0;
     const struct symptom *s = reason_seen(w->r, w->cause->symptom, entity, &index);
     w->reached++;
-    uintptr_t i = s ? 0 : (uintptr_t)map_get(w->r->of_job, key, reason_key(key, sizeof key, w->cause->symptom, entity));
+    uintptr_t i = s ? 0
+                    : (uintptr_t)map_get(w->r->of_job, key,
+                                         reason_key(key, sizeof key, w->cause->symptom, entity));
     if (!i)
         reason_reached(w, entity, s, index);
     for (; i; i = w->r->next[i - 1])
@@ -271,7 +288,8 @@ reason_absent(struct reason *r, struct candidate *c, const struct kb_cause *caus
 {
     const struct symptom *own = c->own;
     if (!reached || cause->probability < 0.6 || !own ||
-        own->first_ms + cause->delay_max_ms + r->options.blur_ms + r->options.sampling_ms > r->options.now_ms ||
+        own->first_ms + cause->delay_max_ms + r->options.blur_ms + r->options.sampling_ms >
+            r->options.now_ms ||
         !r->world->observable(r->world->ctx, c->entity, cause->entry))
         return;
     double against = -log(1 - (cause->probability > 0.95 ? 0.95 : cause->probability));
@@ -280,11 +298,13 @@ reason_absent(struct reason *r, struct candidate *c, const struct kb_cause *caus
         c->absent[c->absent_count++] = cause;
 }
 
-/* A cause nobody saw, of whose many effects only some are there: a rack that lost its power does not take one node of nine. */
+/* A cause nobody saw, of whose many effects only some are there: a rack that lost its power does
+ * not take one node of nine. */
 static void
 reason_partial(struct reason *r, struct candidate *c, const struct reason_reach *w)
 {
-    if (c->own || w->hits == w->reached || w->cause->probability < 0.5 || w->since_ms > r->options.now_ms)
+    if (c->own || w->hits == w->reached || w->cause->probability < 0.5 ||
+        w->since_ms > r->options.now_ms)
         return;
     double p = w->cause->probability > 0.95 ? 0.95 : w->cause->probability;
     double against = ((double)(w->reached - w->hits) - (double)w->reached * (1 - p)) * -log(1 - p);
@@ -293,8 +313,8 @@ reason_partial(struct reason *r, struct candidate *c, const struct reason_reach 
 }
 
 static void
-reason_follow(struct reason *r, struct candidate *c, const struct reason_step *from, struct reason_step *queue,
-              size_t *tail, size_t max)
+reason_follow(struct reason *r, struct candidate *c, const struct reason_step *from,
+              struct reason_step *queue, size_t *tail, size_t max)
 {
     for (size_t i = 0; i < from->entry->cause_count; i++) {
         const struct kb_cause *cause = &from->entry->causes[i];
@@ -304,7 +324,8 @@ reason_follow(struct reason *r, struct candidate *c, const struct reason_step *f
         if (cause->path_len <= 1)
             reason_reach_cb(&w, from->entity);
         else
-            r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len, REASON_REACH, reason_reach_cb, &w);
+            r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len, REASON_REACH,
+                           reason_reach_cb, &w);
         if (!w.hits && !from->depth)
             reason_absent(r, c, cause, w.reached);
         else if (!from->depth)
@@ -312,7 +333,8 @@ reason_follow(struct reason *r, struct candidate *c, const struct reason_step *f
     }
 }
 
-/* Whatever goes wrong in a job's own processes, or badly on its nodes, can end the job: no entry has to say so. */
+/* Whatever goes wrong in a job's own processes, or badly on its nodes, can end the job: no entry
+ * has to say so. */
 static void
 reason_job(struct reason *r, struct candidate *c)
 {
@@ -321,7 +343,8 @@ reason_job(struct reason *r, struct candidate *c)
     const struct kb_cause ends = {.delay_min_ms = 0, .delay_max_ms = 900000};
     bool inside = c->entry->scope == ENTITY_JOB || c->entry->scope == ENTITY_RANK;
     if (!c->own || !c->own->job || !*c->own->job || c->entry->role != KB_ROOT ||
-        (!inside && c->entry->severity != SEVERITY_CRITICAL) || entity_format(job, ENTITY_JOB, c->own->job, NULL))
+        (!inside && c->entry->severity != SEVERITY_CRITICAL) ||
+        entity_format(job, ENTITY_JOB, c->own->job, NULL))
         return;
     const struct symptom *failed = reason_seen(r, "job.failed", job, &index);
     for (size_t i = 0; i < c->explained_count; i++)
@@ -346,10 +369,12 @@ reason_expand(struct reason *r, struct candidate *c)
     reason_job(r, c);
 }
 
-/* --- scores --------------------------------------------------------------------------------------- */
+/* --- scores
+ * --------------------------------------------------------------------------------------- */
 
-/* What seeing a symptom is worth when explained with full strength: log of its rate with the fault over its rate
- * without; the background is per 10,000 entities and 30 days, the window about ten minutes. */
+/* What seeing a symptom is worth when explained with full strength: log of its rate with the fault
+ * over its rate without; the background is per 10,000 entities and 30 days, the window about ten
+ * minutes. */
 static double
 reason_weight(const struct kb_entry *e)
 {
@@ -371,7 +396,9 @@ static double
 reason_places(size_t n)
 {
     double more = (double)(n - 1);
-    return more <= REASON_PLACES_MAX ? 1 + REASON_PLACES * more : 1 + REASON_PLACES * REASON_PLACES_MAX + 0.3 * log(more / REASON_PLACES_MAX);
+    return more <= REASON_PLACES_MAX
+               ? 1 + REASON_PLACES * more
+               : 1 + REASON_PLACES * REASON_PLACES_MAX + 0.3 * log(more / REASON_PLACES_MAX);
 }
 
 static int
@@ -385,8 +412,8 @@ reason_by_entry(const void *a, const void *b, void *ctx)
     return x->strength > y->strength ? -1 : x->strength < y->strength;
 }
 
-/* What it costs that a cause did not show itself: much where it would have by now (its telemetry is fresh), and for a program,
- * whose output is read anyway. */
+/* What it costs that a cause did not show itself: much where it would have by now (its telemetry is
+ * fresh), and for a program, whose output is read anyway. */
 static double
 reason_silent(const struct reason *r, const struct candidate *c)
 {
@@ -396,7 +423,8 @@ reason_silent(const struct reason *r, const struct candidate *c)
             first = r->symptoms[c->explained[i].symptom].first_ms;
     if (c->entry->scope == ENTITY_JOB || c->entry->scope == ENTITY_RANK)
         return REASON_SILENT_JOB;
-    bool due = first != INT64_MAX && first + r->options.sampling_ms + 2 * r->options.blur_ms < r->options.now_ms;
+    bool due = first != INT64_MAX &&
+               first + r->options.sampling_ms + 2 * r->options.blur_ms < r->options.now_ms;
     return due && c->observable ? REASON_SILENT_SEEN : 0;
 }
 
@@ -426,13 +454,15 @@ reason_score(const struct reason *r, struct candidate *c)
     c->seen_kinds = kinds;
     c->seen_places = places;
     if (!c->own || r->taken[c->own_index]) {
-        score -= places < 4 ? 5 : 3;      /* its own signal was not seen; many witnesses make up for some of it */
+        score -= places < 4
+                     ? 5
+                     : 3; /* its own signal was not seen; many witnesses make up for some of it */
         if (!c->own)
             score -= reason_silent(r, c);
         if (places < 2)
-            score -= 3;                   /* one witness does not convict somebody unseen */
+            score -= 3; /* one witness does not convict somebody unseen */
     } else if (c->entry->role == KB_CASCADE)
-        score -= 6;                       /* a consequence, by what is known of it */
+        score -= 6; /* a consequence, by what is known of it */
     else if (c->entry->role == KB_CONFIRMATION)
         score -= 3;
     c->score = kinds ? score : -1e9;
@@ -472,8 +502,8 @@ reason_done(struct reason *r)
 }
 
 static int
-reason_init(struct reason *r, const struct kb *kb, const struct world *w, const struct symptom *s, size_t n,
-            const struct reason_options *o)
+reason_init(struct reason *r, const struct kb *kb, const struct world *w, const struct symptom *s,
+            size_t n, const struct reason_options *o)
 {
     *r = (struct reason){.kb = kb, .world = w, .symptoms = s, .count = n, .options = *o};
     if (n > REASON_SYMPTOMS)
@@ -491,7 +521,8 @@ reason_init(struct reason *r, const struct kb *kb, const struct world *w, const 
     r->candidates = calloc(REASON_CANDIDATES, sizeof *r->candidates);
     r->taken = calloc(n + 1, sizeof *r->taken);
     r->queue = calloc(REASON_REACH, sizeof(struct reason_step));
-    if (!r->index || !r->of_job || !r->next || !r->leads || !r->by_key || !r->arena || !r->candidates || !r->taken || !r->queue)
+    if (!r->index || !r->of_job || !r->next || !r->leads || !r->by_key || !r->arena ||
+        !r->candidates || !r->taken || !r->queue)
         return ERR_NOMEM;
     return reason_build(r);
 }
@@ -527,8 +558,9 @@ reason_seen_instead(struct reason *r, struct candidate *best)
     for (size_t i = 0; i < r->candidate_count; i++) {
         struct candidate *c = r->candidates[i];
         double shared = 0;
-        if (!c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8 || c->entry->scope == ENTITY_JOB ||
-            c->entry->scope == ENTITY_RANK || c->explained_count < best->explained_count / 2)
+        if (!c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8 ||
+            c->entry->scope == ENTITY_JOB || c->entry->scope == ENTITY_RANK ||
+            c->explained_count < best->explained_count / 2)
             continue;
         for (size_t k = 0; k < best->explained_count; k++)
             shared += reason_strength(c, best->explained[k].symptom) > 0;
@@ -556,7 +588,8 @@ reason_not_remark(struct reason *r, struct candidate *best)
     return fault;
 }
 
-/* Up the chain: the best by score often is what shows most, a step below the cause that was itself seen. */
+/* Up the chain: the best by score often is what shows most, a step below the cause that was itself
+ * seen. */
 static struct candidate *
 reason_upstream(struct reason *r, struct candidate *best)
 {
@@ -567,8 +600,8 @@ reason_upstream(struct reason *r, struct candidate *best)
         double most = REASON_UPSTREAM;
         for (size_t i = 0; i < r->candidate_count; i++) {
             struct candidate *c = r->candidates[i];
-            if (c == best || !c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT || c->score < -1e8 ||
-                c->entry->severity == SEVERITY_INFO)
+            if (c == best || !c->own || r->taken[c->own_index] || c->entry->role != KB_ROOT ||
+                c->score < -1e8 || c->entry->severity == SEVERITY_INFO)
                 continue;
             double s = reason_strength(c, best->own_index);
             if (s > most && s > reason_strength(best, c->own_index) + 0.1) {
@@ -580,7 +613,8 @@ reason_upstream(struct reason *r, struct candidate *best)
             break;
         best = up;
     }
-    return best && best->own && best->entry->severity == SEVERITY_INFO ? reason_not_remark(r, best) : best;
+    return best && best->own && best->entry->severity == SEVERITY_INFO ? reason_not_remark(r, best)
+                                                                       : best;
 }
 
 static int

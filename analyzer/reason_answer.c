@@ -1,5 +1,5 @@
-/* reason_answer: puts a ranked hypothesis list into an answer: confidences, evidence in time order, what is missing, the
- * test that would settle it, victims apart from the root. */
+/* reason_answer: puts a ranked hypothesis list into an answer: confidences, evidence in time order,
+ * what is missing, the test that would settle it, victims apart from the root. */
 #include "analyzer/reason_priv.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_UNKNOWN_SCORE 2.5   /* the rival "something we do not know": log units */
-#define ANSWER_SAME_PART 0.3       /* another sign of the same part, seen too, is hardly a rival */
-#define ANSWER_TEMPERATURE 1.6     /* scores are over-sure by about this factor (correlated evidence) */
+#define ANSWER_UNKNOWN_SCORE 2.5 /* the rival "something we do not know": log units */
+#define ANSWER_SAME_PART     0.3 /* another sign of the same part, seen too, is hardly a rival */
+#define ANSWER_TEMPERATURE                                                                         \
+    1.6 /* scores are over-sure by about this factor (correlated evidence)                         \
+         */
 
 struct answer {
     const struct reason *r;
@@ -20,11 +22,11 @@ struct answer {
     const struct candidate *rivals[REASON_CANDIDATES];
     double scores[REASON_CANDIDATES];
     size_t rival_count;
-    bool *of_best;                 /* by symptom: the first rival explains it */
+    bool *of_best; /* by symptom: the first rival explains it */
 };
 
-static const char *
-answer_printf(struct diagnosis *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static const char *answer_printf(struct diagnosis *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static const char *
 answer_printf(struct diagnosis *d, const char *fmt, ...)
@@ -58,7 +60,8 @@ answer_rivals(const struct reason *r, const bool *of_best, const struct candidat
 static int
 answer_by_score(const void *a, const void *b)
 {
-    const struct candidate *x = *(const struct candidate *const *)a, *y = *(const struct candidate *const *)b;
+    const struct candidate *x = *(const struct candidate *const *)a,
+                           *y = *(const struct candidate *const *)b;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
     bool ox = x->own != NULL, oy = y->own != NULL;
@@ -78,12 +81,13 @@ answer_rank(struct answer *a, const struct candidate *best)
     for (size_t i = 0; i < best->explained_count; i++)
         of_best[best->explained[i].symptom] = true;
     for (size_t i = 0; i < r->candidate_count; i++)
-        if (r->candidates[i] == best || (r->candidates[i]->score > -1e8 && answer_rivals(r, of_best, r->candidates[i])))
+        if (r->candidates[i] == best ||
+            (r->candidates[i]->score > -1e8 && answer_rivals(r, of_best, r->candidates[i])))
             a->rivals[a->rival_count++] = r->candidates[i];
     if (a->rival_count)
         qsort(a->rivals, a->rival_count, sizeof *a->rivals, answer_by_score);
     for (size_t i = 1; i < a->rival_count; i++)
-        if (a->rivals[i] == best) {    /* it may stand above what shows most */
+        if (a->rivals[i] == best) { /* it may stand above what shows most */
             memmove(&a->rivals[1], &a->rivals[0], i * sizeof *a->rivals);
             a->rivals[0] = best;
             break;
@@ -91,7 +95,8 @@ answer_rank(struct answer *a, const struct candidate *best)
     return 0;
 }
 
-/* --- one hypothesis ------------------------------------------------------------------------------- */
+/* --- one hypothesis
+ * ------------------------------------------------------------------------------- */
 
 static int
 answer_by_time(const void *a, const void *b)
@@ -123,10 +128,14 @@ answer_evidence(struct answer *a, const struct candidate *c, struct hypothesis *
         const struct symptom *s = &a->r->symptoms[order[i].symptom];
         if (a->r->taken[order[i].symptom])
             continue;
-        h->evidence[h->evidence_count++] = (struct evidence){
-            .time_ms = s->first_ms, .entity = answer_str(d, s->entity), .signal = answer_str(d, s->entry->id),
-            .source = answer_str(d, s->source), .text = answer_str(d, s->text), .count = s->count,
-            .weight = order[i].strength * (s == c->own ? 6 : 3)};
+        h->evidence[h->evidence_count++] =
+            (struct evidence){.time_ms = s->first_ms,
+                              .entity = answer_str(d, s->entity),
+                              .signal = answer_str(d, s->entry->id),
+                              .source = answer_str(d, s->source),
+                              .text = answer_str(d, s->text),
+                              .count = s->count,
+                              .weight = order[i].strength * (s == c->own ? 6 : 3)};
     }
     if (h->evidence_count)
         qsort(h->evidence, h->evidence_count, sizeof *h->evidence, answer_by_time);
@@ -144,20 +153,24 @@ answer_missing(struct answer *a, const struct candidate *c, struct hypothesis *h
     if (!c->own)
         h->missing[h->missing_count++] = (struct missing){
             answer_str(d, c->entry->id),
-            {answer_printf(d, "%s itself reported nothing; it is inferred from what depends on it", c->entity),
+            {answer_printf(d, "%s itself reported nothing; it is inferred from what depends on it",
+                           c->entity),
              answer_printf(d, "%s 自身没有上报,由依赖它的对象推断得出", c->entity)}};
     for (size_t i = 0; i < c->absent_count && h->missing_count < DIAGNOSIS_MISSING; i++) {
         const struct kb_entry *e = c->absent[i]->entry;
         if (e)
             h->missing[h->missing_count++] = (struct missing){
                 answer_str(d, e->id),
-                {answer_printf(d, "expected in %.0f %% of such cases and due by now: %s", c->absent[i]->probability * 100, e->title.en),
-                 answer_printf(d, "此类故障中 %.0f %% 会出现且应已出现:%s", c->absent[i]->probability * 100, e->title.zh)}};
+                {answer_printf(d, "expected in %.0f %% of such cases and due by now: %s",
+                               c->absent[i]->probability * 100, e->title.en),
+                 answer_printf(d, "此类故障中 %.0f %% 会出现且应已出现:%s",
+                               c->absent[i]->probability * 100, e->title.zh)}};
     }
 }
 
 static void
-answer_next_test(struct answer *a, const struct candidate *c, const struct candidate *rival, struct hypothesis *h)
+answer_next_test(struct answer *a, const struct candidate *c, const struct candidate *rival,
+                 struct hypothesis *h)
 {
     struct diagnosis *d = a->d;
     if (!c->own)
@@ -166,10 +179,13 @@ answer_next_test(struct answer *a, const struct candidate *c, const struct candi
             answer_printf(d, "直接检查 %s:%s", c->entity, c->entry->title.zh)};
     else if (rival && strcmp(rival->entity, c->entity))
         h->next_test = (struct kb_text){
-            answer_printf(d, "Tell it from the next candidate: check %s for \"%s\"", rival->entity, rival->entry->title.en),
-            answer_printf(d, "与下一候选区分:检查 %s 是否存在“%s”", rival->entity, rival->entry->title.zh)};
+            answer_printf(d, "Tell it from the next candidate: check %s for \"%s\"", rival->entity,
+                          rival->entry->title.en),
+            answer_printf(d, "与下一候选区分:检查 %s 是否存在“%s”", rival->entity,
+                          rival->entry->title.zh)};
     else if (c->entry->action_count)
-        h->next_test = (struct kb_text){answer_str(d, c->entry->actions[0].en), answer_str(d, c->entry->actions[0].zh)};
+        h->next_test = (struct kb_text){answer_str(d, c->entry->actions[0].en),
+                                        answer_str(d, c->entry->actions[0].zh)};
     else
         h->next_test = (struct kb_text){"Collect the logs of the entity around the first evidence",
                                         "收集首个证据前后该对象的日志"};
@@ -221,7 +237,8 @@ answer_hypothesis(struct answer *a, size_t i)
     a->d->hypothesis_count++;
 }
 
-/* The share of what the best one explains that a rival explains too: who explains one of sixty is no rival for all. */
+/* The share of what the best one explains that a rival explains too: who explains one of sixty is
+ * no rival for all. */
 static double
 answer_coverage(const struct answer *a, const struct candidate *c)
 {
@@ -231,7 +248,8 @@ answer_coverage(const struct answer *a, const struct candidate *c)
     return a->rivals[0]->explained_count ? (double)both / (double)a->rivals[0]->explained_count : 1;
 }
 
-/* Softmax over the rivals and "unknown". What the best one itself caused is no rival of its: it keeps a tenth. */
+/* Softmax over the rivals and "unknown". What the best one itself caused is no rival of its: it
+ * keeps a tenth. */
 static void
 answer_confidence(struct answer *a)
 {
@@ -269,7 +287,8 @@ answer_has_victim(const struct diagnosis *d, const char *entity)
 static void
 answer_victim(struct diagnosis *d, const char *entity)
 {
-    if (d->victim_count < DIAGNOSIS_VICTIMS && strcmp(entity, d->hypotheses[0].entity) && !answer_has_victim(d, entity))
+    if (d->victim_count < DIAGNOSIS_VICTIMS && strcmp(entity, d->hypotheses[0].entity) &&
+        !answer_has_victim(d, entity))
         d->victims[d->victim_count++] = answer_str(d, entity);
 }
 

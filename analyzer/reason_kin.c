@@ -1,8 +1,9 @@
-/* reason_kin: puts together what the greedy split kept apart though it is one fault: other signals of the same part, of what
- * holds it and of the far end of its cable at about the same time; and what a job's own processes say when a part under them
- * has just failed.
+/* reason_kin: puts together what the greedy split kept apart though it is one fault: other signals
+ * of the same part, of what holds it and of the far end of its cable at about the same time; and
+ * what a job's own processes say when a part under them has just failed.
  *
- * Two faults of the same part within three minutes of each other are taken for one: that is how faults look. */
+ * Two faults of the same part within three minutes of each other are taken for one: that is how
+ * faults look. */
 #include "analyzer/reason_priv.h"
 #include "base/err.h"
 
@@ -10,23 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIN_PART_MS 180000         /* signals of one part, sampled ones included */
-#define KIN_BEFORE_MS 90000        /* a job may complain before sampling shows the part that failed */
-#define KIN_USER_MS 20000          /* an error of the program itself earlier than this came first: its own case */
+#define KIN_PART_MS   180000 /* signals of one part, sampled ones included */
+#define KIN_BEFORE_MS 90000  /* a job may complain before sampling shows the part that failed */
+#define KIN_USER_MS                                                                                \
+    20000 /* an error of the program itself earlier than this came first: its own case */
 #define KIN_AFTER_MS 900000
 
-static const char *const kin_paths[] = {
-    "node>job", "gpu>node>job", "nic>node>job", "port>link>nic>node>job", "optic>nic>node>job", "optic>port>link>nic>node>job",
-    "link>nic>node>job", "switch>port>link>nic>node>job", "rack>node>job", "pdu>rack>node>job", "cdu>rack>node>job",
-    "storage>node>job", "rank>job", "nvswitch>node>job"};
+static const char *const kin_paths[] = {"node>job",           "gpu>node>job",
+                                        "nic>node>job",       "port>link>nic>node>job",
+                                        "optic>nic>node>job", "optic>port>link>nic>node>job",
+                                        "link>nic>node>job",  "switch>port>link>nic>node>job",
+                                        "rack>node>job",      "pdu>rack>node>job",
+                                        "cdu>rack>node>job",  "storage>node>job",
+                                        "rank>job",           "nvswitch>node>job"};
 
 void
-reason_walk_jobs(const struct world *w, const char *entity, size_t max, void (*cb)(void *ctx, const char *job), void *ctx)
+reason_walk_jobs(const struct world *w, const char *entity, size_t max,
+                 void (*cb)(void *ctx, const char *job), void *ctx)
 {
     for (size_t i = 0; i < sizeof kin_paths / sizeof *kin_paths; i++) {
         enum entity_kind kinds[8];
         size_t n = 0;
-        for (const char *p = kin_paths[i]; p && n < 8; p = strchr(p, '>') ? strchr(p, '>') + 1 : NULL)
+        for (const char *p = kin_paths[i]; p && n < 8;
+             p = strchr(p, '>') ? strchr(p, '>') + 1 : NULL)
             kinds[n++] = entity_kind_find(p, strcspn(p, ">"));
         if (kinds[0] == entity_kind_of(entity))
             w->walk(w->ctx, entity, kinds, n, max, cb, ctx);
@@ -63,9 +70,13 @@ kin_onset(const struct kin *k, size_t i)
     return first == INT64_MAX ? 0 : first;
 }
 
-/* --- the same place ------------------------------------------------------------------------------------ */
+/* --- the same place
+ * ------------------------------------------------------------------------------------ */
 
-struct kin_look { const char *name; bool found; };
+struct kin_look {
+    const char *name;
+    bool found;
+};
 
 static void
 kin_look_cb(void *ctx, const char *entity)
@@ -90,13 +101,15 @@ static const char *
 kin_end(const char *entity)
 {
     enum entity_kind k = entity_kind_of(entity);
-    return k == ENTITY_OPTIC || k == ENTITY_PORT || k == ENTITY_NIC ? strchr(entity, ':') + 1 : NULL;
+    return k == ENTITY_OPTIC || k == ENTITY_PORT || k == ENTITY_NIC ? strchr(entity, ':') + 1
+                                                                    : NULL;
 }
 
 static bool
 kin_cabled(const struct reason *r, const char *a, const char *b)
 {
-    static const enum entity_kind ways[][3] = {{ENTITY_NIC, ENTITY_LINK, ENTITY_PORT}, {ENTITY_PORT, ENTITY_LINK, ENTITY_PORT},
+    static const enum entity_kind ways[][3] = {{ENTITY_NIC, ENTITY_LINK, ENTITY_PORT},
+                                               {ENTITY_PORT, ENTITY_LINK, ENTITY_PORT},
                                                {ENTITY_PORT, ENTITY_LINK, ENTITY_NIC}};
     static const enum entity_kind kinds[] = {ENTITY_NIC, ENTITY_PORT};
     char from[ENTITY_SIZE], to[ENTITY_SIZE];
@@ -121,7 +134,8 @@ reason_near(const char *a, const char *b)
     return !strcmp(a, b) || kin_held(a, b) || kin_held(b, a) || (x && y && !strcmp(x, y));
 }
 
-/* --- who joins whom --------------------------------------------------------------------------------------- */
+/* --- who joins whom
+ * --------------------------------------------------------------------------------------- */
 
 static bool
 kin_hurts(const struct kin *k, size_t i, const char *job)
@@ -147,12 +161,14 @@ kin_joins(const struct kin *k, size_t i, size_t j)
         return false;
     bool lesser = a->entry->severity == SEVERITY_INFO && b->entry->severity != SEVERITY_INFO;
     bool greater = b->entry->severity == SEVERITY_INFO && a->entry->severity != SEVERITY_INFO;
-    if (!kin_of_job(b->entity))   /* a remark never takes a fault in; it joins one that it only outscored */
+    if (!kin_of_job(
+            b->entity)) /* a remark never takes a fault in; it joins one that it only outscored */
         return !lesser && (i < j || greater) && late < KIN_PART_MS && late > -KIN_PART_MS &&
                (reason_near(a->entity, b->entity) || kin_cabled(k->r, a->entity, b->entity));
     if (!a->own || a->entry->severity == SEVERITY_INFO || entity_parse(b->entity, &e, NULL))
         return false;
-    if (late > KIN_AFTER_MS || late < (kin_user(b->entry) && b->own ? -KIN_USER_MS : -KIN_BEFORE_MS))
+    if (late > KIN_AFTER_MS ||
+        late < (kin_user(b->entry) && b->own ? -KIN_USER_MS : -KIN_BEFORE_MS))
         return false;
     snprintf(job, sizeof job, "job:%.*s", (int)e.owner_len, e.name);
     return kin_hurts(k, i, job);

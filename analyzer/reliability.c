@@ -1,6 +1,7 @@
 /* reliability: jobs and incidents of a period are read once, joined by job id, and summed.
  *
- * Load: some thousand jobs and incidents a month. Always true: the stops of a job are sorted and do not overlap. */
+ * Load: some thousand jobs and incidents a month. Always true: the stops of a job are sorted and do
+ * not overlap. */
 #include "analyzer/reliability.h"
 
 #include "base/clock.h"
@@ -16,42 +17,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RELIABILITY_JOBS 100000
-#define RELIABILITY_STOPS 100000
+#define RELIABILITY_JOBS    100000
+#define RELIABILITY_STOPS   100000
 #define RELIABILITY_BUCKETS 120
 #define RELIABILITY_REASONS 64
-#define RELIABILITY_DAY 86400000
-#define RELIABILITY_NEAR 600000    /* an incident within ten minutes of a job's end explains it */
-#define RELIABILITY_SHOWN 100
+#define RELIABILITY_DAY     86400000
+#define RELIABILITY_NEAR    600000 /* an incident within ten minutes of a job's end explains it */
+#define RELIABILITY_SHOWN   100
 
 struct reliability_job {
-    const char *id, *name, *chain; /* chain: tenant, user and name: restarts of one training share it */
-    int64_t start, end;            /* end INT64_MAX: runs */
+    const char *id, *name,
+        *chain;         /* chain: tenant, user and name: restarts of one training share it */
+    int64_t start, end; /* end INT64_MAX: runs */
     double gpus;
     bool bad, user;
-    const char *reason;            /* of a bad end */
+    const char *reason; /* of a bad end */
     int64_t fault;
-    int64_t restart;               /* when its chain went on, 0: not */
+    int64_t restart; /* when its chain went on, 0: not */
     double run_ms, gap_ms, lost_ms;
     size_t stops;
 };
 
-struct reliability_stop { size_t job; int64_t from, to; bool over; const char *reason; };
-struct reliability_reason { const char *word; size_t count; double lost; };
+struct reliability_stop {
+    size_t job;
+    int64_t from, to;
+    bool over;
+    const char *reason;
+};
+struct reliability_reason {
+    const char *word;
+    size_t count;
+    double lost;
+};
 
 struct reliability {
     const struct reliability_query *q;
     struct topo *topo;
     struct arena *arena;
-    struct reliability_job *jobs; size_t job_count;
-    struct map *by_id;             /* id -> number + 1 */
-    struct reliability_stop *stops; size_t stop_count;
-    struct reliability_reason reasons[RELIABILITY_REASONS]; size_t reason_count;
+    struct reliability_job *jobs;
+    size_t job_count;
+    struct map *by_id; /* id -> number + 1 */
+    struct reliability_stop *stops;
+    size_t stop_count;
+    struct reliability_reason reasons[RELIABILITY_REASONS];
+    size_t reason_count;
     int64_t width;
     size_t buckets;
     double all[RELIABILITY_BUCKETS], lost[RELIABILITY_BUCKETS];
     size_t count[RELIABILITY_BUCKETS];
-    double mended_ms; size_t mended, interruptions;
+    double mended_ms;
+    size_t mended, interruptions;
 };
 
 static const char *
@@ -61,7 +76,9 @@ reliability_text(struct reliability *r, const char *s)
     return copy ? copy : "";
 }
 
-/* --- jobs -------------------------------------------------------------------------------------------------- */
+/* --- jobs
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static double
 reliability_gpus(const struct reliability *r, const struct doc_node *n, bool *ret_here)
@@ -73,17 +90,21 @@ reliability_gpus(const struct reliability *r, const struct doc_node *n, bool *re
     if (hostlist_parse(doc_get_str(n, "nodes", ""), &l, NULL))
         return 0;
     count = (double)l.count;
-    topo_id node = l.count && !entity_format(entity, ENTITY_NODE, l.names[0], NULL) ? topo_find(r->topo, entity) : TOPO_NONE;
+    topo_id node = l.count && !entity_format(entity, ENTITY_NODE, l.names[0], NULL)
+                       ? topo_find(r->topo, entity)
+                       : TOPO_NONE;
     hostlist_done(&l);
     if (node != TOPO_NONE) {
         size_t edges;
         const struct topo_edge *e = topo_edges(r->topo, node, &edges);
-        topo_id c = topo_neighbour(r->topo, node, ENTITY_CLUSTER), rack = topo_neighbour(r->topo, node, ENTITY_RACK);
+        topo_id c = topo_neighbour(r->topo, node, ENTITY_CLUSTER),
+                rack = topo_neighbour(r->topo, node, ENTITY_RACK);
         if (c == TOPO_NONE && rack != TOPO_NONE)
             c = topo_neighbour(r->topo, rack, ENTITY_CLUSTER);
         for (size_t i = 0; per < 1 && !(doc_get_int(n, "gpus_per_node", 0) > 0) && i < edges; i++)
             per += topo_kind(r->topo, e[i].to) == ENTITY_GPU ? 1 : 0;
-        *ret_here = *ret_here || (c != TOPO_NONE && !strcmp(strchr(topo_name(r->topo, c), ':') + 1, r->q->cluster));
+        *ret_here = *ret_here || (c != TOPO_NONE &&
+                                  !strcmp(strchr(topo_name(r->topo, c), ':') + 1, r->q->cluster));
     }
     return count * (per > 0 ? per : 1);
 }
@@ -122,7 +143,8 @@ reliability_job(void *ctx, const struct catalog_doc *c)
 static int
 reliability_chain_order(const void *a, const void *b)
 {
-    const struct reliability_job *x = *(struct reliability_job *const *)a, *y = *(struct reliability_job *const *)b;
+    const struct reliability_job *x = *(struct reliability_job *const *)a,
+                                 *y = *(struct reliability_job *const *)b;
     int c = strcmp(x->chain, y->chain);
     return c ? c : x->start < y->start ? -1 : x->start > y->start;
 }
@@ -139,16 +161,19 @@ reliability_chains(struct reliability *r)
     if (r->job_count)
         qsort(by, r->job_count, sizeof *by, reliability_chain_order);
     for (size_t i = 0; i + 1 < r->job_count; i++)
-        if (by[i]->bad && !strcmp(by[i]->chain, by[i + 1]->chain) && by[i + 1]->start >= by[i]->end && by[i + 1]->start - by[i]->end < RELIABILITY_DAY)
+        if (by[i]->bad && !strcmp(by[i]->chain, by[i + 1]->chain) &&
+            by[i + 1]->start >= by[i]->end && by[i + 1]->start - by[i]->end < RELIABILITY_DAY)
             by[i]->restart = by[i + 1]->start;
     free(by);
     return 0;
 }
 
-/* --- incidents ---------------------------------------------------------------------------------------------- */
+/* --- incidents
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
-reliability_stop(struct reliability *r, size_t job, int64_t from, int64_t to, bool over, const char *reason)
+reliability_stop(struct reliability *r, size_t job, int64_t from, int64_t to, bool over,
+                 const char *reason)
 {
     from = from < r->q->from_ms ? r->q->from_ms : from;
     over = over && to <= r->q->to_ms;
@@ -158,21 +183,26 @@ reliability_stop(struct reliability *r, size_t job, int64_t from, int64_t to, bo
 }
 
 static void
-reliability_joined(struct reliability *r, size_t at, const struct doc_node *incident, int64_t opened, int64_t resolved)
+reliability_joined(struct reliability *r, size_t at, const struct doc_node *incident,
+                   int64_t opened, int64_t resolved)
 {
     struct reliability_job *j = &r->jobs[at];
     const char *verdict = doc_get_str(incident, "verdict", "unknown");
-    const char *reason = doc_get_str(doc_at(doc_get(incident, "hypotheses"), 0), "class", "unknown");
+    const char *reason =
+        doc_get_str(doc_at(doc_get(incident, "hypotheses"), 0), "class", "unknown");
     int64_t until = resolved ? resolved : INT64_MAX;
-    bool explains = j->bad && j->end >= opened - RELIABILITY_NEAR && (until == INT64_MAX || j->end <= until + RELIABILITY_NEAR);
+    bool explains = j->bad && j->end >= opened - RELIABILITY_NEAR &&
+                    (until == INT64_MAX || j->end <= until + RELIABILITY_NEAR);
     if (explains && !strcmp(verdict, "user")) {
         j->user = true;
     } else if (explains && !strcmp(verdict, "infrastructure")) {
         j->reason = reliability_text(r, reason);
         j->fault = opened < j->fault && opened >= j->start ? opened : j->fault;
-    } else if (!strcmp(doc_get_str(incident, "severity", ""), "critical") && !strcmp(verdict, "infrastructure") && opened < j->end && until > j->start) {
+    } else if (!strcmp(doc_get_str(incident, "severity", ""), "critical") &&
+               !strcmp(verdict, "infrastructure") && opened < j->end && until > j->start) {
         int64_t to = until < j->end ? until : j->end;
-        reliability_stop(r, at, opened > j->start ? opened : j->start, to, to != INT64_MAX, reliability_text(r, reason));
+        reliability_stop(r, at, opened > j->start ? opened : j->start, to, to != INT64_MAX,
+                         reliability_text(r, reason));
     }
 }
 
@@ -197,7 +227,9 @@ reliability_incident(void *ctx, const struct catalog_doc *c)
 }
 
 static int
-reliability_pages(struct store *s, struct catalog_query q, int (*cb)(void *ctx, const struct catalog_doc *d), struct reliability *r, struct err *err)
+reliability_pages(struct store *s, struct catalog_query q,
+                  int (*cb)(void *ctx, const struct catalog_doc *d), struct reliability *r,
+                  struct err *err)
 {
     char next[256] = "", from[256];
     int rc;
@@ -213,8 +245,13 @@ reliability_pages(struct store *s, struct catalog_query q, int (*cb)(void *ctx, 
 static int
 reliability_read(struct reliability *r, struct store *s, struct err *err)
 {
-    struct catalog_query jobs = {.kind = "job", .tenant = r->q->tenant, .state = "running|completed|failed|cancelled|timeout|node_fail", .to_ms = r->q->to_ms};
-    struct catalog_query incidents = {.kind = "incident", .from_ms = r->q->from_ms - 30 * (int64_t)RELIABILITY_DAY, .to_ms = r->q->to_ms};
+    struct catalog_query jobs = {.kind = "job",
+                                 .tenant = r->q->tenant,
+                                 .state = "running|completed|failed|cancelled|timeout|node_fail",
+                                 .to_ms = r->q->to_ms};
+    struct catalog_query incidents = {.kind = "incident",
+                                      .from_ms = r->q->from_ms - 30 * (int64_t)RELIABILITY_DAY,
+                                      .to_ms = r->q->to_ms};
     incidents.from_ms = incidents.from_ms < 1 ? 1 : incidents.from_ms;
     int rc = reliability_pages(s, jobs, reliability_job, r, err);
     if (!rc)
@@ -223,13 +260,17 @@ reliability_read(struct reliability *r, struct store *s, struct err *err)
         rc = reliability_pages(s, incidents, reliability_incident, r, err);
     for (size_t i = 0; !rc && i < r->job_count; i++) {
         const struct reliability_job *j = &r->jobs[i];
-        if (j->bad && !j->user && j->end < r->q->to_ms && (j->end >= r->q->from_ms || j->restart > r->q->from_ms))
-            reliability_stop(r, i, j->fault < j->end ? j->fault : j->end, j->restart ? j->restart : j->end + 1, j->restart != 0, j->reason);
+        if (j->bad && !j->user && j->end < r->q->to_ms &&
+            (j->end >= r->q->from_ms || j->restart > r->q->from_ms))
+            reliability_stop(r, i, j->fault < j->end ? j->fault : j->end,
+                             j->restart ? j->restart : j->end + 1, j->restart != 0, j->reason);
     }
     return rc;
 }
 
-/* --- sums ------------------------------------------------------------------------------------------------------ */
+/* --- sums
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int
 reliability_stop_order(const void *a, const void *b)
@@ -264,13 +305,15 @@ reliability_merge(struct reliability *r)
 }
 
 static double
-reliability_spread(const struct reliability *r, double *column, int64_t from, int64_t to, double gpus)
+reliability_spread(const struct reliability *r, double *column, int64_t from, int64_t to,
+                   double gpus)
 {
     from = from < r->q->from_ms ? r->q->from_ms : from;
     to = to > r->q->to_ms ? r->q->to_ms : to;
     if (from >= to)
         return 0;
-    size_t a = (size_t)((from - r->q->from_ms) / r->width), b = (size_t)((to - 1 - r->q->from_ms) / r->width);
+    size_t a = (size_t)((from - r->q->from_ms) / r->width),
+           b = (size_t)((to - 1 - r->q->from_ms) / r->width);
     for (size_t i = a; i <= b && i < r->buckets; i++) {
         int64_t lo = r->q->from_ms + (int64_t)i * r->width, hi = lo + r->width;
         column[i] += gpus * (double)((hi < to ? hi : to) - (lo > from ? lo : from));
@@ -320,7 +363,8 @@ reliability_sum(struct reliability *r)
 static int
 reliability_start_order(const void *a, const void *b)
 {
-    const struct reliability_job *x = *(struct reliability_job *const *)a, *y = *(struct reliability_job *const *)b;
+    const struct reliability_job *x = *(struct reliability_job *const *)a,
+                                 *y = *(struct reliability_job *const *)b;
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
@@ -332,7 +376,8 @@ reliability_busy(const struct reliability *r, struct reliability_job **by)
     int64_t until = r->q->from_ms;
     qsort(by, r->job_count, sizeof *by, reliability_start_order);
     for (size_t i = 0; i < r->job_count; i++) {
-        int64_t from = by[i]->start > until ? by[i]->start : until, to = by[i]->end < r->q->to_ms ? by[i]->end : r->q->to_ms;
+        int64_t from = by[i]->start > until ? by[i]->start : until,
+                to = by[i]->end < r->q->to_ms ? by[i]->end : r->q->to_ms;
         if (from < to) {
             sum += (double)(to - from);
             until = to;
@@ -341,7 +386,9 @@ reliability_busy(const struct reliability *r, struct reliability_job **by)
     return sum;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 #define RELIABILITY_HOUR 3600000.0
 
@@ -355,7 +402,9 @@ static int
 reliability_reason_order(const void *a, const void *b)
 {
     const struct reliability_reason *x = a, *y = b;
-    return x->lost > y->lost ? -1 : x->lost < y->lost ? 1 : (x->count < y->count) - (x->count > y->count);
+    return x->lost > y->lost   ? -1
+           : x->lost < y->lost ? 1
+                               : (x->count < y->count) - (x->count > y->count);
 }
 
 static void
@@ -368,7 +417,8 @@ reliability_reasons(struct reliability *r, struct jsonw *w)
         const struct kb_text *title = kb_class(r->reasons[i].word);
         jsonw_object(w);
         jsonw_kstr(w, "reason", r->reasons[i].word);
-        jsonw_ktext(w, "title", title ? title->en : r->reasons[i].word, title ? title->zh : r->reasons[i].word);
+        jsonw_ktext(w, "title", title ? title->en : r->reasons[i].word,
+                    title ? title->zh : r->reasons[i].word);
         jsonw_kint(w, "count", (int64_t)r->reasons[i].count);
         jsonw_kreal(w, "lost_gpu_hours", r->reasons[i].lost / RELIABILITY_HOUR);
         jsonw_end_object(w);
@@ -379,7 +429,8 @@ reliability_reasons(struct reliability *r, struct jsonw *w)
 static int
 reliability_lost_order(const void *a, const void *b)
 {
-    const struct reliability_job *x = *(struct reliability_job *const *)a, *y = *(struct reliability_job *const *)b;
+    const struct reliability_job *x = *(struct reliability_job *const *)a,
+                                 *y = *(struct reliability_job *const *)b;
     double p = x->lost_ms * x->gpus, q = y->lost_ms * y->gpus;
     return p > q ? -1 : p < q ? 1 : strcmp(x->id, y->id);
 }
@@ -392,7 +443,8 @@ reliability_jobs(const struct reliability *r, struct reliability_job **by, struc
     jsonw_key(w, "by_job");
     jsonw_array(w);
     for (size_t i = 0; i < r->job_count && shown < RELIABILITY_SHOWN; i++) {
-        double all = (by[i]->run_ms + by[i]->gap_ms) * by[i]->gpus, lost = by[i]->lost_ms * by[i]->gpus;
+        double all = (by[i]->run_ms + by[i]->gap_ms) * by[i]->gpus,
+               lost = by[i]->lost_ms * by[i]->gpus;
         if (!(all > 0))
             continue;
         jsonw_object(w);
@@ -420,7 +472,8 @@ reliability_members(struct reliability *r, struct reliability_job **by, struct j
     jsonw_ktime(w, "end", r->q->to_ms);
     jsonw_kreal(w, "gpu_hours", all / RELIABILITY_HOUR);
     reliability_ratio(w, all, lost);
-    jsonw_kreal(w, "mtbf_seconds", r->interruptions ? reliability_busy(r, by) / 1000 / (double)r->interruptions : NAN);
+    jsonw_kreal(w, "mtbf_seconds",
+                r->interruptions ? reliability_busy(r, by) / 1000 / (double)r->interruptions : NAN);
     jsonw_kreal(w, "mttr_seconds", r->mended ? r->mended_ms / 1000 / (double)r->mended : NAN);
     jsonw_kint(w, "interruptions", (int64_t)r->interruptions);
     jsonw_kreal(w, "lost_gpu_hours", lost / RELIABILITY_HOUR);
@@ -439,7 +492,8 @@ reliability_members(struct reliability *r, struct reliability_job **by, struct j
 }
 
 int
-reliability_write(struct store *s, const struct reliability_query *q, struct jsonw *w, struct err *err)
+reliability_write(struct store *s, const struct reliability_query *q, struct jsonw *w,
+                  struct err *err)
 {
     struct reliability *r = calloc(1, sizeof *r);
     struct reliability_job **by = NULL;
@@ -450,7 +504,7 @@ reliability_write(struct store *s, const struct reliability_query *q, struct jso
     r->topo = topo_get(s);
     r->arena = arena_new((size_t)256 << 20);
     r->by_id = map_new(RELIABILITY_JOBS);
-    r->jobs = calloc(RELIABILITY_JOBS, sizeof *r->jobs);      /* pages are touched as they are used */
+    r->jobs = calloc(RELIABILITY_JOBS, sizeof *r->jobs); /* pages are touched as they are used */
     r->stops = calloc(RELIABILITY_STOPS, sizeof *r->stops);
     /* Whole minutes, sixty buckets or a few more. */
     r->width = (q->to_ms - q->from_ms + 59) / 60;

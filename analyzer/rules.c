@@ -1,8 +1,9 @@
-/* rules: evaluates groups when they are due, keeps the instances of alerts from pending to firing to over, writes what rules
- * record.
+/* rules: evaluates groups when they are due, keeps the instances of alerts from pending to firing
+ * to over, writes what rules record.
  *
- * An alert's instance is a set of labels. It is pending from when the expression is true, fires when that has lasted `for`,
- * is over when the expression has not been true for keep_firing_for. Time is the analyzer's. */
+ * An alert's instance is a set of labels. It is pending from when the expression is true, fires
+ * when that has lasted `for`, is over when the expression has not been true for keep_firing_for.
+ * Time is the analyzer's. */
 #include "analyzer/rules.h"
 
 #include "analyzer/rules_priv.h"
@@ -13,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- instances --------------------------------------------------------------------------------------- */
+/* --- instances
+ * --------------------------------------------------------------------------------------- */
 
 void
 rule_instance_free(void *p)
@@ -57,7 +59,10 @@ rules_labels_copy(const struct labels *l)
     return copy;
 }
 
-struct rules_texts { struct buf at[RULES_PAIRS]; size_t count; };
+struct rules_texts {
+    struct buf at[RULES_PAIRS];
+    size_t count;
+};
 
 static void
 rules_texts_done(struct rules_texts *t)
@@ -66,26 +71,30 @@ rules_texts_done(struct rules_texts *t)
         buf_done(&t->at[i]);
 }
 
-/* The result's labels without its name, with the rule's over them. `texts` owns what was expanded. */
+/* The result's labels without its name, with the rule's over them. `texts` owns what was expanded.
+ */
 static int
-rules_labels_of(const struct rule *rule, const struct series_row *r, double value, const char *name_label, struct rules_texts *texts,
-                struct labels *out)
+rules_labels_of(const struct rule *rule, const struct series_row *r, double value,
+                const char *name_label, struct rules_texts *texts, struct labels *out)
 {
     *out = (struct labels){0};
     texts->count = 0;
     for (size_t i = 0; i < r->labels->count; i++) {
         const struct label *l = &r->labels->at[i];
-        bool over = (l->name_len == 8 && !memcmp(l->name, "__name__", 8)) ||
-                    (l->name_len == strlen(name_label) && !memcmp(l->name, name_label, l->name_len));
+        bool over =
+            (l->name_len == 8 && !memcmp(l->name, "__name__", 8)) ||
+            (l->name_len == strlen(name_label) && !memcmp(l->name, name_label, l->name_len));
         for (size_t k = 0; k < rule->label_count && !over; k++)
-            over = strlen(rule->labels[k].name) == l->name_len && !memcmp(rule->labels[k].name, l->name, l->name_len);
+            over = strlen(rule->labels[k].name) == l->name_len &&
+                   !memcmp(rule->labels[k].name, l->name, l->name_len);
         if (!over && labels_add(out, l->name, l->name_len, l->value, l->value_len))
             return ERR_LIMIT;
     }
     for (size_t k = 0; k < rule->label_count; k++) {
         struct buf *b = &texts->at[texts->count++];
         buf_init(b, LABEL_VALUE_MAX);
-        if (rules_expand(rule->labels[k].value, r->labels, value, b) || labels_add_str(out, rule->labels[k].name, buf_str(b)))
+        if (rules_expand(rule->labels[k].value, r->labels, value, b) ||
+            labels_add_str(out, rule->labels[k].name, buf_str(b)))
             return ERR_LIMIT;
     }
     if (!rule->hidden && labels_add_str(out, name_label, rule->name))
@@ -93,10 +102,12 @@ rules_labels_of(const struct rule *rule, const struct series_row *r, double valu
     return labels_finish(out);
 }
 
-/* --- events --------------------------------------------------------------------------------------------- */
+/* --- events
+ * --------------------------------------------------------------------------------------------- */
 
 static void
-rules_entity(struct rules *r, const struct rule *rule, const struct labels *l, char out[ENTITY_SIZE])
+rules_entity(struct rules *r, const struct rule *rule, const struct labels *l,
+             char out[ENTITY_SIZE])
 {
     char name[ENTITY_SIZE];
     if (!topo_resolve(r->topo, rule->row, l, out) || entity_ok(out))
@@ -108,12 +119,14 @@ rules_entity(struct rules *r, const struct rule *rule, const struct labels *l, c
 }
 
 static void
-rules_event(struct rules *r, const struct rule *rule, const struct rule_instance *i, enum event_phase phase, int64_t t_ms)
+rules_event(struct rules *r, const struct rule *rule, const struct rule_instance *i,
+            enum event_phase phase, int64_t t_ms)
 {
     char text[512];
     const char *summary = NULL;
     for (size_t k = 0; k < rule->annotation_count; k++)
-        if (!strcmp(rule->annotations[k].name, "summary") || (!summary && !strcmp(rule->annotations[k].name, "description")))
+        if (!strcmp(rule->annotations[k].name, "summary") ||
+            (!summary && !strcmp(rule->annotations[k].name, "description")))
             summary = i->annotations[k].value;
     if (summary)
         snprintf(text, sizeof text, "%s", summary);
@@ -125,8 +138,17 @@ rules_event(struct rules *r, const struct rule *rule, const struct rule_instance
         str_copy(node, sizeof node, strchr(i->entity, ':') + 1);
         node[strcspn(node, "/")] = 0;
     }
-    struct event ev = {.time_ms = t_ms, .phase = phase, .severity = rule->severity, .entity = i->entity, .code = rule->code,
-                       .source = "rule", .text = text, .node = node, .job = "", .tenant = "", .fields = ""};
+    struct event ev = {.time_ms = t_ms,
+                       .phase = phase,
+                       .severity = rule->severity,
+                       .entity = i->entity,
+                       .code = rule->code,
+                       .source = "rule",
+                       .text = text,
+                       .node = node,
+                       .job = "",
+                       .tenant = "",
+                       .fields = ""};
     r->emit(r->emit_ctx, &ev);
     r->emitted++;
 }
@@ -143,20 +165,25 @@ rules_sample(struct rules *r, const struct labels *l, int64_t t_ms, double v)
 
 /* ALERTS{alertname, alertstate, ...} 1 while it is pending or firing; a stale marker ends it. */
 static void
-rules_alerts_sample(struct rules *r, const struct rule *rule, const struct rule_instance *i, enum rule_state state, int64_t t_ms, bool end)
+rules_alerts_sample(struct rules *r, const struct rule *rule, const struct rule_instance *i,
+                    enum rule_state state, int64_t t_ms, bool end)
 {
     struct labels l = {0};
     if (rule->hidden || state == RULE_INACTIVE)
         return;
     for (size_t k = 0; k < i->labels->count; k++)
-        labels_add(&l, i->labels->at[k].name, i->labels->at[k].name_len, i->labels->at[k].value, i->labels->at[k].value_len);
-    if (labels_add_str(&l, "__name__", "ALERTS") || labels_add_str(&l, "alertstate", state == RULE_FIRING ? "firing" : "pending") ||
+        labels_add(&l, i->labels->at[k].name, i->labels->at[k].name_len, i->labels->at[k].value,
+                   i->labels->at[k].value_len);
+    if (labels_add_str(&l, "__name__", "ALERTS") ||
+        labels_add_str(&l, "alertstate", state == RULE_FIRING ? "firing" : "pending") ||
         labels_finish(&l))
         return;
     rules_sample(r, &l, t_ms, end ? sample_stale() : 1);
 }
 
-/* --- one rule ----------------------------------------------------------------------------------------------- */
+/* --- one rule
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void
 rules_annotate(const struct rule *rule, struct rule_instance *i)
@@ -182,7 +209,8 @@ rules_active(struct rules *r, struct rule *rule, const struct series_row *row, i
     struct rule_instance *i = rc ? NULL : map_get(rule->instances, &key, sizeof key);
     if (!rc && !i) {
         i = calloc(1, sizeof *i);
-        if (!i || !(i->labels = rules_labels_copy(&l)) || (rc = map_set(rule->instances, &key, sizeof key, i, NULL))) {
+        if (!i || !(i->labels = rules_labels_copy(&l)) ||
+            (rc = map_set(rule->instances, &key, sizeof key, i, NULL))) {
             rule_instance_free(i);
             rules_texts_done(&texts);
             return rc ? rc : ERR_NOMEM;
@@ -219,7 +247,8 @@ rules_over(struct rules *r, struct rule *rule, int64_t now_ms)
     const char *key;
     while (n < 256 && (key = map_next(rule->instances, &pos, &len, &value))) {
         struct rule_instance *i = value;
-        if (i->last_ms == now_ms || (i->state == RULE_FIRING && now_ms - i->last_ms < rule->keep_ms))
+        if (i->last_ms == now_ms ||
+            (i->state == RULE_FIRING && now_ms - i->last_ms < rule->keep_ms))
             continue;
         if (i->state == RULE_FIRING)
             rules_event(r, rule, i, EVENT_END, now_ms);
@@ -243,7 +272,10 @@ rules_record(struct rules *r, struct rule *rule, const struct series_row *row, i
 static void
 rules_take(struct rules *r, struct rule *rule, const struct promql_result *res, int64_t now_ms)
 {
-    struct { size_t count; struct label at[1]; } none = {0};
+    struct {
+        size_t count;
+        struct label at[1];
+    } none = {0};
     struct sample scalar = res->scalar;
     struct series_row one = {.labels = (struct labels *)&none, .samples = &scalar, .count = 1};
     bool is_scalar = res->type == PROMQL_SCALAR;
@@ -259,7 +291,8 @@ rules_take(struct rules *r, struct rule *rule, const struct promql_result *res, 
             rules_record(r, rule, row, now_ms);
     }
     if (rc)
-        snprintf(rule->error, sizeof rule->error, "more than %d instances, or labels that do not fit", RULES_INSTANCES);
+        snprintf(rule->error, sizeof rule->error,
+                 "more than %d instances, or labels that do not fit", RULES_INSTANCES);
 }
 
 static void
@@ -304,7 +337,8 @@ rules_group_run(struct rules *r, struct rules_group *g, int64_t now_ms)
 }
 
 int
-rules_turn(struct rules *r, struct topo *t, int64_t now_ms, void (*emit)(void *ctx, const struct event *ev), void *ctx)
+rules_turn(struct rules *r, struct topo *t, int64_t now_ms,
+           void (*emit)(void *ctx, const struct event *ev), void *ctx)
 {
     struct err err;
     r->topo = t;
@@ -317,7 +351,8 @@ rules_turn(struct rules *r, struct topo *t, int64_t now_ms, void (*emit)(void *c
             continue;
         g->due_ms = now_ms + g->interval_ms;
         if (rules_group_run(r, g, now_ms))
-            log_write(r->cfg->log, LOG_LEVEL_ERROR, "rules: what group '%s' recorded could not be stored", g->name);
+            log_write(r->cfg->log, LOG_LEVEL_ERROR,
+                      "rules: what group '%s' recorded could not be stored", g->name);
     }
     if (r->out)
         store_commit(r->cfg->store, r->out, NULL, &err);
@@ -326,7 +361,9 @@ rules_turn(struct rules *r, struct topo *t, int64_t now_ms, void (*emit)(void *c
     return r->emitted;
 }
 
-/* --- life ----------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 int
 rules_new(const struct analyzer_config *cfg, struct rules **ret, struct err *err)

@@ -1,6 +1,7 @@
-/* rules: Prometheus rule files, evaluated on their groups' intervals: recording rules write series, alerting rules become
- * events with code "rule.NAME" (EVENT_BEGIN when firing, EVENT_END when over) at the entity their labels name, and ALERTS series.
- * The knowledge base's metric and delta signals are rules too (generated, never shown as files). */
+/* rules: Prometheus rule files, evaluated on their groups' intervals: recording rules write series,
+ * alerting rules become events with code "rule.NAME" (EVENT_BEGIN when firing, EVENT_END when over)
+ * at the entity their labels name, and ALERTS series. The knowledge base's metric and delta signals
+ * are rules too (generated, never shown as files). */
 #ifndef ANALYZER_RULES_H
 #define ANALYZER_RULES_H
 
@@ -9,9 +10,11 @@
 #include "store/topo.h"
 
 struct rules;
-int rules_new(const struct analyzer_config *cfg, struct rules **ret, struct err *err); /* a broken file: file, line, sentence */
+int rules_new(const struct analyzer_config *cfg, struct rules **ret,
+              struct err *err); /* a broken file: file, line, sentence */
 void rules_free(struct rules *r);
-int rules_turn(struct rules *r, struct topo *t, int64_t now_ms, void (*emit)(void *ctx, const struct event *ev), void *ctx);
+int rules_turn(struct rules *r, struct topo *t, int64_t now_ms,
+               void (*emit)(void *ctx, const struct event *ev), void *ctx);
 /* Answers of /prometheus/api/v1/rules and /alerts (the "data" member). Thread-safe. */
 void rules_json(struct rules *r, struct buf *out);
 void rules_alerts_json(struct rules *r, struct buf *out);

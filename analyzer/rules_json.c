@@ -1,5 +1,5 @@
-/* rules_json: what /prometheus/api/v1/rules and /alerts answer, as Prometheus 2 writes it. The knowledge base's own rules are
- * not shown. */
+/* rules_json: what /prometheus/api/v1/rules and /alerts answer, as Prometheus 2 writes it. The
+ * knowledge base's own rules are not shown. */
 #include "analyzer/rules_priv.h"
 #include "base/jsonw.h"
 #include "base/str.h"
@@ -15,7 +15,8 @@ rules_json_labels(struct jsonw *w, const char *key, const struct labels *l)
     jsonw_key(w, key);
     jsonw_object(w);
     for (size_t i = 0; i < l->count; i++) {
-        str_copy(name, l->at[i].name_len + 1 < sizeof name ? l->at[i].name_len + 1 : sizeof name, l->at[i].name);
+        str_copy(name, l->at[i].name_len + 1 < sizeof name ? l->at[i].name_len + 1 : sizeof name,
+                 l->at[i].name);
         jsonw_key(w, name);
         jsonw_strn(w, l->at[i].value, l->at[i].value_len);
     }

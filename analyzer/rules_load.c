@@ -1,5 +1,6 @@
-/* rules_load: rule files in Prometheus' format, every error with file, line and sentence; and the knowledge base's metric and
- * delta signals as hidden rules, where no detector covers the entry already. */
+/* rules_load: rule files in Prometheus' format, every error with file, line and sentence; and the
+ * knowledge base's metric and delta signals as hidden rules, where no detector covers the entry
+ * already. */
 #include "analyzer/detect_priv.h"
 #include "analyzer/rules_priv.h"
 #include "base/clock.h"
@@ -18,7 +19,8 @@ rules_keep(struct rules *r, const char *s)
 }
 
 static int
-rules_duration_of(const struct doc *d, const struct doc_node *map, const char *key, int64_t dflt, int64_t *ret, struct err *err)
+rules_duration_of(const struct doc *d, const struct doc_node *map, const char *key, int64_t dflt,
+                  int64_t *ret, struct err *err)
 {
     const struct doc_node *n = doc_get(map, key);
     *ret = dflt;
@@ -28,13 +30,15 @@ rules_duration_of(const struct doc *d, const struct doc_node *map, const char *k
 }
 
 static int
-rules_pairs(struct rules *r, const struct doc *d, const struct doc_node *map, struct rule_pair *out, size_t *ret_count, struct err *err)
+rules_pairs(struct rules *r, const struct doc *d, const struct doc_node *map, struct rule_pair *out,
+            size_t *ret_count, struct err *err)
 {
     struct labels none = {0};
     *ret_count = 0;
     if (map && map->kind != DOC_MAP && map->kind != DOC_NULL)
         return doc_err(d, map, err, ERR_SYNTAX, "names and values are expected here");
-    for (const struct doc_node *n = map && map->kind == DOC_MAP ? map->first : NULL; n; n = n->next) {
+    for (const struct doc_node *n = map && map->kind == DOC_MAP ? map->first : NULL; n;
+         n = n->next) {
         struct buf text;
         if (*ret_count == RULES_PAIRS)
             return doc_err(d, n, err, ERR_LIMIT, "more than %d names", RULES_PAIRS);
@@ -49,7 +53,8 @@ rules_pairs(struct rules *r, const struct doc *d, const struct doc_node *map, st
     return 0;
 }
 
-/* The first metric of an expression that the table knows: it tells what entity the results are of. */
+/* The first metric of an expression that the table knows: it tells what entity the results are of.
+ */
 static const struct metric_row *
 rules_row(const struct rules *r, const char *expr)
 {
@@ -66,9 +71,11 @@ rules_row(const struct rules *r, const char *expr)
 }
 
 static int
-rules_rule(struct rules *r, const struct doc *d, const struct doc_node *n, struct rule *out, struct err *err)
+rules_rule(struct rules *r, const struct doc *d, const struct doc_node *n, struct rule *out,
+           struct err *err)
 {
-    static const char *const known[] = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations", NULL};
+    static const char *const known[] = {"record",          "alert",  "expr",        "for",
+                                        "keep_firing_for", "labels", "annotations", NULL};
     const char *alert = doc_get_str(n, "alert", NULL), *record = doc_get_str(n, "record", NULL);
     const struct doc_node *expr = doc_get(n, "expr");
     char code[EVENT_CODE_MAX + 1];
@@ -81,14 +88,20 @@ rules_rule(struct rules *r, const struct doc *d, const struct doc_node *n, struc
     if (!doc_str(expr, NULL))
         return doc_err(d, n, err, ERR_SYNTAX, "rule '%s' has no 'expr'", alert ? alert : record);
     if (record && (doc_get(n, "for") || doc_get(n, "annotations") || doc_get(n, "keep_firing_for")))
-        return doc_err(d, n, err, ERR_SYNTAX, "'for', 'keep_firing_for' and 'annotations' belong to alerts, not to record '%s'", record);
-    *out = (struct rule){.alerting = alert != NULL, .name = rules_keep(r, alert ? alert : record), .text = rules_keep(r, doc_str(expr, ""))};
+        return doc_err(
+            d, n, err, ERR_SYNTAX,
+            "'for', 'keep_firing_for' and 'annotations' belong to alerts, not to record '%s'",
+            record);
+    *out = (struct rule){.alerting = alert != NULL,
+                         .name = rules_keep(r, alert ? alert : record),
+                         .text = rules_keep(r, doc_str(expr, ""))};
     if (promql_parse(out->text, &out->query, &why))
         return doc_err(d, expr, err, ERR_SYNTAX, "expr of '%s': %s", out->name, why.text);
     if ((rc = rules_duration_of(d, n, "for", 0, &out->for_ms, err)) ||
         (rc = rules_duration_of(d, n, "keep_firing_for", 0, &out->keep_ms, err)) ||
         (rc = rules_pairs(r, d, doc_get(n, "labels"), out->labels, &out->label_count, err)) ||
-        (rc = rules_pairs(r, d, doc_get(n, "annotations"), out->annotations, &out->annotation_count, err)))
+        (rc = rules_pairs(r, d, doc_get(n, "annotations"), out->annotations, &out->annotation_count,
+                          err)))
         return rc;
     snprintf(code, sizeof code, "rule.%.100s", out->name);
     int severity = severity_find(doc_get_str(doc_get(n, "labels"), "severity", "warning"));
@@ -107,7 +120,9 @@ rules_group_new(struct rules *r, const char *name, const char *file, size_t rule
         return NULL;
     r->groups = p;
     struct rules_group *g = &p[r->count];
-    *g = (struct rules_group){.name = rules_keep(r, name), .file = rules_keep(r, file), .interval_ms = RULES_INTERVAL_MS,
+    *g = (struct rules_group){.name = rules_keep(r, name),
+                              .file = rules_keep(r, file),
+                              .interval_ms = RULES_INTERVAL_MS,
                               .rules = calloc(rules + 1, sizeof *g->rules)};
     if (!g->rules)
         return NULL;
@@ -116,9 +131,11 @@ rules_group_new(struct rules *r, const char *name, const char *file, size_t rule
 }
 
 static int
-rules_group_load(struct rules *r, const struct doc *d, const struct doc_node *n, const char *path, struct err *err)
+rules_group_load(struct rules *r, const struct doc *d, const struct doc_node *n, const char *path,
+                 struct err *err)
 {
-    static const char *const known[] = {"name", "interval", "limit", "query_offset", "labels", "rules", NULL};
+    static const char *const known[] = {"name",   "interval", "limit", "query_offset",
+                                        "labels", "rules",    NULL};
     const struct doc_node *list = doc_get(n, "rules");
     int rc = doc_only(d, n, known, err);
     if (rc)
@@ -164,7 +181,8 @@ rules_load_file(struct rules *r, const char *path, struct err *err)
     return rc;
 }
 
-/* --- the knowledge base's signals ------------------------------------------------------------------- */
+/* --- the knowledge base's signals
+ * ------------------------------------------------------------------- */
 
 static bool
 rules_detected(const char *id)
@@ -181,11 +199,18 @@ rules_signal(struct rules *r, const struct kb_entry *e, const struct kb_signal *
     char expr[2048], over[TIME_TEXT_SIZE];
     struct err err;
     if (s->kind == KB_SIGNAL_DELTA)
-        snprintf(expr, sizeof expr, "increase(%s[%s]) > %.17g", s->metric, duration_format(s->over_ms, over), s->above);
+        snprintf(expr, sizeof expr, "increase(%s[%s]) > %.17g", s->metric,
+                 duration_format(s->over_ms, over), s->above);
     else
         snprintf(expr, sizeof expr, "%s", s->expr);
-    *out = (struct rule){.alerting = true, .hidden = true, .name = e->id, .code = e->id, .severity = e->severity,
-                         .for_ms = s->kind == KB_SIGNAL_METRIC ? s->for_ms : 0, .scope = e->scope, .text = rules_keep(r, expr)};
+    *out = (struct rule){.alerting = true,
+                         .hidden = true,
+                         .name = e->id,
+                         .code = e->id,
+                         .severity = e->severity,
+                         .for_ms = s->kind == KB_SIGNAL_METRIC ? s->for_ms : 0,
+                         .scope = e->scope,
+                         .text = rules_keep(r, expr)};
     if (!out->text || promql_parse(out->text, &out->query, &err))
         return ERR_SYNTAX;
     out->row = rules_row(r, expr);
@@ -218,7 +243,8 @@ rules_load_kb(struct rules *r, struct err *err)
     return 0;
 }
 
-/* --- what has series at all ---------------------------------------------------------------------------- */
+/* --- what has series at all
+ * ---------------------------------------------------------------------------- */
 
 static int
 rules_present_cb(void *ctx, const char *name)
@@ -235,7 +261,8 @@ rules_present(struct rules *r, const struct rule *rule, int64_t now_ms)
         r->present = map_new(1000000);
         r->present_ms = now_ms;
         if (r->present)
-            store_label_values(r->cfg->store, "__name__", NULL, 0, now_ms - 600000, now_ms, rules_present_cb, r->present);
+            store_label_values(r->cfg->store, "__name__", NULL, 0, now_ms - 600000, now_ms,
+                               rules_present_cb, r->present);
     }
     while (*s && r->present) {
         size_t n = 0;

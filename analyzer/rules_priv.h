@@ -10,33 +10,37 @@
 #include <pthread.h>
 
 #define RULES_INTERVAL_MS 15000
-#define RULES_MAX 10000            /* of all files */
-#define RULES_INSTANCES 10000      /* of one rule: beyond, the rule is in error */
-#define RULES_PAIRS 32             /* labels, annotations of one rule */
+#define RULES_MAX         10000 /* of all files */
+#define RULES_INSTANCES   10000 /* of one rule: beyond, the rule is in error */
+#define RULES_PAIRS       32    /* labels, annotations of one rule */
 
-struct rule_pair { const char *name, *value; };
+struct rule_pair {
+    const char *name, *value;
+};
 
 enum rule_state { RULE_INACTIVE, RULE_PENDING, RULE_FIRING };
 
 struct rule_instance {
-    struct labels *labels;         /* of the alert: the result's without its name, the rule's, alertname; texts follow */
+    struct labels *labels; /* of the alert: the result's without its name, the rule's, alertname;
+                              texts follow */
     struct rule_pair annotations[RULES_PAIRS]; /* expanded; owned */
     enum rule_state state;
-    int64_t active_ms, fired_ms, last_ms;   /* since when true; when it fired; when last true */
+    int64_t active_ms, fired_ms, last_ms; /* since when true; when it fired; when last true */
     double value;
     char entity[ENTITY_SIZE];
 };
 
 struct rule {
-    const char *name, *text;       /* alert or record; expr */
+    const char *name, *text; /* alert or record; expr */
     struct promql *query;
-    bool alerting, hidden;         /* hidden: of the knowledge base */
-    const char *code;              /* of its events */
+    bool alerting, hidden; /* hidden: of the knowledge base */
+    const char *code;      /* of its events */
     enum severity severity;
     int64_t for_ms, keep_ms;
     struct rule_pair labels[RULES_PAIRS], annotations[RULES_PAIRS];
     size_t label_count, annotation_count;
-    const struct metric_row *row;  /* of the first known metric that it names: tells which entity a result is of */
+    const struct metric_row
+        *row; /* of the first known metric that it names: tells which entity a result is of */
     enum entity_kind scope;
     struct map *instances;
     char error[256];
@@ -53,11 +57,12 @@ struct rules_group {
 
 struct rules {
     const struct analyzer_config *cfg;
-    pthread_mutex_t lock;          /* instances, errors: written by the analyzer's thread, read by the API's */
+    pthread_mutex_t
+        lock; /* instances, errors: written by the analyzer's thread, read by the API's */
     struct rules_group *groups;
     size_t count, total;
     struct arena *arena;
-    struct map *present;           /* metric names that have series */
+    struct map *present; /* metric names that have series */
     int64_t present_ms;
     struct store_batch *out;
     /* of this turn */
@@ -69,12 +74,14 @@ struct rules {
 
 int rules_load_file(struct rules *r, const char *path, struct err *err);
 int rules_load_kb(struct rules *r, struct err *err);
-/* What a rule needs to have any result is there: at least one of the metrics it names has series. */
+/* What a rule needs to have any result is there: at least one of the metrics it names has series.
+ */
 bool rules_present(struct rules *r, const struct rule *rule, int64_t now_ms);
 int rules_group_run(struct rules *r, struct rules_group *g, int64_t now_ms);
 void rule_done(struct rule *rule);
 void rule_instance_free(void *p);
-/* Expands {{ }} of Prometheus' templates that need no query: $labels.x, $value, and functions on them. 0, or ERR_SYNTAX. */
+/* Expands {{ }} of Prometheus' templates that need no query: $labels.x, $value, and functions on
+ * them. 0, or ERR_SYNTAX. */
 int rules_expand(const char *text, const struct labels *l, double value, struct buf *out);
 
 #endif

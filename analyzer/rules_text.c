@@ -1,6 +1,7 @@
-/* rules_text: the template language of labels and annotations, as far as it needs no query: {{ $labels.x }}, {{ $value }},
- * pipes and calls of humanize, humanize1024, humanizePercentage, humanizeDuration, humanizeTimestamp, printf, title, toUpper,
- * toLower. What else stands between braces is an error. (Prometheus, "Template reference".) */
+/* rules_text: the template language of labels and annotations, as far as it needs no query: {{
+ * $labels.x }}, {{ $value }}, pipes and calls of humanize, humanize1024, humanizePercentage,
+ * humanizeDuration, humanizeTimestamp, printf, title, toUpper, toLower. What else stands between
+ * braces is an error. (Prometheus, "Template reference".) */
 #include "analyzer/rules_priv.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -11,12 +12,17 @@
 #include <string.h>
 
 #define RULES_WORDS 16
-#define RULES_WORD 512
+#define RULES_WORD  512
 
-struct rules_word { char text[RULES_WORD]; double number; bool is_number; };
+struct rules_word {
+    char text[RULES_WORD];
+    double number;
+    bool is_number;
+};
 
 static void
-rules_scaled(double v, double step, const char *const *up, const char *const *down, char *out, size_t size)
+rules_scaled(double v, double step, const char *const *up, const char *const *down, char *out,
+             size_t size)
 {
     size_t i = 0;
     double x = fabs(v);
@@ -46,7 +52,8 @@ rules_duration(double v, char *out, size_t size)
         rules_scaled(v, 1000, none, down, out, size - 1);
         strcat(out, "s");
     } else if (s >= 86400)
-        snprintf(out, size, "%s%lldd %lldh %lldm %llds", sign, s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+        snprintf(out, size, "%s%lldd %lldh %lldm %llds", sign, s / 86400, s / 3600 % 24,
+                 s / 60 % 60, s % 60);
     else if (s >= 3600)
         snprintf(out, size, "%s%lldh %lldm %llds", sign, s / 3600, s / 60 % 60, s % 60);
     else if (s >= 60)
@@ -58,7 +65,8 @@ rules_duration(double v, char *out, size_t size)
 static int
 rules_call(const char *name, const struct rules_word *args, size_t n, struct rules_word *ret)
 {
-    static const char *const up[] = {"k", "M", "G", "T", "P", "E", "Z", "Y", NULL}, *const down[] = {"m", "u", "n", "p", "f", "a", NULL};
+    static const char *const up[] = {"k", "M", "G", "T", "P", "E", "Z", "Y", NULL},
+                             *const down[] = {"m", "u", "n", "p", "f", "a", NULL};
     static const char *const up1024[] = {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi", NULL};
     char time[TIME_TEXT_SIZE];
     *ret = (struct rules_word){0};
@@ -71,9 +79,12 @@ rules_call(const char *name, const struct rules_word *args, size_t n, struct rul
         const char *p = strchr(args[0].text, '%');
         const char *c = p ? p + 1 + strspn(p + 1, "0123456789.+-# ") : NULL;
         char format[64];
-        if (!c || !*c || (size_t)(c - p) > 6)   /* wider is no text that anybody reads */
+        if (!c || !*c || (size_t)(c - p) > 6) /* wider is no text that anybody reads */
             return ERR_SYNTAX;
-        snprintf(format, sizeof format, "%.*s%s", (int)(c - p), p, strchr("dv", *c) ? (*c == 'd' ? ".0f" : "g") : *c == 's' ? "s" : "f");
+        snprintf(format, sizeof format, "%.*s%s", (int)(c - p), p,
+                 strchr("dv", *c) ? (*c == 'd' ? ".0f" : "g")
+                 : *c == 's'      ? "s"
+                                  : "f");
         if (strchr("eEgG", *c))
             format[strlen(format) - 1] = *c;
         char body[RULES_WORD / 2];
@@ -84,7 +95,8 @@ rules_call(const char *name, const struct rules_word *args, size_t n, struct rul
         else
             snprintf(body, sizeof body, format, v);
 #pragma GCC diagnostic pop
-        snprintf(ret->text, sizeof ret->text, "%.*s%.255s%.100s", (int)(p - args[0].text > 100 ? 100 : p - args[0].text), args[0].text, body, c + 1);
+        snprintf(ret->text, sizeof ret->text, "%.*s%.255s%.100s",
+                 (int)(p - args[0].text > 100 ? 100 : p - args[0].text), args[0].text, body, c + 1);
         return 0;
     }
     if (!strcmp(name, "humanize"))
@@ -119,7 +131,8 @@ rules_number(struct rules_word *w, double v)
     w->is_number = true;
 }
 
-/* One word: a text in quotes, a number, $value, $labels.x, .Labels.x. Moves *p. 1: it is a function's name. */
+/* One word: a text in quotes, a number, $value, $labels.x, .Labels.x. Moves *p. 1: it is a
+ * function's name. */
 static int
 rules_word_parse(const char **p, const struct labels *l, double value, struct rules_word *ret)
 {

@@ -1,5 +1,6 @@
-/* rules_unit: unit tests of rules in promtool's file format: input series in expanding notation, then what must fire and what
- * an expression must give at a time. Each test has a store of its own in a temporary folder and a clock of its own. */
+/* rules_unit: unit tests of rules in promtool's file format: input series in expanding notation,
+ * then what must fire and what an expression must give at a time. Each test has a store of its own
+ * in a temporary folder and a clock of its own. */
 #include "analyzer/rules_priv.h"
 #include "base/str.h"
 
@@ -11,8 +12,8 @@
 #include <unistd.h>
 
 #define UNIT_ZERO_MS 1600000000000 /* where a test's time 0 lies: any round time will do */
-#define UNIT_VALUES 100000
-#define UNIT_STEPS 100000
+#define UNIT_VALUES  100000
+#define UNIT_STEPS   100000
 
 struct unit {
     const struct doc *doc;
@@ -41,7 +42,8 @@ unit_remove(const char *path, const struct stat *st, int flag, struct FTW *ftw)
     return remove(path);
 }
 
-/* --- series ------------------------------------------------------------------------------------------- */
+/* --- series
+ * ------------------------------------------------------------------------------------------- */
 
 /* name{label="value", ...}: cuts the text in place. */
 static int
@@ -55,7 +57,8 @@ unit_labels(char *s, struct labels *l)
     if (*s)
         labels_add_str(l, "__name__", s);
     while (brace && *(brace += strspn(brace, " \t,")) && *brace != '}') {
-        char *eq = strchr(brace, '='), *open = eq ? strchr(eq, '"') : NULL, *close = open ? strchr(open + 1, '"') : NULL;
+        char *eq = strchr(brace, '='), *open = eq ? strchr(eq, '"') : NULL,
+             *close = open ? strchr(open + 1, '"') : NULL;
         if (!close)
             return ERR_SYNTAX;
         *eq = *close = 0;
@@ -66,7 +69,11 @@ unit_labels(char *s, struct labels *l)
     return labels_finish(l);
 }
 
-struct unit_values { struct sample *at; size_t count; int64_t t_ms, step_ms; };
+struct unit_values {
+    struct sample *at;
+    size_t count;
+    int64_t t_ms, step_ms;
+};
 
 static int
 unit_value(struct unit_values *v, double x, bool there)
@@ -114,14 +121,17 @@ unit_series(struct unit *u, const struct doc_node *n, struct err *err)
 {
     char name[4096];
     struct labels l;
-    struct unit_values v = {.at = calloc(UNIT_VALUES, sizeof *v.at), .t_ms = UNIT_ZERO_MS, .step_ms = u->interval_ms};
+    struct unit_values v = {
+        .at = calloc(UNIT_VALUES, sizeof *v.at), .t_ms = UNIT_ZERO_MS, .step_ms = u->interval_ms};
     struct store_batch *b = store_batch_new(u->store);
     int rc = v.at && b ? 0 : err_set(err, ERR_NOMEM, "no memory for the test");
     str_copy(name, sizeof name, doc_get_str(n, "series", ""));
     if (!rc && unit_labels(name, &l))
-        rc = doc_err(u->doc, n, err, ERR_SYNTAX, "this series is not understood: %s", doc_get_str(n, "series", ""));
+        rc = doc_err(u->doc, n, err, ERR_SYNTAX, "this series is not understood: %s",
+                     doc_get_str(n, "series", ""));
     if (!rc && unit_expand(doc_get_str(n, "values", ""), &v))
-        rc = doc_err(u->doc, n, err, ERR_SYNTAX, "these values are not understood: %s", doc_get_str(n, "values", ""));
+        rc = doc_err(u->doc, n, err, ERR_SYNTAX, "these values are not understood: %s",
+                     doc_get_str(n, "values", ""));
     if (!rc && v.count)
         rc = store_batch_samples(b, &l, v.at, v.count);
     free(v.at);
@@ -132,7 +142,8 @@ unit_series(struct unit *u, const struct doc_node *n, struct err *err)
     return b ? store_commit(u->store, b, NULL, err) : rc;
 }
 
-/* --- what is expected ------------------------------------------------------------------------------------- */
+/* --- what is expected
+ * ------------------------------------------------------------------------------------- */
 
 static bool
 unit_same_labels(const struct labels *l, const struct doc_node *want, const char *alertname)
@@ -142,15 +153,17 @@ unit_same_labels(const struct labels *l, const struct doc_node *want, const char
     for (const struct doc_node *m = want ? want->first : NULL; m; m = m->next, n++)
         if (!labels_copy(l, m->key, value, sizeof value) || strcmp(value, doc_str(m, "")))
             return false;
-    return n + (doc_get(want, "alertname") ? 0 : 1) == l->count && labels_copy(l, "alertname", value, sizeof value) &&
-           !strcmp(value, alertname);
+    return n + (doc_get(want, "alertname") ? 0 : 1) == l->count &&
+           labels_copy(l, "alertname", value, sizeof value) && !strcmp(value, alertname);
 }
 
 static bool
-unit_same_annotations(const struct rule *rule, const struct rule_instance *i, const struct doc_node *want)
+unit_same_annotations(const struct rule *rule, const struct rule_instance *i,
+                      const struct doc_node *want)
 {
     for (size_t k = 0; k < rule->annotation_count; k++)
-        if (strcmp(doc_get_str(want, rule->annotations[k].name, ""), i->annotations[k].value ? i->annotations[k].value : ""))
+        if (strcmp(doc_get_str(want, rule->annotations[k].name, ""),
+                   i->annotations[k].value ? i->annotations[k].value : ""))
             return false;
     return !want || want->count == rule->annotation_count;
 }
@@ -166,10 +179,12 @@ unit_alert(struct unit *u, const struct doc_node *n)
         for (size_t k = 0; k < u->rules->groups[i].count; k++) {
             const struct rule *rule = &u->rules->groups[i].rules[k];
             pos = 0;
-            while (rule->alerting && !strcmp(rule->name, name) && map_next(rule->instances, &pos, NULL, &value)) {
+            while (rule->alerting && !strcmp(rule->name, name) &&
+                   map_next(rule->instances, &pos, NULL, &value)) {
                 const struct rule_instance *inst = value;
                 firing += inst->state == RULE_FIRING;
-                for (const struct doc_node *m = want ? want->first : NULL; m && inst->state == RULE_FIRING; m = m->next)
+                for (const struct doc_node *m = want ? want->first : NULL;
+                     m && inst->state == RULE_FIRING; m = m->next)
                     met += unit_same_labels(inst->labels, doc_get(m, "exp_labels"), name) &&
                            unit_same_annotations(rule, inst, doc_get(m, "exp_annotations"));
             }
@@ -177,8 +192,8 @@ unit_alert(struct unit *u, const struct doc_node *n)
     if (firing == expected && met == expected)
         return;
     u->failures++;
-    buf_printf(u->out, "%s:%u: %s at %s: %zu firing, %zu expected, %zu of them as described\n", u->path, n->line, name,
-               doc_get_str(n, "eval_time", "0"), firing, expected, met);
+    buf_printf(u->out, "%s:%u: %s at %s: %zu firing, %zu expected, %zu of them as described\n",
+               u->path, n->line, name, doc_get_str(n, "eval_time", "0"), firing, expected, met);
 }
 
 static bool
@@ -191,7 +206,8 @@ unit_sample(const struct promql_result *res, const struct doc_node *want)
     if (unit_labels(text, &l))
         return false;
     for (size_t i = 0; i < res->set.count && res->type == PROMQL_VECTOR; i++)
-        if (res->set.rows[i].labels->count == l.count && labels_hash(res->set.rows[i].labels) == labels_hash(&l))
+        if (res->set.rows[i].labels->count == l.count &&
+            labels_hash(res->set.rows[i].labels) == labels_hash(&l))
             return fabs(res->set.rows[i].samples[0].v - v) <= 1e-9 * fmax(1, fabs(v));
     return res->type == PROMQL_SCALAR && fabs(res->scalar.v - v) <= 1e-9;
 }
@@ -218,8 +234,9 @@ unit_expr(struct unit *u, const struct doc_node *n, int64_t at_ms)
     size_t got = res.type == PROMQL_VECTOR ? res.set.count : 1;
     if (met != expected || got != expected) {
         u->failures++;
-        buf_printf(u->out, "%s:%u: %s at %s: %zu samples, %zu expected, %zu of them equal\n", u->path, n->line,
-                   doc_get_str(n, "expr", ""), doc_get_str(n, "eval_time", "0"), got, expected, met);
+        buf_printf(u->out, "%s:%u: %s at %s: %zu samples, %zu expected, %zu of them equal\n",
+                   u->path, n->line, doc_get_str(n, "expr", ""), doc_get_str(n, "eval_time", "0"),
+                   got, expected, met);
     }
     promql_result_done(&res);
 }
@@ -273,7 +290,8 @@ unit_rules(struct unit *u, struct err *err)
     int rc = rules_new(&u->cfg, &u->rules, err);
     for (const struct doc_node *n = files ? files->first : NULL; n && !rc; n = n->next) {
         const char *name = doc_str(n, "");
-        snprintf(path, sizeof path, "%.*s%s", *name == '/' || !slash ? 0 : (int)(slash - u->path + 1), u->path, name);
+        snprintf(path, sizeof path, "%.*s%s",
+                 *name == '/' || !slash ? 0 : (int)(slash - u->path + 1), u->path, name);
         rc = rules_load_file(u->rules, path, err);
     }
     return rc;
@@ -283,13 +301,18 @@ static int
 unit_run(struct unit *u, int64_t every_ms, struct err *err)
 {
     struct clock clock = {unit_now, u};
-    struct store_config sc = {.folder = u->folder, .window_ms = (int64_t)400 * 86400000, .retention_ms = (int64_t)36500 * 86400000, .clock = &clock};
+    struct store_config sc = {.folder = u->folder,
+                              .window_ms = (int64_t)400 * 86400000,
+                              .retention_ms = (int64_t)36500 * 86400000,
+                              .clock = &clock};
     int64_t last = unit_last(u);
     snprintf(u->folder, sizeof u->folder, "/tmp/myriascope-rules-XXXXXX");
     u->now_ms = UNIT_ZERO_MS + last;
     if (!mkdtemp(u->folder))
         return err_set_errno(err, "no temporary folder");
-    int rc = last / every_ms > UNIT_STEPS ? err_set(err, ERR_LIMIT, "more than %d evaluations", UNIT_STEPS) : store_open(&sc, &u->store, err);
+    int rc = last / every_ms > UNIT_STEPS
+                 ? err_set(err, ERR_LIMIT, "more than %d evaluations", UNIT_STEPS)
+                 : store_open(&sc, &u->store, err);
     u->cfg = (struct analyzer_config){.store = u->store, .metrics = u->metrics, .clock = &clock};
     if (!rc)
         rc = unit_rules(u, err);
@@ -316,7 +339,8 @@ unit_run(struct unit *u, int64_t every_ms, struct err *err)
 int
 rules_test_file(const char *path, struct buf *out, struct err *err)
 {
-    static const char *const known[] = {"rule_files", "evaluation_interval", "group_eval_order", "tests", NULL};
+    static const char *const known[] = {"rule_files", "evaluation_interval", "group_eval_order",
+                                        "tests", NULL};
     struct doc *d = NULL;
     struct unit u = {.path = path, .out = out};
     int64_t every = 60000;
@@ -326,13 +350,16 @@ rules_test_file(const char *path, struct buf *out, struct err *err)
     u.doc = d;
     u.file = doc_root(d);
     u.metrics = metric_table_new();
-    rc = u.metrics ? doc_only(d, u.file, known, err) : err_set(err, ERR_NOMEM, "no memory for the test");
+    rc = u.metrics ? doc_only(d, u.file, known, err)
+                   : err_set(err, ERR_NOMEM, "no memory for the test");
     if (duration_parse(doc_get_str(u.file, "evaluation_interval", "1m"), &every) || every < 1000)
-        rc = doc_err(d, u.file, err, ERR_SYNTAX, "evaluation_interval is not a duration of a second or more");
+        rc = doc_err(d, u.file, err, ERR_SYNTAX,
+                     "evaluation_interval is not a duration of a second or more");
     const struct doc_node *tests = doc_get(u.file, "tests");
     for (u.test = tests ? tests->first : NULL; u.test && !rc; u.test = u.test->next) {
         u.interval_ms = every;
-        if (doc_get(u.test, "interval") && duration_parse(doc_get_str(u.test, "interval", ""), &u.interval_ms))
+        if (doc_get(u.test, "interval") &&
+            duration_parse(doc_get_str(u.test, "interval", ""), &u.interval_ms))
             rc = doc_err(d, u.test, err, ERR_SYNTAX, "interval is not a duration");
         else
             rc = unit_run(&u, every, err);

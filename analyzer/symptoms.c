@@ -1,4 +1,5 @@
-/* symptoms: rows in an array, found by a map of "code\nentity"; clearing by event code and by quiet. */
+/* symptoms: rows in an array, found by a map of "code\nentity"; clearing by event code and by
+ * quiet. */
 #include "analyzer/symptoms.h"
 
 #include "base/err.h"
@@ -92,9 +93,17 @@ symptoms_row_new(const struct kb_entry *e, const struct event *ev, uint64_t id)
         symptoms_row_free(r);
         return NULL;
     }
-    r->s = (struct symptom){.entity = r->entity, .entry = e, .first_ms = ev->time_ms, .last_ms = ev->time_ms, .count = 1,
-                            .source = r->source, .text = r->text, .node = r->node, .job = r->job,
-                            .sampled = !strcmp(r->source, "detector") || !strcmp(r->source, "rule")};
+    r->s =
+        (struct symptom){.entity = r->entity,
+                         .entry = e,
+                         .first_ms = ev->time_ms,
+                         .last_ms = ev->time_ms,
+                         .count = 1,
+                         .source = r->source,
+                         .text = r->text,
+                         .node = r->node,
+                         .job = r->job,
+                         .sampled = !strcmp(r->source, "detector") || !strcmp(r->source, "rule")};
     r->ongoing = ev->phase == EVENT_BEGIN;
     r->events[0] = id;
     return r;
@@ -160,7 +169,7 @@ symptoms_event(struct symptoms *t, const struct event *ev, uint64_t id)
         return cleared;
     if (ev->time_ms < r->s.end_ms)
         return cleared;
-    r->s.end_ms = 0;               /* it came back */
+    r->s.end_ms = 0; /* it came back */
     r->ongoing = ev->phase == EVENT_BEGIN;
     return 1;
 }
@@ -181,7 +190,8 @@ symptoms_turn(struct symptoms *t, int64_t now_ms)
     int changed = 0;
     for (size_t i = 0; i < t->count;) {
         struct symptom_row *r = t->rows[i];
-        int64_t quiet = r->s.entry->clear_after_ms > 0 ? r->s.entry->clear_after_ms : SYMPTOMS_QUIET_MS;
+        int64_t quiet =
+            r->s.entry->clear_after_ms > 0 ? r->s.entry->clear_after_ms : SYMPTOMS_QUIET_MS;
         if (!r->s.end_ms && !r->ongoing && now_ms - r->s.last_ms > quiet) {
             r->s.end_ms = r->s.last_ms + quiet;
             changed = 1;

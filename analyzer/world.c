@@ -1,5 +1,6 @@
-/* world: walks over a topology snapshot by names; an entity that the topology does not know (a GPU named by its PCI
- * address, a rank) is reached through its owner, whose name stands before the '/'. */
+/* world: walks over a topology snapshot by names; an entity that the topology does not know (a GPU
+ * named by its PCI address, a rank) is reached through its owner, whose name stands before the '/'.
+ */
 #include "analyzer/world.h"
 
 #include "analyzer/presence.h"
@@ -32,7 +33,8 @@ world_owner(const struct topo *t, const char *entity, char out[ENTITY_SIZE])
         snprintf(out, ENTITY_SIZE, "job:%.*s", (int)e.owner_len, e.name);
         return true;
     }
-    return !entity_owner(out, entity, false) && (!t || topo_find(t, out) != TOPO_NONE || !entity_owner(out, entity, true));
+    return !entity_owner(out, entity, false) &&
+           (!t || topo_find(t, out) != TOPO_NONE || !entity_owner(out, entity, true));
 }
 
 /* A rank's node, by the job's node list. */
@@ -42,7 +44,8 @@ world_rank_gpu(const struct topo *t, const char *entity)
     struct entity e;
     char job[ENTITY_SIZE], gpu[ENTITY_SIZE];
     unsigned rank;
-    if (entity_parse(entity, &e, NULL) || e.kind != ENTITY_RANK || !e.part || sscanf(e.part, "%u", &rank) != 1)
+    if (entity_parse(entity, &e, NULL) || e.kind != ENTITY_RANK || !e.part ||
+        sscanf(e.part, "%u", &rank) != 1)
         return TOPO_NONE;
     snprintf(job, sizeof job, "%.*s", (int)e.owner_len, e.name);
     const struct topo_job *j = topo_job_find(t, job);
@@ -61,13 +64,17 @@ world_topo_walk(void *ctx, const char *from, const enum entity_kind *kinds, size
         return topo_walk(w->topo, id, kinds, n, max, world_walk_cb, &k);
     if (n < 2)
         return 0;
-    if (kinds[0] == ENTITY_JOB && entity_kind_of(from) == ENTITY_RANK)   /* a job's entry kept by rank */
-        return world_owner(w->topo, from, owner) ? world_topo_walk(ctx, owner, kinds, n, max, cb, cb_ctx) : 0;
+    if (kinds[0] == ENTITY_JOB &&
+        entity_kind_of(from) == ENTITY_RANK) /* a job's entry kept by rank */
+        return world_owner(w->topo, from, owner)
+                   ? world_topo_walk(ctx, owner, kinds, n, max, cb, cb_ctx)
+                   : 0;
     if (kinds[0] == ENTITY_RANK && (kinds[1] == ENTITY_GPU || kinds[1] == ENTITY_NODE)) {
         id = world_rank_gpu(w->topo, from);
         if (id != TOPO_NONE && kinds[1] == ENTITY_NODE)
             id = topo_neighbour(w->topo, id, ENTITY_NODE);
-        return id == TOPO_NONE ? 0 : topo_walk(w->topo, id, kinds + 1, n - 1, max, world_walk_cb, &k);
+        return id == TOPO_NONE ? 0
+                               : topo_walk(w->topo, id, kinds + 1, n - 1, max, world_walk_cb, &k);
     }
     if (!world_owner(w->topo, from, owner) || entity_kind_of(owner) != kinds[1])
         return 0;
@@ -104,7 +111,8 @@ world_of_topo(struct world_topo *w)
     return (struct world){world_topo_walk, world_topo_observable, world_topo_planned, w};
 }
 
-/* --- names alone ---------------------------------------------------------------------------------- */
+/* --- names alone
+ * ---------------------------------------------------------------------------------- */
 
 static bool
 world_same_owner(const char *a, const char *b)
@@ -116,15 +124,21 @@ world_same_owner(const char *a, const char *b)
     return n == m && !strncmp(x + 1, y + 1, n);
 }
 
-/* Without cabling: a path that passes a job, link, port, switch or storage may reach everyone; else only parts of the
- * same owner are connected. */
+/* Without cabling: a path that passes a job, link, port, switch or storage may reach everyone; else
+ * only parts of the same owner are connected. */
 static bool
 world_path_wide(const enum entity_kind *kinds, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         switch (kinds[i]) {
-        case ENTITY_JOB: case ENTITY_LINK: case ENTITY_PORT: case ENTITY_SWITCH: case ENTITY_STORAGE: case ENTITY_RACK:
-        case ENTITY_RANK: case ENTITY_CLUSTER:
+        case ENTITY_JOB:
+        case ENTITY_LINK:
+        case ENTITY_PORT:
+        case ENTITY_SWITCH:
+        case ENTITY_STORAGE:
+        case ENTITY_RACK:
+        case ENTITY_RANK:
+        case ENTITY_CLUSTER:
             return true;
         default:
             break;
@@ -153,7 +167,7 @@ static bool
 world_names_observable(void *ctx, const char *entity, const struct kb_entry *symptom)
 {
     (void)ctx, (void)entity, (void)symptom;
-    return false;   /* a pasted excerpt may be cut: absence tells nothing */
+    return false; /* a pasted excerpt may be cut: absence tells nothing */
 }
 
 struct world

@@ -18,16 +18,17 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_done(struct buf *b);                    /* frees; b may be used again after buf_init */
-void buf_reset(struct buf *b);                   /* len 0, memory kept, failed cleared */
-int buf_reserve(struct buf *b, size_t more);     /* room for `more` bytes: 0, ERR_LIMIT, ERR_NOMEM */
+void buf_done(struct buf *b);                /* frees; b may be used again after buf_init */
+void buf_reset(struct buf *b);               /* len 0, memory kept, failed cleared */
+int buf_reserve(struct buf *b, size_t more); /* room for `more` bytes: 0, ERR_LIMIT, ERR_NOMEM */
 int buf_append(struct buf *b, const void *p, size_t n);
 int buf_puts(struct buf *b, const char *s);
 int buf_putc(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_drop(struct buf *b, size_t n);          /* removes the first n bytes */
+void buf_drop(struct buf *b, size_t n); /* removes the first n bytes */
 const char *buf_str(const struct buf *b);
-char *buf_take(struct buf *b, size_t *ret_len);  /* caller frees; b is empty afterwards; NULL if failed */
+char *buf_take(struct buf *b,
+               size_t *ret_len); /* caller frees; b is empty afterwards; NULL if failed */
 
 #endif

@@ -85,14 +85,15 @@ time_parse(const char *s, int64_t *ret_ms)
     int n = 0, ms = 0;
     char sep;
     if (sscanf(s, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &sep,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) == 7 && strchr("Tt ", sep)) {
+               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) == 7 &&
+        strchr("Tt ", sep)) {
         const char *p = s + n;
         if (*p == '.' || *p == ',')
             ms = time_fraction(&p);
         int64_t off;
         if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
-            tm.tm_hour < 0 || tm.tm_hour > 24 || tm.tm_min < 0 || tm.tm_min > 59 ||
-            tm.tm_sec < 0 || tm.tm_sec > 60 || time_offset(p, &off))
+            tm.tm_hour < 0 || tm.tm_hour > 24 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 ||
+            tm.tm_sec > 60 || time_offset(p, &off))
             return ERR_SYNTAX;
         tm.tm_year -= 1900;
         tm.tm_mon--;
@@ -168,8 +169,8 @@ duration_format(int64_t ms, char out[TIME_TEXT_SIZE])
         snprintf(out, TIME_TEXT_SIZE, "0s");
     for (size_t i = 0; i < 5 && ms && n < TIME_TEXT_SIZE; i++)
         if (ms >= scale[i]) {
-            n += (size_t)snprintf(out + n, TIME_TEXT_SIZE - n, "%lld%s",
-                                  (long long)(ms / scale[i]), order[i]);
+            n += (size_t)snprintf(out + n, TIME_TEXT_SIZE - n, "%lld%s", (long long)(ms / scale[i]),
+                                  order[i]);
             ms %= scale[i];
         }
     return out;

@@ -15,7 +15,7 @@ struct clock {
 
 int64_t clock_now_ms(const struct clock *c); /* c NULL: the system's wall clock */
 int64_t clock_mono_us(void);
-extern const struct clock clock_wall;        /* constant: the system's */
+extern const struct clock clock_wall; /* constant: the system's */
 
 #define TIME_TEXT_SIZE 32
 /* RFC 3339 UTC with milliseconds: 2026-11-23T08:00:00.000Z. Returns out. */

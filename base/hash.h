@@ -1,4 +1,5 @@
-/* hash: XXH3 of 64 and 128 bits, seeded, for tables and identities inside one process or file. Not cryptographic. */
+/* hash: XXH3 of 64 and 128 bits, seeded, for tables and identities inside one process or file. Not
+ * cryptographic. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

@@ -7,7 +7,8 @@
 #include <gnutls/gnutls.h>
 
 int
-hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t out[HMAC_SHA256_SIZE])
+hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+            uint8_t out[HMAC_SHA256_SIZE])
 {
     return gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, key_len, data, len, out) ? ERR_UNSUPPORTED : 0;
 }

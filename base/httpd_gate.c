@@ -115,8 +115,9 @@ httpd_gate_unknown(struct httpd_exchange *x, int rc)
         return;
     }
     if (rc == ERR_USAGE) {
-        httpd_reply_fail(&x->resp, 403, "forbidden",
-                         "a change under the session cookie needs the header X-Requested-With: myriascope");
+        httpd_reply_fail(
+            &x->resp, 403, "forbidden",
+            "a change under the session cookie needs the header X-Requested-With: myriascope");
         return;
     }
     httpd_reply_fail(&x->resp, 401, "unauthorized", "a valid token is needed");

@@ -13,7 +13,7 @@ struct loghead_in {
     const char *p, *end;
     struct loghead *h;
     int64_t hint_ms;
-    bool host_may_follow;          /* a 3164 time was read */
+    bool host_may_follow; /* a 3164 time was read */
 };
 
 static void
@@ -44,9 +44,12 @@ loghead_iso(struct loghead_in *in)
     size_t n = 0;
     bool bracket = p < in->end && *p == '[';
     p += bracket;
-    if (in->end - p < 19 || !isdigit((unsigned char)p[0]) || (p[4] != '-' && p[4] != '/') || p[13] != ':' || p[16] != ':')
+    if (in->end - p < 19 || !isdigit((unsigned char)p[0]) || (p[4] != '-' && p[4] != '/') ||
+        p[13] != ':' || p[16] != ':')
         return false;
-    for (; n < sizeof text - 1 && p + n < in->end && (isdigit((unsigned char)p[n]) || strchr("-/:.,TtZz+ ", p[n])); n++) {
+    for (; n < sizeof text - 1 && p + n < in->end &&
+           (isdigit((unsigned char)p[n]) || strchr("-/:.,TtZz+ ", p[n]));
+         n++) {
         if (n > 10 && p[n] == ' ')
             break;
         text[n] = p[n] == '/' ? '-' : p[n] == ',' ? '.' : p[n];
@@ -102,9 +105,11 @@ loghead_3164(struct loghead_in *in)
         return false;
     char text[24];
     snprintf(text, sizeof text, "%.12s", p + 3);
-    if (sscanf(text, " %2d %2d:%2d:%2d%n", &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) != 4)
+    if (sscanf(text, " %2d %2d:%2d:%2d%n", &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) !=
+        4)
         return false;
-    if (in->hint_ms && tm.tm_mday >= 1 && tm.tm_mday <= 31 && tm.tm_hour < 24 && tm.tm_min < 60 && tm.tm_sec < 61)
+    if (in->hint_ms && tm.tm_mday >= 1 && tm.tm_mday <= 31 && tm.tm_hour < 24 && tm.tm_min < 60 &&
+        tm.tm_sec < 61)
         in->h->time_ms = loghead_year(tm, in->hint_ms);
     in->p = p + 3 + n;
     in->host_may_follow = true;
@@ -121,13 +126,15 @@ loghead_glog(struct loghead_in *in)
     if (in->end - p < 14 || !strchr("IWEF", *p) || p[5] != ' ' || p[8] != ':')
         return false;
     snprintf(text, sizeof text, "%.13s", p + 1);
-    if (sscanf(text, "%2d%2d %2d:%2d:%2d", &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 5 || tm.tm_mon < 1 ||
-        tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+    if (sscanf(text, "%2d%2d %2d:%2d:%2d", &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec) != 5 ||
+        tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
+        tm.tm_min > 59 || tm.tm_sec > 60)
         return false;
     tm.tm_mon--;
     if (in->hint_ms && !in->h->time_ms)
         in->h->time_ms = loghead_year(tm, in->hint_ms);
-    return false;                  /* the text keeps its head: patterns know it */
+    return false; /* the text keeps its head: patterns know it */
 }
 
 /* [  123.456789] of the kernel */
@@ -199,8 +206,8 @@ loghead_nccl(struct loghead_in *in)
             return false;
         p += 1 + n;
     }
-    if (in->end - p < 4 || p[0] != ' ' || p[1] != '[' || !(n = loghead_number(p + 2, in->end, &v)) || p + 2 + n >= in->end ||
-        p[2 + n] != ']')
+    if (in->end - p < 4 || p[0] != ' ' || p[1] != '[' ||
+        !(n = loghead_number(p + 2, in->end, &v)) || p + 2 + n >= in->end || p[2 + n] != ']')
         return false;
     loghead_node(in->h, in->p, host);
     in->h->gpu = (int)v;
@@ -218,17 +225,18 @@ loghead_rank(struct loghead_in *in)
     if (end - p > 6 && *p == '[' && !strncasecmp(p + 1, "rank", 4)) {
         p += 5;
         p += p < end && *p == ' ';
-        if (!(n = loghead_number(p, end, &v)) || p + n >= end || (p[n] != ']' && p[n] != ':' && p[n] != ' '))
+        if (!(n = loghead_number(p, end, &v)) || p + n >= end ||
+            (p[n] != ']' && p[n] != ':' && p[n] != ' '))
             return false;
         in->h->rank = (int)v;
         p += n;
         if (*p != ']')
-            return false;           /* [Rank 37 ...]: part of the text */
+            return false; /* [Rank 37 ...]: part of the text */
         in->p = p + 1 + (p + 1 < end && p[1] == ':');
         return true;
     }
-    if (end - p > 8 && !strncmp(p, "[1,", 3) && (n = loghead_number(p + 3, end, &v)) && p + 3 + n + 1 < end &&
-        p[3 + n] == ']' && p[4 + n] == '<') {
+    if (end - p > 8 && !strncmp(p, "[1,", 3) && (n = loghead_number(p + 3, end, &v)) &&
+        p + 3 + n + 1 < end && p[3 + n] == ']' && p[4 + n] == '<') {
         const char *q = memchr(p, ':', (size_t)(end - p));
         in->h->rank = (int)v;
         in->p = q ? q + 1 : p + 4 + n;
@@ -247,11 +255,12 @@ void
 loghead_parse(const char *line, size_t len, int64_t hint_ms, struct loghead *ret)
 {
     *ret = (struct loghead){.rank = -1, .gpu = -1};
-    struct loghead_in in = {line, line + (len > LOGHEAD_MAX ? LOGHEAD_MAX : len), ret, hint_ms, false};
+    struct loghead_in in = {line, line + (len > LOGHEAD_MAX ? LOGHEAD_MAX : len), ret, hint_ms,
+                            false};
     for (int i = 0; i < 6; i++) {
         loghead_space(&in);
-        if (!loghead_rank(&in) && !loghead_iso(&in) && !loghead_3164(&in) && !loghead_kernel(&in) && !loghead_host(&in) &&
-            !loghead_nccl(&in) && !loghead_glog(&in))
+        if (!loghead_rank(&in) && !loghead_iso(&in) && !loghead_3164(&in) && !loghead_kernel(&in) &&
+            !loghead_host(&in) && !loghead_nccl(&in) && !loghead_glog(&in))
             break;
     }
     loghead_space(&in);

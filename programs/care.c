@@ -1,4 +1,5 @@
-/* care: each route runs to its end on the server's thread: they are rare, and only an admin may ask. */
+/* care: each route runs to its end on the server's thread: they are rare, and only an admin may
+ * ask. */
 #include "programs/care.h"
 
 #include "base/doc.h"
@@ -53,9 +54,12 @@ care_backup(void *ctx, const struct httpd_request *req, struct httpd_response *r
 }
 
 static const struct route care_rows[] = {
-    {"POST", "/api/v1/store/verify", ROLE_ADMIN, care_verify, "Reads everything and checks every checksum; answers the number of damaged rows.", 0, NULL},
-    {"POST", "/api/v1/store/compact", ROLE_ADMIN, care_compact, "Closes chunks, cuts the journal, returns free pages.", 0, NULL},
-    {"POST", "/api/v1/store/backup", ROLE_ADMIN, care_backup, "Saves everything into a folder of the server while it runs.", 0, NULL},
+    {"POST", "/api/v1/store/verify", ROLE_ADMIN, care_verify,
+     "Reads everything and checks every checksum; answers the number of damaged rows.", 0, NULL},
+    {"POST", "/api/v1/store/compact", ROLE_ADMIN, care_compact,
+     "Closes chunks, cuts the journal, returns free pages.", 0, NULL},
+    {"POST", "/api/v1/store/backup", ROLE_ADMIN, care_backup,
+     "Saves everything into a folder of the server while it runs.", 0, NULL},
 };
 
 const struct route *

@@ -8,6 +8,6 @@
 struct care {
     struct store *store;
 };
-const struct route *care_routes(size_t *ret_count);   /* ctx is a struct care */
+const struct route *care_routes(size_t *ret_count); /* ctx is a struct care */
 
 #endif

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define CLIENT_ANSWER_MAX ((size_t)256 << 20)
-#define TABLE_COLUMNS 12
+#define TABLE_COLUMNS     12
 
 int
 cmd_fail(const struct cmd_args *a, const struct err *err)
@@ -55,7 +55,9 @@ cmd_text(const struct cmd_args *a, const struct doc_node *text)
     return doc_get_str(text, a->zh ? "zh" : "en", doc_str(text, ""));
 }
 
-/* --- client -------------------------------------------------------------------------------------------------- */
+/* --- client
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* The admin's token of a server on this machine, where it can be read. */
 static const char *
@@ -90,9 +92,13 @@ client_token(const struct cmd_args *a, struct buf *token, struct err *err)
 }
 
 static int
-client_status(const struct cmd_args *a, const struct httpc_response *r, const struct doc *d, struct err *err)
+client_status(const struct cmd_args *a, const struct httpc_response *r, const struct doc *d,
+              struct err *err)
 {
-    static const struct { int status, code; } codes[] = {{400, ERR_SYNTAX}, {401, ERR_DENIED}, {403, ERR_DENIED}, {404, ERR_NOTFOUND}, {409, ERR_STATE}, {429, ERR_BUSY}};
+    static const struct {
+        int status, code;
+    } codes[] = {{400, ERR_SYNTAX},   {401, ERR_DENIED}, {403, ERR_DENIED},
+                 {404, ERR_NOTFOUND}, {409, ERR_STATE},  {429, ERR_BUSY}};
     const struct doc_node *e = d ? doc_get(doc_root(d), "error") : NULL;
     const char *said = doc_get_str(e, "message", doc_str(e, ""));
     int code = ERR_IO;
@@ -100,13 +106,16 @@ client_status(const struct cmd_args *a, const struct httpc_response *r, const st
         if (codes[i].status == r->status)
             code = codes[i].code;
     if (r->status == 401)
-        return err_set(err, code, "%s wants a token: give --token-file, or run as a user who can read STATE/admin.token", a->server);
+        return err_set(
+            err, code,
+            "%s wants a token: give --token-file, or run as a user who can read STATE/admin.token",
+            a->server);
     return err_set(err, code, "%s answered %d%s%s", a->server, r->status, *said ? ": " : "", said);
 }
 
 int
-client_call(const struct cmd_args *a, const char *method, const char *path, const char *body, size_t len, struct doc **ret,
-            struct buf *raw, struct err *err)
+client_call(const struct cmd_args *a, const char *method, const char *path, const char *body,
+            size_t len, struct doc **ret, struct buf *raw, struct err *err)
 {
     struct buf token, url;
     struct httpc_response resp = {0};
@@ -117,9 +126,16 @@ client_call(const struct cmd_args *a, const char *method, const char *path, cons
     if (!c || rc)
         goto out;
     buf_init(&url, 65536);
-    buf_printf(&url, "%.*s%s", (int)strcspn(a->server, " ") - (str_suffix(a->server, "/") ? 1 : 0), a->server, path);
-    struct httpc_request req = {.method = method, .url = buf_str(&url), .body = body, .body_len = len, .headers = headers,
-                                .bearer = token.len ? buf_str(&token) : NULL, .timeout_ms = 120000, .max_body = CLIENT_ANSWER_MAX};
+    buf_printf(&url, "%.*s%s", (int)strcspn(a->server, " ") - (str_suffix(a->server, "/") ? 1 : 0),
+               a->server, path);
+    struct httpc_request req = {.method = method,
+                                .url = buf_str(&url),
+                                .body = body,
+                                .body_len = len,
+                                .headers = headers,
+                                .bearer = token.len ? buf_str(&token) : NULL,
+                                .timeout_ms = 120000,
+                                .max_body = CLIENT_ANSWER_MAX};
     rc = httpc_fetch(c, &req, &resp, err);
     if (!rc && resp.body.len && str_prefix(resp.content_type, "application/json"))
         rc = doc_parse_json(buf_str(&resp.body), resp.body.len, "answer", &d, err);
@@ -164,7 +180,9 @@ client_path(const char *path, ...)
     return buf_take(&b, NULL);
 }
 
-/* --- tables --------------------------------------------------------------------------------------------------- */
+/* --- tables
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 struct table {
     size_t columns, rows, cap;

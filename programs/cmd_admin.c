@@ -1,4 +1,5 @@
-/* cmd_admin: alerts, silences, tokens, users, backup, restore, store, rules, the knowledge base, completion. */
+/* cmd_admin: alerts, silences, tokens, users, backup, restore, store, rules, the knowledge base,
+ * completion. */
 #include "analyzer/rules.h"
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -40,21 +41,26 @@ admin_items(const struct doc *d)
 }
 
 static int
-admin_send(const struct cmd_args *a, const char *method, const char *path, const struct buf *body, struct doc **ret)
+admin_send(const struct cmd_args *a, const char *method, const char *path, const struct buf *body,
+           struct doc **ret)
 {
     struct err err;
-    if (client_call(a, method, path, body ? buf_str(body) : NULL, body ? body->len : 0, ret, NULL, &err))
+    if (client_call(a, method, path, body ? buf_str(body) : NULL, body ? body->len : 0, ret, NULL,
+                    &err))
         return cmd_fail(a, &err);
     return CMD_DONE;
 }
 
-/* --- alerts and silences ---------------------------------------------------------------------------------------- */
+/* --- alerts and silences
+ * ---------------------------------------------------------------------------------------- */
 
 int
 cmd_alerts(struct cmd_args *a)
 {
-    static const char *const receivers[] = {"RECEIVER", "KIND", "STATE", "LAST SUCCESS", "LAST ERROR", NULL};
-    static const char *const deliveries[] = {"DELIVERY", "RECEIVER", "STATE", "ATTEMPTS", "CREATED", "ERROR", NULL};
+    static const char *const receivers[] = {"RECEIVER",     "KIND",       "STATE",
+                                            "LAST SUCCESS", "LAST ERROR", NULL};
+    static const char *const deliveries[] = {"DELIVERY", "RECEIVER", "STATE", "ATTEMPTS",
+                                             "CREATED",  "ERROR",    NULL};
     struct doc *d = NULL;
     char path[256], attempts[24];
     if (a->count == 2 && !strcmp(a->words[0], "test")) {
@@ -69,7 +75,8 @@ cmd_alerts(struct cmd_args *a)
     bool list = a->count == 1 && !strcmp(a->words[0], "deliveries");
     if (a->count && !list)
         return cmd_usage(a, "alerts [deliveries | test RECEIVER]");
-    char *url = client_path(list ? "/api/v1/alerts/deliveries" : "/api/v1/alerts/receivers", "state", a->state, "limit", a->limit, NULL);
+    char *url = client_path(list ? "/api/v1/alerts/deliveries" : "/api/v1/alerts/receivers",
+                            "state", a->state, "limit", a->limit, NULL);
     int rc = admin_get(a, url, &d);
     free(url);
     if (!d)
@@ -78,9 +85,13 @@ cmd_alerts(struct cmd_args *a)
     for (const struct doc_node *n = admin_items(d); n; n = n->next) {
         snprintf(attempts, sizeof attempts, "%lld", (long long)doc_get_int(n, "attempts", 0));
         if (list)
-            table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "receiver", ""), doc_get_str(n, "state", ""), attempts, doc_get_str(n, "created", ""), doc_get_str(n, "error", ""));
+            table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "receiver", ""),
+                      doc_get_str(n, "state", ""), attempts, doc_get_str(n, "created", ""),
+                      doc_get_str(n, "error", ""));
         else
-            table_row(t, doc_get_str(n, "name", ""), doc_get_str(n, "kind", ""), doc_get_str(n, "state", ""), doc_get_str(n, "last_success", "-"), doc_get_str(n, "last_error", "-"));
+            table_row(t, doc_get_str(n, "name", ""), doc_get_str(n, "kind", ""),
+                      doc_get_str(n, "state", ""), doc_get_str(n, "last_success", "-"),
+                      doc_get_str(n, "last_error", "-"));
     }
     table_print(t);
     doc_free(d);
@@ -106,7 +117,10 @@ silence_add(const struct cmd_args *a)
         const char *equals = strchr(a->words[i], '=');
         if (!equals) {
             buf_done(&body);
-            return cmd_usage(a, "%s is not NAME=VALUE (names: entity node rack cluster job tenant class cause severity)", a->words[i]);
+            return cmd_usage(a,
+                             "%s is not NAME=VALUE (names: entity node rack cluster job tenant "
+                             "class cause severity)",
+                             a->words[i]);
         }
         bool regex = equals[1] == '~';
         snprintf(name, sizeof name, "%.*s", (int)(equals - a->words[i]), a->words[i]);
@@ -149,18 +163,22 @@ cmd_silence(struct cmd_args *a)
         return rc;
     struct table *t = table_new(heads);
     for (const struct doc_node *n = admin_items(d); n; n = n->next)
-        table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "state", ""), doc_get_str(n, "end", ""), doc_get_str(n, "user", ""), doc_get_str(n, "comment", ""));
+        table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "state", ""),
+                  doc_get_str(n, "end", ""), doc_get_str(n, "user", ""),
+                  doc_get_str(n, "comment", ""));
     table_print(t);
     doc_free(d);
     return CMD_DONE;
 }
 
-/* --- tokens and users ---------------------------------------------------------------------------------------------- */
+/* --- tokens and users
+ * ---------------------------------------------------------------------------------------------- */
 
 int
 cmd_token(struct cmd_args *a)
 {
-    static const char *const heads[] = {"TOKEN", "NAME", "ROLE", "TENANT", "CREATED", "EXPIRES", NULL};
+    static const char *const heads[] = {"TOKEN",   "NAME",    "ROLE", "TENANT",
+                                        "CREATED", "EXPIRES", NULL};
     struct doc *d = NULL;
     struct buf body;
     struct jsonw w;
@@ -194,7 +212,9 @@ cmd_token(struct cmd_args *a)
         return rc;
     struct table *t = table_new(heads);
     for (const struct doc_node *n = admin_items(d); n; n = n->next)
-        table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "name", ""), doc_get_str(n, "role", ""), doc_get_str(n, "tenant", "-"), doc_get_str(n, "created", ""), doc_get_str(n, "expires", "never"));
+        table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "name", ""),
+                  doc_get_str(n, "role", ""), doc_get_str(n, "tenant", "-"),
+                  doc_get_str(n, "created", ""), doc_get_str(n, "expires", "never"));
     table_print(t);
     doc_free(d);
     return CMD_DONE;
@@ -208,7 +228,9 @@ user_set(const struct cmd_args *a)
     struct err err;
     char path[256];
     buf_init(&password, 4096);
-    if (a->password_file && file_read(!strcmp(a->password_file, "-") ? "/dev/stdin" : a->password_file, 4096, &password, &err))
+    if (a->password_file &&
+        file_read(!strcmp(a->password_file, "-") ? "/dev/stdin" : a->password_file, 4096, &password,
+                  &err))
         return cmd_fail(a, &err);
     while (password.len && strchr("\r\n", password.data[password.len - 1]))
         password.data[--password.len] = 0;
@@ -249,19 +271,23 @@ cmd_user(struct cmd_args *a)
         return rc;
     }
     if (a->count)
-        return cmd_usage(a, "user [set NAME --role ROLE --password-file FILE | remove NAME | signin]");
+        return cmd_usage(a,
+                         "user [set NAME --role ROLE --password-file FILE | remove NAME | signin]");
     int rc = admin_get(a, "/api/v1/users", &d);
     if (!d)
         return rc;
     struct table *t = table_new(heads);
     for (const struct doc_node *n = admin_items(d); n; n = n->next)
-        table_row(t, doc_get_str(n, "name", ""), doc_get_str(n, "role", ""), doc_get_str(n, "tenant", "-"), doc_get_str(n, "last_seen", "-"));
+        table_row(t, doc_get_str(n, "name", ""), doc_get_str(n, "role", ""),
+                  doc_get_str(n, "tenant", "-"), doc_get_str(n, "last_seen", "-"));
     table_print(t);
     doc_free(d);
     return CMD_DONE;
 }
 
-/* --- the store ----------------------------------------------------------------------------------------------------------- */
+/* --- the store
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static void
 store_progress(void *ctx, uint64_t done, uint64_t total)
@@ -295,7 +321,9 @@ cmd_store(struct cmd_args *a)
         int rc = admin_send(a, "POST", path, NULL, &d);
         int64_t bad = d ? doc_get_int(doc_root(d), "damaged", 0) : 0;
         if (!rc)
-            printf(bad ? (a->zh ? "%lld 行损坏\n" : "%lld damaged rows\n") : (a->zh ? "完成\n" : "done\n"), (long long)bad);
+            printf(bad ? (a->zh ? "%lld 行损坏\n" : "%lld damaged rows\n")
+                       : (a->zh ? "完成\n" : "done\n"),
+                   (long long)bad);
         doc_free(d);
         return rc ? rc : bad ? CMD_FAILED : CMD_DONE;
     }
@@ -364,9 +392,13 @@ cmd_restore(struct cmd_args *a)
     if (store_verify_here(a, a->words[0]))
         return CMD_FAILED;
     int rc = file_mkdir(a->words[1], 0700, &err);
-    int m = rc < 0 ? -1 : scandir(a->words[1], &there, restore_names, alphasort), n = scandir(a->words[0], &names, restore_names, alphasort);
-    rc = rc < 0 ? rc : m > 0 ? err_set(&err, ERR_EXISTS, "%s holds databases already: restore into an empty folder", a->words[1])
-         : n <= 0 ? err_set(&err, ERR_NOTFOUND, "%s holds no backup", a->words[0]) : 0;
+    int m = rc < 0 ? -1 : scandir(a->words[1], &there, restore_names, alphasort),
+        n = scandir(a->words[0], &names, restore_names, alphasort);
+    rc = rc < 0   ? rc
+         : m > 0  ? err_set(&err, ERR_EXISTS,
+                            "%s holds databases already: restore into an empty folder", a->words[1])
+         : n <= 0 ? err_set(&err, ERR_NOTFOUND, "%s holds no backup", a->words[0])
+                  : 0;
     for (int i = 0; i < n; i++) {
         if (!rc)
             rc = restore_file(a->words[0], a->words[1], names[i]->d_name, &err);
@@ -412,7 +444,9 @@ cmd_rules(struct cmd_args *a)
     return failed ? CMD_FAILED : CMD_DONE;
 }
 
-/* --- the knowledge base ------------------------------------------------------------------------------------------------------ */
+/* --- the knowledge base
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int
 kb_search_print(const struct cmd_args *a, const struct kb *kb)
@@ -434,7 +468,8 @@ kb_search_print(const struct cmd_args *a, const struct kb *kb)
         if (cmd_json(a) && !kb_entry_json(hits[i].entry, &one))
             jsonw_raw(&w, buf_str(&one), one.len);
         else
-            printf("%-36s %s\n", hits[i].entry->id, a->zh ? hits[i].entry->title.zh : hits[i].entry->title.en);
+            printf("%-36s %s\n", hits[i].entry->id,
+                   a->zh ? hits[i].entry->title.zh : hits[i].entry->title.en);
         buf_done(&one);
     }
     jsonw_end_array(&w);
@@ -454,7 +489,8 @@ kb_show(const struct cmd_args *a, const struct kb *kb)
     struct err err;
     struct buf out;
     if (!e)
-        return err_set(&err, ERR_NOTFOUND, "no entry has the id %s; try kb search", a->words[1]), cmd_fail(a, &err);
+        return err_set(&err, ERR_NOTFOUND, "no entry has the id %s; try kb search", a->words[1]),
+               cmd_fail(a, &err);
     buf_init(&out, (size_t)4 << 20);
     if (cmd_json(a))
         kb_entry_json(e, &out);
@@ -487,13 +523,18 @@ cmd_kb(struct cmd_args *a)
         return cmd_usage(a, "kb search WORDS, kb show ID, or kb lint [FOLDER]");
     if (kb_load(lint && a->count == 2 ? a->words[1] : NULL, &kb, &err))
         return cmd_fail(a, &err);
-    int rc = lint ? kb_lint_print(a, kb) : !strcmp(a->words[0], "show") ? kb_show(a, kb) : !strcmp(a->words[0], "search") ? kb_search_print(a, kb)
-                                                                                         : cmd_usage(a, "kb search WORDS, kb show ID, or kb lint [FOLDER]");
+    int rc = lint                           ? kb_lint_print(a, kb)
+             : !strcmp(a->words[0], "show") ? kb_show(a, kb)
+             : !strcmp(a->words[0], "search")
+                 ? kb_search_print(a, kb)
+                 : cmd_usage(a, "kb search WORDS, kb show ID, or kb lint [FOLDER]");
     kb_free(kb);
     return rc;
 }
 
-/* --- completion ---------------------------------------------------------------------------------------------------------------- */
+/* --- completion
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 int
 cmd_completion(struct cmd_args *a)
@@ -502,12 +543,17 @@ cmd_completion(struct cmd_args *a)
         return cmd_usage(a, "completion bash, or completion zsh");
     if (!strcmp(a->words[0], "zsh"))
         puts("autoload -U +X bashcompinit && bashcompinit");
-    fputs("_myriascope() {\n  local cur=${COMP_WORDS[COMP_CWORD]}\n  if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"", stdout);
+    fputs("_myriascope() {\n  local cur=${COMP_WORDS[COMP_CWORD]}\n  if [[ $cur == -* ]]; then "
+          "COMPREPLY=($(compgen -W \"",
+          stdout);
     for (size_t i = 0; i < cmd_option_count; i++)
         printf("--%s ", cmd_options[i].option);
-    fputs("\" -- \"$cur\")); return; fi\n  if [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W \"", stdout);
+    fputs("\" -- \"$cur\")); return; fi\n  if [[ $COMP_CWORD == 1 ]]; then COMPREPLY=($(compgen -W "
+          "\"",
+          stdout);
     for (size_t i = 0; i < cmd_row_count; i++)
         printf("%s ", cmd_rows[i].command);
-    puts("\" -- \"$cur\")); return; fi\n  COMPREPLY=($(compgen -f -- \"$cur\"))\n}\ncomplete -F _myriascope myriascope");
+    puts("\" -- \"$cur\")); return; fi\n  COMPREPLY=($(compgen -f -- \"$cur\"))\n}\ncomplete -F "
+         "_myriascope myriascope");
     return CMD_DONE;
 }

@@ -13,7 +13,9 @@ check_body(const struct cmd_args *a, struct buf *out, struct err *err)
 {
     struct jsonw w;
     struct buf text;
-    const char *profile = a->profile ? a->profile : a->gate || a->nodes || a->job ? "prejob" : "full";
+    const char *profile = a->profile                      ? a->profile
+                          : a->gate || a->nodes || a->job ? "prejob"
+                                                          : "full";
     bool file = strcmp(profile, "prejob") && strcmp(profile, "full");
     int rc = file ? file_read(profile, (size_t)1 << 20, &text, err) : 0;
     if (rc)

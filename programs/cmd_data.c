@@ -20,7 +20,9 @@ data_time(const char *text, char out[TIME_TEXT_SIZE])
     return text;
 }
 
-struct data_tail { char time[TIME_TEXT_SIZE], id[64]; };   /* the newest line shown */
+struct data_tail {
+    char time[TIME_TEXT_SIZE], id[64];
+}; /* the newest line shown */
 
 static void
 data_print_logs(const struct doc *d, bool reversed, struct data_tail *last)
@@ -33,7 +35,8 @@ data_print_logs(const struct doc *d, bool reversed, struct data_tail *last)
         const char *id = doc_get_str(n, "id", "");
         if (*skip && !strcmp(skip, id))
             continue;
-        printf("%s %s %s: %s\n", doc_get_str(n, "time", ""), doc_get_str(n, "entity", "-"), doc_get_str(n, "source", ""), doc_get_str(n, "text", ""));
+        printf("%s %s %s: %s\n", doc_get_str(n, "time", ""), doc_get_str(n, "entity", "-"),
+               doc_get_str(n, "source", ""), doc_get_str(n, "text", ""));
         str_copy(last->time, sizeof last->time, doc_get_str(n, "time", ""));
         str_copy(last->id, sizeof last->id, id);
     }
@@ -52,8 +55,11 @@ cmd_logs(struct cmd_args *a)
         struct doc *d = NULL;
         struct buf raw;
         struct err err;
-        char *path = client_path("/api/v1/logs", "query", a->count ? a->words[0] : NULL, "start", *last.time ? last.time : start, "end", data_time(a->until, until),
-                                 "job", a->job, "node", a->nodes, "limit", a->limit ? a->limit : "100", "order", *last.time ? "asc" : "desc", NULL);
+        char *path =
+            client_path("/api/v1/logs", "query", a->count ? a->words[0] : NULL, "start",
+                        *last.time ? last.time : start, "end", data_time(a->until, until), "job",
+                        a->job, "node", a->nodes, "limit", a->limit ? a->limit : "100", "order",
+                        *last.time ? "asc" : "desc", NULL);
         int rc = client_call(a, "GET", path, NULL, 0, &d, &raw, &err);
         free(path);
         if (rc)
@@ -103,7 +109,8 @@ data_print(const struct doc_node *data)
         data_metric(doc_get(n, "metric"));
         printf(value ? " %s\n" : "\n", doc_str(doc_at(value, 1), ""));
         for (const struct doc_node *v = values ? values->first : NULL; v; v = v->next)
-            printf("  %s %s\n", time_format((int64_t)(doc_real(doc_at(v, 0), 0) * 1000), when), doc_str(doc_at(v, 1), ""));
+            printf("  %s %s\n", time_format((int64_t)(doc_real(doc_at(v, 0), 0) * 1000), when),
+                   doc_str(doc_at(v, 1), ""));
     }
 }
 
@@ -116,9 +123,13 @@ cmd_query(struct cmd_args *a)
     struct err err;
     if (a->count != 1)
         return cmd_usage(a, "give one expression, quoted: myriascope query 'up == 0'");
-    char *path = a->since ? client_path("/prometheus/api/v1/query_range", "query", a->words[0], "start", data_time(a->since, since), "end",
-                                        a->until ? data_time(a->until, until) : time_format(clock_now_ms(NULL), now), "step", a->step ? a->step : "15s", NULL)
-                          : client_path("/prometheus/api/v1/query", "query", a->words[0], "time", data_time(a->at, at), NULL);
+    char *path = a->since ? client_path("/prometheus/api/v1/query_range", "query", a->words[0],
+                                        "start", data_time(a->since, since), "end",
+                                        a->until ? data_time(a->until, until)
+                                                 : time_format(clock_now_ms(NULL), now),
+                                        "step", a->step ? a->step : "15s", NULL)
+                          : client_path("/prometheus/api/v1/query", "query", a->words[0], "time",
+                                        data_time(a->at, at), NULL);
     int rc = client_call(a, "GET", path, NULL, 0, &d, &raw, &err);
     free(path);
     if (rc)
@@ -132,15 +143,20 @@ cmd_query(struct cmd_args *a)
     return CMD_DONE;
 }
 
-/* --- top --------------------------------------------------------------------------------------------------------- */
+/* --- top
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void
 top_print(const struct cmd_args *a, const struct doc_node *n)
 {
     static const char *const words[] = {"ok", "minor", "major", "critical", "unknown"};
-    const struct doc_node *counts = doc_get(n, "counts"), *health = doc_get(n, "health"), *inc = doc_get(n, "incidents"), *jobs = doc_get(n, "jobs");
-    printf("%s  %s %lld, %s %lld  %s %lld, %s %lld\n", doc_get_str(n, "now", ""), a->zh ? "未恢复故障" : "open incidents", (long long)doc_get_int(inc, "open", 0),
-           a->zh ? "紧急" : "critical", (long long)doc_get_int(inc, "critical", 0), a->zh ? "运行作业" : "running jobs", (long long)doc_get_int(jobs, "running", 0),
+    const struct doc_node *counts = doc_get(n, "counts"), *health = doc_get(n, "health"),
+                          *inc = doc_get(n, "incidents"), *jobs = doc_get(n, "jobs");
+    printf("%s  %s %lld, %s %lld  %s %lld, %s %lld\n", doc_get_str(n, "now", ""),
+           a->zh ? "未恢复故障" : "open incidents", (long long)doc_get_int(inc, "open", 0),
+           a->zh ? "紧急" : "critical", (long long)doc_get_int(inc, "critical", 0),
+           a->zh ? "运行作业" : "running jobs", (long long)doc_get_int(jobs, "running", 0),
            a->zh ? "受影响" : "suffering", (long long)doc_get_int(jobs, "suffering", 0));
     for (const struct doc_node *k = counts ? counts->first : NULL; k; k = k->next) {
         const struct doc_node *h = doc_get(health, k->key);

@@ -1,5 +1,5 @@
-/* cmd_diagnose: with a job the server is asked; else files, folders or standard input are read and nobody is contacted.
- * Standard output holds one diagnosis and nothing else. */
+/* cmd_diagnose: with a job the server is asked; else files, folders or standard input are read and
+ * nobody is contacted. Standard output holds one diagnosis and nothing else. */
 #include "analyzer/offline.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -36,7 +36,8 @@ diagnose_print(const struct cmd_args *a, const struct diagnosis *d)
     return rc;
 }
 
-/* --- progress of long reads ----------------------------------------------------------------------------- */
+/* --- progress of long reads
+ * ----------------------------------------------------------------------------- */
 
 struct diagnose_progress {
     struct offline *o;
@@ -67,7 +68,8 @@ static void
 diagnose_progress_start(struct diagnose_progress *p, struct offline *o)
 {
     *p = (struct diagnose_progress){.o = o};
-    p->running = isatty(STDERR_FILENO) && !pthread_create(&p->thread, NULL, diagnose_progress_run, p);
+    p->running =
+        isatty(STDERR_FILENO) && !pthread_create(&p->thread, NULL, diagnose_progress_run, p);
 }
 
 static void
@@ -79,7 +81,8 @@ diagnose_progress_stop(struct diagnose_progress *p)
     pthread_join(p->thread, NULL);
 }
 
-/* --- without a server ------------------------------------------------------------------------------------- */
+/* --- without a server
+ * ------------------------------------------------------------------------------------- */
 
 static int
 diagnose_stdin(struct offline *o, struct err *err)
@@ -121,26 +124,33 @@ diagnose_offline(const struct cmd_args *a)
     return rc;
 }
 
-/* --- of a server's job ---------------------------------------------------------------------------------------- */
+/* --- of a server's job
+ * ---------------------------------------------------------------------------------------- */
 
 static void
 diagnose_show(const struct cmd_args *a, const struct doc_node *n)
 {
     const struct doc_node *hs = doc_get(n, "hypotheses"), *h = doc_at(hs, 0);
-    printf("%s: %s (%.0f %%)\n", a->zh ? "结论" : "Verdict", doc_get_str(n, "verdict", ""), doc_get_real(n, "confidence", 0) * 100);
+    printf("%s: %s (%.0f %%)\n", a->zh ? "结论" : "Verdict", doc_get_str(n, "verdict", ""),
+           doc_get_real(n, "confidence", 0) * 100);
     if (!h)
         return;
-    printf("%s  [%s, %s]\n%s\n", doc_get_str(h, "entity", ""), doc_get_str(h, "cause", ""), doc_get_str(h, "class", ""), cmd_text(a, doc_get(h, "summary")));
+    printf("%s  [%s, %s]\n%s\n", doc_get_str(h, "entity", ""), doc_get_str(h, "cause", ""),
+           doc_get_str(h, "class", ""), cmd_text(a, doc_get(h, "summary")));
     const struct doc_node *list = doc_get(h, "evidence");
     printf("\n%s\n", a->zh ? "证据" : "Evidence");
     for (const struct doc_node *e = list ? list->first : NULL; e; e = e->next)
-        printf("  %s  %s  [%s]\n    %.300s\n", doc_get_str(e, "time", "-"), doc_get_str(e, "entity", ""), doc_get_str(e, "signal", ""), doc_get_str(e, "text", ""));
+        printf("  %s  %s  [%s]\n    %.300s\n", doc_get_str(e, "time", "-"),
+               doc_get_str(e, "entity", ""), doc_get_str(e, "signal", ""),
+               doc_get_str(e, "text", ""));
     list = doc_get(h, "actions");
     printf("\n%s\n", a->zh ? "处理建议" : "What to do");
     for (const struct doc_node *e = list ? list->first : NULL; e; e = e->next)
         printf("  - %s\n", cmd_text(a, e));
     for (const struct doc_node *e = h->next; e; e = e->next)
-        printf("%s %3.0f %%  %s [%s]\n", e == h->next ? "\n" : "", doc_get_real(e, "confidence", 0) * 100, cmd_text(a, doc_get(e, "summary")), doc_get_str(e, "cause", ""));
+        printf("%s %3.0f %%  %s [%s]\n", e == h->next ? "\n" : "",
+               doc_get_real(e, "confidence", 0) * 100, cmd_text(a, doc_get(e, "summary")),
+               doc_get_str(e, "cause", ""));
 }
 
 int

@@ -1,4 +1,5 @@
-/* cmd_objects: jobs, incidents, devices, clusters, agents: lists as tables, one as JSON or a few lines. */
+/* cmd_objects: jobs, incidents, devices, clusters, agents: lists as tables, one as JSON or a few
+ * lines. */
 #include "base/str.h"
 #include "programs/cmd.h"
 
@@ -15,7 +16,8 @@ objects_get(const struct cmd_args *a, char *path, int *rc)
     struct doc *d = NULL;
     struct buf raw;
     struct err err;
-    *rc = path ? client_call(a, "GET", path, NULL, 0, &d, &raw, &err) : err_set(&err, ERR_NOMEM, "no memory");
+    *rc = path ? client_call(a, "GET", path, NULL, 0, &d, &raw, &err)
+               : err_set(&err, ERR_NOMEM, "no memory");
     free(path);
     if (*rc) {
         *rc = cmd_fail(a, &err);
@@ -31,11 +33,13 @@ objects_get(const struct cmd_args *a, char *path, int *rc)
 }
 
 static int
-objects_send(const struct cmd_args *a, const char *method, char *path, const char *body, size_t len, const char *said)
+objects_send(const struct cmd_args *a, const char *method, char *path, const char *body, size_t len,
+             const char *said)
 {
     struct err err;
     struct buf raw;
-    int rc = path ? client_call(a, method, path, body, len, NULL, &raw, &err) : err_set(&err, ERR_NOMEM, "no memory");
+    int rc = path ? client_call(a, method, path, body, len, NULL, &raw, &err)
+                  : err_set(&err, ERR_NOMEM, "no memory");
     free(path);
     if (rc)
         return cmd_fail(a, &err);
@@ -56,7 +60,8 @@ objects_path(const char *base, const char *id, const char *tail)
 }
 
 static int
-objects_send_file(const struct cmd_args *a, const char *method, char *path, const char *file, const char *said)
+objects_send_file(const struct cmd_args *a, const char *method, char *path, const char *file,
+                  const char *said)
 {
     struct buf text;
     struct err err;
@@ -77,21 +82,28 @@ objects_items(const struct doc *d)
     return items ? items->first : NULL;
 }
 
-/* --- jobs --------------------------------------------------------------------------------------------------- */
+/* --- jobs
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int
 job_list(const struct cmd_args *a)
 {
-    static const char *const en[] = {"JOB", "NAME", "USER", "STATE", "HEALTH", "NODES", "START", NULL};
-    static const char *const zh[] = {"作业", "名称", "用户", "状态", "健康", "节点", "开始时间", NULL};
+    static const char *const en[] = {"JOB",    "NAME",  "USER",  "STATE",
+                                     "HEALTH", "NODES", "START", NULL};
+    static const char *const zh[] = {"作业", "名称", "用户",     "状态",
+                                     "健康", "节点", "开始时间", NULL};
     int rc;
-    struct doc *d = objects_get(a, client_path("/api/v1/jobs", "state", a->state, "limit", a->limit, NULL), &rc);
+    struct doc *d = objects_get(
+        a, client_path("/api/v1/jobs", "state", a->state, "limit", a->limit, NULL), &rc);
     if (!d)
         return rc;
     struct table *t = table_new(a->zh ? zh : en);
     for (const struct doc_node *n = objects_items(d); n; n = n->next)
-        table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "name", ""), doc_get_str(n, "user", ""), doc_get_str(n, "state", ""),
-                  doc_get_str(n, "health", "-"), doc_get_str(n, "nodes", ""), doc_get_str(n, "start", "-"));
+        table_row(t, doc_get_str(n, "id", ""), doc_get_str(n, "name", ""),
+                  doc_get_str(n, "user", ""), doc_get_str(n, "state", ""),
+                  doc_get_str(n, "health", "-"), doc_get_str(n, "nodes", ""),
+                  doc_get_str(n, "start", "-"));
     table_print(t);
     doc_free(d);
     return CMD_DONE;
@@ -104,11 +116,14 @@ job_show(const struct cmd_args *a, const char *id)
     struct doc *d = objects_get(a, objects_path("/api/v1/jobs", id, ""), &rc);
     if (!d)
         return rc;
-    const struct doc_node *n = doc_root(d), *kpi = doc_get(n, "kpi"), *inc = doc_get(n, "incidents");
-    printf("%s  %s  %s  %s %s  %s %.0f\n%s\n", doc_get_str(n, "id", ""), doc_get_str(n, "name", ""), doc_get_str(n, "state", ""), a->zh ? "健康" : "health",
-           doc_get_str(n, "health", "-"), a->zh ? "得分" : "score", doc_get_real(n, "score", 0), doc_get_str(n, "nodes", ""));
+    const struct doc_node *n = doc_root(d), *kpi = doc_get(n, "kpi"),
+                          *inc = doc_get(n, "incidents");
+    printf("%s  %s  %s  %s %s  %s %.0f\n%s\n", doc_get_str(n, "id", ""), doc_get_str(n, "name", ""),
+           doc_get_str(n, "state", ""), a->zh ? "健康" : "health", doc_get_str(n, "health", "-"),
+           a->zh ? "得分" : "score", doc_get_real(n, "score", 0), doc_get_str(n, "nodes", ""));
     for (const struct doc_node *k = kpi ? kpi->first : NULL; k; k = k->next)
-        printf("  %-24s %.6g %s\n", k->key, doc_get_real(k, "value", 0), doc_get_str(k, "unit", ""));
+        printf("  %-24s %.6g %s\n", k->key, doc_get_real(k, "value", 0),
+               doc_get_str(k, "unit", ""));
     for (const struct doc_node *i = inc ? inc->first : NULL; i; i = i->next)
         printf("  %s %s\n", a->zh ? "故障" : "incident", doc_str(i, doc_get_str(i, "id", "")));
     doc_free(d);
@@ -123,13 +138,16 @@ job_path(const struct cmd_args *a, const char *id)
     if (!d)
         return rc;
     const struct doc_node *n = doc_root(d), *layers = doc_get(n, "layers");
-    printf("%s %s, %s %.0f\n", a->zh ? "健康" : "health", doc_get_str(n, "health", ""), a->zh ? "得分" : "score", doc_get_real(n, "score", 0));
+    printf("%s %s, %s %.0f\n", a->zh ? "健康" : "health", doc_get_str(n, "health", ""),
+           a->zh ? "得分" : "score", doc_get_real(n, "score", 0));
     for (const struct doc_node *l = layers ? layers->first : NULL; l; l = l->next) {
         const struct doc_node *items = doc_get(l, "items");
         printf("%-8s %zu\n", doc_get_str(l, "name", ""), items ? items->count : 0);
         for (const struct doc_node *i = items ? items->first : NULL; i; i = i->next)
-            if (strcmp(doc_get_str(i, "health", "ok"), "ok") && strcmp(doc_get_str(i, "health", ""), "unknown"))
-                printf("         %-10s %s\n", doc_get_str(i, "health", ""), doc_get_str(i, "entity", ""));
+            if (strcmp(doc_get_str(i, "health", "ok"), "ok") &&
+                strcmp(doc_get_str(i, "health", ""), "unknown"))
+                printf("         %-10s %s\n", doc_get_str(i, "health", ""),
+                       doc_get_str(i, "entity", ""));
     }
     doc_free(d);
     return CMD_DONE;
@@ -141,27 +159,36 @@ cmd_job(struct cmd_args *a)
     if (!a->count)
         return job_list(a);
     if (a->count == 3 && !strcmp(a->words[0], "set"))
-        return objects_send_file(a, "PUT", objects_path("/api/v1/jobs", a->words[1], ""), a->words[2], a->zh ? "已保存" : "saved");
+        return objects_send_file(a, "PUT", objects_path("/api/v1/jobs", a->words[1], ""),
+                                 a->words[2], a->zh ? "已保存" : "saved");
     if (a->count == 2 && !strcmp(a->words[0], "path"))
         return job_path(a, a->words[1]);
-    return a->count == 1 ? job_show(a, a->words[0]) : cmd_usage(a, "job [ID | set ID FILE | path ID]");
+    return a->count == 1 ? job_show(a, a->words[0])
+                         : cmd_usage(a, "job [ID | set ID FILE | path ID]");
 }
 
-/* --- incidents ------------------------------------------------------------------------------------------------- */
+/* --- incidents
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int
 incident_list(const struct cmd_args *a)
 {
-    static const char *const en[] = {"INCIDENT", "STATE", "SEVERITY", "ENTITY", "OPENED", "TITLE", NULL};
+    static const char *const en[] = {"INCIDENT", "STATE", "SEVERITY", "ENTITY",
+                                     "OPENED",   "TITLE", NULL};
     static const char *const zh[] = {"故障", "状态", "级别", "对象", "发生时间", "标题", NULL};
     int rc;
-    struct doc *d = objects_get(a, client_path("/api/v1/incidents", "state", a->state, "severity", a->severity, "limit", a->limit, NULL), &rc);
+    struct doc *d = objects_get(a,
+                                client_path("/api/v1/incidents", "state", a->state, "severity",
+                                            a->severity, "limit", a->limit, NULL),
+                                &rc);
     if (!d)
         return rc;
     struct table *t = table_new(a->zh ? zh : en);
     size_t n = 0;
     for (const struct doc_node *i = objects_items(d); i; i = i->next, n++)
-        table_row(t, doc_get_str(i, "id", ""), doc_get_str(i, "state", ""), doc_get_str(i, "severity", ""), doc_get_str(i, "entity", ""),
+        table_row(t, doc_get_str(i, "id", ""), doc_get_str(i, "state", ""),
+                  doc_get_str(i, "severity", ""), doc_get_str(i, "entity", ""),
                   doc_get_str(i, "opened", ""), cmd_text(a, doc_get(i, "title")));
     table_print(t);
     if (!n)
@@ -177,11 +204,17 @@ incident_show(const struct cmd_args *a, const char *id)
     struct doc *d = objects_get(a, objects_path("/api/v1/incidents", id, ""), &rc);
     if (!d)
         return rc;
-    const struct doc_node *n = doc_root(d), *h = doc_at(doc_get(n, "hypotheses"), 0), *list = doc_get(h, "evidence");
-    printf("%s  %s  %s\n%s\n%s: %s (%.0f %%)  [%s, %s]\n", id, doc_get_str(n, "state", ""), doc_get_str(n, "severity", ""), cmd_text(a, doc_get(n, "title")),
-           a->zh ? "结论" : "verdict", doc_get_str(n, "verdict", ""), doc_get_real(n, "confidence", 0) * 100, doc_get_str(h, "cause", ""), doc_get_str(h, "class", ""));
+    const struct doc_node *n = doc_root(d), *h = doc_at(doc_get(n, "hypotheses"), 0),
+                          *list = doc_get(h, "evidence");
+    printf("%s  %s  %s\n%s\n%s: %s (%.0f %%)  [%s, %s]\n", id, doc_get_str(n, "state", ""),
+           doc_get_str(n, "severity", ""), cmd_text(a, doc_get(n, "title")),
+           a->zh ? "结论" : "verdict", doc_get_str(n, "verdict", ""),
+           doc_get_real(n, "confidence", 0) * 100, doc_get_str(h, "cause", ""),
+           doc_get_str(h, "class", ""));
     for (const struct doc_node *e = list ? list->first : NULL; e; e = e->next)
-        printf("  %s  %s  [%s]  %.200s\n", doc_get_str(e, "time", "-"), doc_get_str(e, "entity", ""), doc_get_str(e, "signal", ""), doc_get_str(e, "text", ""));
+        printf("  %s  %s  [%s]  %.200s\n", doc_get_str(e, "time", "-"),
+               doc_get_str(e, "entity", ""), doc_get_str(e, "signal", ""),
+               doc_get_str(e, "text", ""));
     list = doc_get(h, "actions");
     for (const struct doc_node *e = list ? list->first : NULL; e; e = e->next)
         printf("  > %s\n", cmd_text(a, e));
@@ -201,7 +234,8 @@ incident_act(const struct cmd_args *a, const char *verb, const char *id, const c
     jsonw_object(&w);
     jsonw_kstr(&w, "text", text ? text : "");
     jsonw_end_object(&w);
-    int rc = objects_send(a, "POST", objects_path("/api/v1/incidents", id, tail), buf_str(&body), body.len, a->zh ? "已完成" : "done");
+    int rc = objects_send(a, "POST", objects_path("/api/v1/incidents", id, tail), buf_str(&body),
+                          body.len, a->zh ? "已完成" : "done");
     buf_done(&body);
     return rc;
 }
@@ -209,33 +243,49 @@ incident_act(const struct cmd_args *a, const char *verb, const char *id, const c
 int
 cmd_incidents(struct cmd_args *a)
 {
-    static const struct { const char *word, *verb; int words; } verbs[] = {{"ack", "acknowledge", 2}, {"resolve", "resolve", 2}, {"comment", "comment", 3}};
+    static const struct {
+        const char *word, *verb;
+        int words;
+    } verbs[] = {{"ack", "acknowledge", 2}, {"resolve", "resolve", 2}, {"comment", "comment", 3}};
     if (!a->count)
         return incident_list(a);
     for (size_t i = 0; i < 3; i++)
         if (!strcmp(a->words[0], verbs[i].word)) {
             if (a->count != verbs[i].words)
-                return cmd_usage(a, "%s needs an incident's id%s", verbs[i].word, verbs[i].words == 3 ? " and a text" : "");
-            return incident_act(a, verbs[i].verb, a->words[1], verbs[i].words == 3 ? a->words[2] : a->comment);
+                return cmd_usage(a, "%s needs an incident's id%s", verbs[i].word,
+                                 verbs[i].words == 3 ? " and a text" : "");
+            return incident_act(a, verbs[i].verb, a->words[1],
+                                verbs[i].words == 3 ? a->words[2] : a->comment);
         }
-    return a->count == 1 ? incident_show(a, a->words[0]) : cmd_usage(a, "incidents [ID | ack ID | resolve ID | comment ID TEXT]");
+    return a->count == 1 ? incident_show(a, a->words[0])
+                         : cmd_usage(a, "incidents [ID | ack ID | resolve ID | comment ID TEXT]");
 }
 
-/* --- devices ----------------------------------------------------------------------------------------------------- */
+/* --- devices
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static int
 device_list(const struct cmd_args *a)
 {
-    static const char *const en[] = {"ENTITY", "STATE", "HEALTH", "VENDOR", "MODEL", "RACK", "LAST SEEN", NULL};
-    static const char *const zh[] = {"对象", "状态", "健康", "厂商", "型号", "机架", "最近上报", NULL};
+    static const char *const en[] = {"ENTITY", "STATE", "HEALTH",    "VENDOR",
+                                     "MODEL",  "RACK",  "LAST SEEN", NULL};
+    static const char *const zh[] = {"对象", "状态", "健康",     "厂商",
+                                     "型号", "机架", "最近上报", NULL};
     int rc;
-    struct doc *d = objects_get(a, client_path("/api/v1/devices", "q", a->count ? a->words[0] : NULL, "kind", a->kind, "state", a->state, "limit", a->limit, NULL), &rc);
+    struct doc *d =
+        objects_get(a,
+                    client_path("/api/v1/devices", "q", a->count ? a->words[0] : NULL, "kind",
+                                a->kind, "state", a->state, "limit", a->limit, NULL),
+                    &rc);
     if (!d)
         return rc;
     struct table *t = table_new(a->zh ? zh : en);
     for (const struct doc_node *n = objects_items(d); n; n = n->next)
-        table_row(t, doc_get_str(n, "entity", ""), doc_get_str(n, "state", ""), doc_get_str(n, "health", ""), doc_get_str(n, "vendor", ""),
-                  doc_get_str(n, "model", ""), doc_get_str(n, "rack", ""), doc_get_str(n, "last_seen", "-"));
+        table_row(t, doc_get_str(n, "entity", ""), doc_get_str(n, "state", ""),
+                  doc_get_str(n, "health", ""), doc_get_str(n, "vendor", ""),
+                  doc_get_str(n, "model", ""), doc_get_str(n, "rack", ""),
+                  doc_get_str(n, "last_seen", "-"));
     table_print(t);
     doc_free(d);
     return CMD_DONE;
@@ -253,7 +303,8 @@ device_state(const struct cmd_args *a, const char *entity, const char *state)
     if (a->comment)
         jsonw_kstr(&w, "note", a->comment);
     jsonw_end_object(&w);
-    int rc = objects_send(a, "PUT", objects_path("/api/v1/devices", entity, ""), buf_str(&body), body.len, a->zh ? "已完成" : "done");
+    int rc = objects_send(a, "PUT", objects_path("/api/v1/devices", entity, ""), buf_str(&body),
+                          body.len, a->zh ? "已完成" : "done");
     buf_done(&body);
     return rc;
 }
@@ -272,17 +323,22 @@ cmd_devices(struct cmd_args *a)
         return rc;
     }
     if (!strcmp(verb, "set") && a->count == 3)
-        return objects_send_file(a, "PUT", objects_path("/api/v1/devices", a->words[1], ""), a->words[2], a->zh ? "已保存" : "saved");
+        return objects_send_file(a, "PUT", objects_path("/api/v1/devices", a->words[1], ""),
+                                 a->words[2], a->zh ? "已保存" : "saved");
     if (!strcmp(verb, "import") && a->count == 2)
-        return objects_send_file(a, "POST", client_path("/api/v1/devices/import", NULL), a->words[1], a->zh ? "已导入" : "imported");
+        return objects_send_file(a, "POST", client_path("/api/v1/devices/import", NULL),
+                                 a->words[1], a->zh ? "已导入" : "imported");
     if (!strcmp(verb, "maintenance") && a->count == 2)
         return device_state(a, a->words[1], "maintenance");
     if (!strcmp(verb, "retire") && a->count == 2)
-        return objects_send(a, "DELETE", objects_path("/api/v1/devices", a->words[1], ""), NULL, 0, a->zh ? "已退役" : "retired");
-    return cmd_usage(a, "devices [QUERY | show ENTITY | set ENTITY FILE | import FILE | maintenance ENTITY | retire ENTITY]");
+        return objects_send(a, "DELETE", objects_path("/api/v1/devices", a->words[1], ""), NULL, 0,
+                            a->zh ? "已退役" : "retired");
+    return cmd_usage(a, "devices [QUERY | show ENTITY | set ENTITY FILE | import FILE | "
+                        "maintenance ENTITY | retire ENTITY]");
 }
 
-/* --- clusters and agents ------------------------------------------------------------------------------------------ */
+/* --- clusters and agents
+ * ------------------------------------------------------------------------------------------ */
 
 static int
 cluster_set(const struct cmd_args *a)
@@ -303,7 +359,8 @@ cluster_set(const struct cmd_args *a)
         jsonw_kstr(&w, key, equals + 1);
     }
     jsonw_end_object(&w);
-    int rc = objects_send(a, "PUT", objects_path("/api/v1/clusters", a->words[0], ""), buf_str(&body), body.len, a->zh ? "已保存" : "saved");
+    int rc = objects_send(a, "PUT", objects_path("/api/v1/clusters", a->words[0], ""),
+                          buf_str(&body), body.len, a->zh ? "已保存" : "saved");
     buf_done(&body);
     return rc;
 }
@@ -322,10 +379,12 @@ cmd_cluster(struct cmd_args *a)
         return rc;
     struct table *t = table_new(a->zh ? zh : en);
     for (const struct doc_node *n = objects_items(d); n; n = n->next) {
-        snprintf(nodes, sizeof nodes, "%lld", (long long)doc_get_int(doc_get(n, "counts"), "node", 0));
+        snprintf(nodes, sizeof nodes, "%lld",
+                 (long long)doc_get_int(doc_get(n, "counts"), "node", 0));
         snprintf(gpus, sizeof gpus, "%lld", (long long)doc_get_int(doc_get(n, "counts"), "gpu", 0));
         if (!a->count || !strcmp(a->words[0], doc_get_str(n, "name", "")))
-            table_row(t, doc_get_str(n, "name", ""), doc_get_str(n, "state", ""), doc_get_str(n, "health", ""), nodes, gpus);
+            table_row(t, doc_get_str(n, "name", ""), doc_get_str(n, "state", ""),
+                      doc_get_str(n, "health", ""), nodes, gpus);
     }
     table_print(t);
     doc_free(d);
@@ -338,18 +397,22 @@ cmd_agents(struct cmd_args *a)
     static const char *const en[] = {"NODE", "STATE", "VERSION", "LAST SEEN", NULL};
     static const char *const zh[] = {"节点", "状态", "版本", "最近上报", NULL};
     int rc;
-    struct doc *d = objects_get(a, client_path("/api/v1/agents", "state", a->state, "limit", a->limit, NULL), &rc);
+    struct doc *d = objects_get(
+        a, client_path("/api/v1/agents", "state", a->state, "limit", a->limit, NULL), &rc);
     if (!d)
         return rc;
     struct table *t = table_new(a->zh ? zh : en);
     for (const struct doc_node *n = objects_items(d); n; n = n->next)
-        table_row(t, doc_get_str(n, "node", ""), doc_get_str(n, "state", ""), doc_get_str(n, "version", ""), doc_get_str(n, "last_seen", "-"));
+        table_row(t, doc_get_str(n, "node", ""), doc_get_str(n, "state", ""),
+                  doc_get_str(n, "version", ""), doc_get_str(n, "last_seen", "-"));
     table_print(t);
     doc_free(d);
     return CMD_DONE;
 }
 
-/* --- topology ------------------------------------------------------------------------------------------------------ */
+/* --- topology
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 int
 cmd_topology(struct cmd_args *a)
@@ -357,7 +420,8 @@ cmd_topology(struct cmd_args *a)
     struct buf raw;
     struct err err;
     if (a->count == 2 && !strcmp(a->words[0], "import"))
-        return objects_send_file(a, "PUT", client_path("/api/v1/topology", NULL), a->words[1], a->zh ? "已导入" : "imported");
+        return objects_send_file(a, "PUT", client_path("/api/v1/topology", NULL), a->words[1],
+                                 a->zh ? "已导入" : "imported");
     if (a->count != 1 || strcmp(a->words[0], "export"))
         return cmd_usage(a, "topology import FILE, or topology export");
     if (client_call(a, "GET", "/api/v1/topology", NULL, 0, NULL, &raw, &err))

@@ -1,4 +1,5 @@
-/* config: the option table of the appliance; sections of other floors are filled by the tables those floors export. */
+/* config: the option table of the appliance; sections of other floors are filled by the tables
+ * those floors export. */
 #include "programs/config.h"
 
 #include "analyzer/alert.h"
@@ -19,54 +20,81 @@ static const char *const config_clocks[] = {"wall", "data", NULL};
 #define AT(member) offsetof(struct config, member)
 
 static const struct conf_row config_tls_rows[] = {
-    {"cert", CONF_PATH, AT(http.tls.cert) - AT(http.tls), NULL, 0, 0, NULL, NULL, 0, true, "Certificate chain, a PEM file."},
-    {"key", CONF_PATH, AT(http.tls.key) - AT(http.tls), NULL, 0, 0, NULL, NULL, 0, true, "Private key, a PEM file."},
+    {"cert", CONF_PATH, AT(http.tls.cert) - AT(http.tls), NULL, 0, 0, NULL, NULL, 0, true,
+     "Certificate chain, a PEM file."},
+    {"key", CONF_PATH, AT(http.tls.key) - AT(http.tls), NULL, 0, 0, NULL, NULL, 0, true,
+     "Private key, a PEM file."},
     {0}};
 
 static const struct conf_row config_http_rows[] = {
-    {"listen", CONF_STR, AT(http.listen) - AT(http), "127.0.0.1:8686", 0, 0, NULL, NULL, 0, false, "Address and port of the web interface and API; port 0 takes a free one."},
-    {"auth", CONF_CHOICE, AT(http.auth) - AT(http), "required", 0, 0, config_auths, NULL, 0, false, "required, or none: everyone is admin, accepted on loopback only."},
-    {"base_url", CONF_STR, AT(http.base_url) - AT(http), NULL, 0, 0, NULL, NULL, 0, false, "Address that people reach this server by, for links in pages and mails."},
-    {"tls", CONF_MAP, AT(http.tls) - AT(http), NULL, 0, 0, NULL, config_tls_rows, 0, false, "Serve HTTPS with this certificate."},
-    {"threads", CONF_INT, AT(http.threads) - AT(http), "16", 1, 256, NULL, NULL, 0, false, "Threads that answer requests."},
+    {"listen", CONF_STR, AT(http.listen) - AT(http), "127.0.0.1:8686", 0, 0, NULL, NULL, 0, false,
+     "Address and port of the web interface and API; port 0 takes a free one."},
+    {"auth", CONF_CHOICE, AT(http.auth) - AT(http), "required", 0, 0, config_auths, NULL, 0, false,
+     "required, or none: everyone is admin, accepted on loopback only."},
+    {"base_url", CONF_STR, AT(http.base_url) - AT(http), NULL, 0, 0, NULL, NULL, 0, false,
+     "Address that people reach this server by, for links in pages and mails."},
+    {"tls", CONF_MAP, AT(http.tls) - AT(http), NULL, 0, 0, NULL, config_tls_rows, 0, false,
+     "Serve HTTPS with this certificate."},
+    {"threads", CONF_INT, AT(http.threads) - AT(http), "16", 1, 256, NULL, NULL, 0, false,
+     "Threads that answer requests."},
     {0}};
 
 static const struct conf_row config_store_rows[] = {
-    {"engine", CONF_CHOICE, AT(store.engine) - AT(store), "sqlite", 0, 0, config_engines, NULL, 0, false, "Where series are kept: sqlite (embedded)."},
-    {"retention", CONF_DURATION, AT(store.retention) - AT(store), "30d", 3.6e6, 3.2e11, NULL, NULL, 0, false, "How long samples, events and logs are kept."},
-    {"max_size", CONF_SIZE, AT(store.max_size) - AT(store), "200GB", 1e8, 1e16, NULL, NULL, 0, false, "Size at which the oldest day is dropped, whatever the retention."},
-    {"max_series", CONF_INT, AT(store.max_series) - AT(store), "10000000", 1000, 1e9, NULL, NULL, 0, false, "Live series at most; new ones beyond are refused and counted."},
-    {"window", CONF_DURATION, AT(store.window) - AT(store), "1h", 0, 8.64e7, NULL, NULL, 0, false, "How far behind the newest sample a late one may be and still join the recent data."},
+    {"engine", CONF_CHOICE, AT(store.engine) - AT(store), "sqlite", 0, 0, config_engines, NULL, 0,
+     false, "Where series are kept: sqlite (embedded)."},
+    {"retention", CONF_DURATION, AT(store.retention) - AT(store), "30d", 3.6e6, 3.2e11, NULL, NULL,
+     0, false, "How long samples, events and logs are kept."},
+    {"max_size", CONF_SIZE, AT(store.max_size) - AT(store), "200GB", 1e8, 1e16, NULL, NULL, 0,
+     false, "Size at which the oldest day is dropped, whatever the retention."},
+    {"max_series", CONF_INT, AT(store.max_series) - AT(store), "10000000", 1000, 1e9, NULL, NULL, 0,
+     false, "Live series at most; new ones beyond are refused and counted."},
+    {"window", CONF_DURATION, AT(store.window) - AT(store), "1h", 0, 8.64e7, NULL, NULL, 0, false,
+     "How far behind the newest sample a late one may be and still join the recent data."},
     {0}};
 
 static const struct conf_row config_kb_rows[] = {
-    {"site", CONF_PATH, AT(kb.site) - AT(kb), NULL, 0, 0, NULL, NULL, 0, false, "Folder of the site's own entries, which override or extend the built-in ones by id."},
+    {"site", CONF_PATH, AT(kb.site) - AT(kb), NULL, 0, 0, NULL, NULL, 0, false,
+     "Folder of the site's own entries, which override or extend the built-in ones by id."},
     {0}};
 
 static const struct conf_row config_analysis_rows[] = {
-    {"enabled", CONF_BOOL, AT(analysis.enabled) - AT(analysis), "true", 0, 0, NULL, NULL, 0, false, "Detect, diagnose and open incidents."},
-    {"clock", CONF_CHOICE, AT(analysis.clock) - AT(analysis), "wall", 0, 0, config_clocks, NULL, 0, false, "wall, or data: time is that of the data, for replays."},
-    {"settle", CONF_DURATION, AT(analysis.settle) - AT(analysis), "10s", 0, 6e5, NULL, NULL, 0, false, "How long symptoms without a telling root wait for a better explanation."},
+    {"enabled", CONF_BOOL, AT(analysis.enabled) - AT(analysis), "true", 0, 0, NULL, NULL, 0, false,
+     "Detect, diagnose and open incidents."},
+    {"clock", CONF_CHOICE, AT(analysis.clock) - AT(analysis), "wall", 0, 0, config_clocks, NULL, 0,
+     false, "wall, or data: time is that of the data, for replays."},
+    {"settle", CONF_DURATION, AT(analysis.settle) - AT(analysis), "10s", 0, 6e5, NULL, NULL, 0,
+     false, "How long symptoms without a telling root wait for a better explanation."},
     {0}};
 
 static const struct conf_row config_rows[] = {
-    {"state", CONF_PATH, AT(state), NULL, 0, 0, NULL, NULL, 0, false, "Folder of the databases, made 0700."},
-    {"topology", CONF_PATH, AT(topology), NULL, 0, 0, NULL, NULL, 0, false, "Topology document loaded at start."},
-    {"http", CONF_MAP, AT(http), NULL, 0, 0, NULL, config_http_rows, 0, false, "The web interface and API."},
+    {"state", CONF_PATH, AT(state), NULL, 0, 0, NULL, NULL, 0, false,
+     "Folder of the databases, made 0700."},
+    {"topology", CONF_PATH, AT(topology), NULL, 0, 0, NULL, NULL, 0, false,
+     "Topology document loaded at start."},
+    {"http", CONF_MAP, AT(http), NULL, 0, 0, NULL, config_http_rows, 0, false,
+     "The web interface and API."},
     {"store", CONF_MAP, AT(store), NULL, 0, 0, NULL, config_store_rows, 0, false, "The store."},
     {"kb", CONF_MAP, AT(kb), NULL, 0, 0, NULL, config_kb_rows, 0, false, "The knowledge base."},
-    {"rules", CONF_STRS, AT(rules), NULL, 0, 0, NULL, NULL, 0, false, "Rule files in Prometheus' format; * and ? are expanded."},
-    {"analysis", CONF_MAP, AT(analysis), NULL, 0, 0, NULL, config_analysis_rows, 0, false, "The analyzer."},
-    {"alerts", CONF_NODE, AT(alerts_node), NULL, 0, 0, NULL, NULL, 0, false, "Receivers and routes of pages."},
-    {"metrics", CONF_NODE, AT(metrics_node), NULL, 0, 0, NULL, NULL, 0, false, "The site's own metric names: a sequence of {name, meaning, kind, scale, labels}."},
-    {"scrape_configs", CONF_NODE, AT(nodes[0]), NULL, 0, 0, NULL, NULL, 0, false, "Exporters to scrape, in Prometheus' own format."},
-    {"snmp", CONF_NODE, AT(nodes[1]), NULL, 0, 0, NULL, NULL, 0, false, "Switches to poll and the trap listener."},
+    {"rules", CONF_STRS, AT(rules), NULL, 0, 0, NULL, NULL, 0, false,
+     "Rule files in Prometheus' format; * and ? are expanded."},
+    {"analysis", CONF_MAP, AT(analysis), NULL, 0, 0, NULL, config_analysis_rows, 0, false,
+     "The analyzer."},
+    {"alerts", CONF_NODE, AT(alerts_node), NULL, 0, 0, NULL, NULL, 0, false,
+     "Receivers and routes of pages."},
+    {"metrics", CONF_NODE, AT(metrics_node), NULL, 0, 0, NULL, NULL, 0, false,
+     "The site's own metric names: a sequence of {name, meaning, kind, scale, labels}."},
+    {"scrape_configs", CONF_NODE, AT(nodes[0]), NULL, 0, 0, NULL, NULL, 0, false,
+     "Exporters to scrape, in Prometheus' own format."},
+    {"snmp", CONF_NODE, AT(nodes[1]), NULL, 0, 0, NULL, NULL, 0, false,
+     "Switches to poll and the trap listener."},
     {"syslog", CONF_NODE, AT(nodes[2]), NULL, 0, 0, NULL, NULL, 0, false, "Syslog listeners."},
-    {"slurm", CONF_NODE, AT(nodes[3]), NULL, 0, 0, NULL, NULL, 0, false, "The Slurm controller to poll."},
+    {"slurm", CONF_NODE, AT(nodes[3]), NULL, 0, 0, NULL, NULL, 0, false,
+     "The Slurm controller to poll."},
     {0}};
 
 /* The node slot of a section, by its key in config_rows. */
-static const char *const config_section_keys[CONFIG_SECTIONS] = {"scrape_configs", "snmp", "syslog", "slurm"};
+static const char *const config_section_keys[CONFIG_SECTIONS] = {"scrape_configs", "snmp", "syslog",
+                                                                 "slurm"};
 
 static size_t
 config_slot(const char *key)
@@ -77,13 +105,16 @@ config_slot(const char *key)
     return i;
 }
 
-/* --- sections of other floors ---------------------------------------------------------------------- */
+/* --- sections of other floors
+ * ---------------------------------------------------------------------- */
 
 static int
-config_fill(const struct conf_row *rows, size_t size, bool list, const char *key, const struct config *c,
-            const struct doc_node *n, const char *folder, void **ret, struct err *err)
+config_fill(const struct conf_row *rows, size_t size, bool list, const char *key,
+            const struct config *c, const struct doc_node *n, const char *folder, void **ret,
+            struct err *err)
 {
-    struct conf_row outer[2] = {{.key = key, .type = CONF_LIST, .rows = rows, .size = size, .help = key}};
+    struct conf_row outer[2] = {
+        {.key = key, .type = CONF_LIST, .rows = rows, .size = size, .help = key}};
     struct doc_node map = {.kind = DOC_MAP, .count = 1};
     struct doc_node child;
     if (!n)
@@ -95,7 +126,8 @@ config_fill(const struct conf_row *rows, size_t size, bool list, const char *key
     child.key = key;
     child.next = NULL;
     map.first = &child;
-    int rc = list ? conf_fill(outer, c->doc, &map, folder, out, err) : conf_fill(rows, c->doc, n, folder, out, err);
+    int rc = list ? conf_fill(outer, c->doc, &map, folder, out, err)
+                  : conf_fill(rows, c->doc, n, folder, out, err);
     if (rc)
         free(out);
     else
@@ -108,15 +140,21 @@ config_metric(struct config *c, const struct doc_node *n, struct err *err)
 {
     static const char *const known[] = {"name", "meaning", "kind", "scale", "labels", NULL};
     struct metric_row row = {
-        .name = doc_get_str(n, "name", ""), .meaning = metric_meaning_find(doc_get_str(n, "meaning", "")),
+        .name = doc_get_str(n, "name", ""),
+        .meaning = metric_meaning_find(doc_get_str(n, "meaning", "")),
         .kind = !strcmp(doc_get_str(n, "kind", "gauge"), "counter") ? METRIC_COUNTER : METRIC_GAUGE,
-        .scale = doc_get_real(n, "scale", 1), .min = -1e300, .max = 1e300, .part_labels = doc_get_str(n, "labels", ""),
-        .vendor = "any", .help = "from the site's configuration"};
+        .scale = doc_get_real(n, "scale", 1),
+        .min = -1e300,
+        .max = 1e300,
+        .part_labels = doc_get_str(n, "labels", ""),
+        .vendor = "any",
+        .help = "from the site's configuration"};
     int rc = doc_only(c->doc, n, known, err);
     if (rc)
         return rc;
     if (!*row.name || row.meaning == METRIC_NONE)
-        return doc_err(c->doc, n, err, ERR_SYNTAX, "a metric needs a name and a meaning such as %s", metric_meaning_row(METRIC_GPU_UTIL)->word);
+        return doc_err(c->doc, n, err, ERR_SYNTAX, "a metric needs a name and a meaning such as %s",
+                       metric_meaning_row(METRIC_GPU_UTIL)->word);
     rc = metric_table_add(c->metrics, &row, err);
     return rc ? err_at(err, doc_name(c->doc), n->line, n->column) : 0;
 }
@@ -124,14 +162,17 @@ config_metric(struct config *c, const struct doc_node *n, struct err *err)
 static int
 config_owners(struct config *c, const char *folder, struct err *err)
 {
-    int rc = config_fill(alert_conf_rows, alert_conf_size, false, "alerts", c, c->alerts_node, folder, &c->alerts, err);
+    int rc = config_fill(alert_conf_rows, alert_conf_size, false, "alerts", c, c->alerts_node,
+                         folder, &c->alerts, err);
     struct collector_section s;
     for (size_t i = 0; !rc && collector_section(i, &s); i++) {
         size_t at = config_slot(s.key);
         if (at < CONFIG_SECTIONS)
-            rc = config_fill(s.rows, s.size, s.list, s.key, c, c->nodes[at], folder, &c->sections[at], err);
+            rc = config_fill(s.rows, s.size, s.list, s.key, c, c->nodes[at], folder,
+                             &c->sections[at], err);
     }
-    for (const struct doc_node *n = c->metrics_node ? c->metrics_node->first : NULL; !rc && n; n = n->next)
+    for (const struct doc_node *n = c->metrics_node ? c->metrics_node->first : NULL; !rc && n;
+         n = n->next)
         rc = config_metric(c, n, err);
     return rc;
 }
@@ -143,7 +184,8 @@ config_section(const struct config *c, const char *key)
     return i < CONFIG_SECTIONS ? c->sections[i] : NULL;
 }
 
-/* --- the file ---------------------------------------------------------------------------------------- */
+/* --- the file
+ * ---------------------------------------------------------------------------------------- */
 
 static int
 config_state(struct config *c, struct err *err)
@@ -153,7 +195,8 @@ config_state(struct config *c, struct err *err)
     if (c->state)
         return 0;
     if (!dir || !*dir)
-        dir = !stat("/var/lib/myriascope", &st) && S_ISDIR(st.st_mode) ? "/var/lib/myriascope" : "./state";
+        dir = !stat("/var/lib/myriascope", &st) && S_ISDIR(st.st_mode) ? "/var/lib/myriascope"
+                                                                       : "./state";
     c->state = strdup(dir);
     return c->state ? 0 : err_set(err, ERR_NOMEM, "no memory");
 }
@@ -173,15 +216,19 @@ config_sane(const struct config *c, struct err *err)
 {
     char host[64];
     if (c->store.engine != 0)
-        return err_set(err, ERR_UNSUPPORTED, "store.engine: prometheus is not there yet; use sqlite");
+        return err_set(err, ERR_UNSUPPORTED,
+                       "store.engine: prometheus is not there yet; use sqlite");
     int rc = c->alerts ? alert_conf_check(c->alerts, err) : 0;
     if (rc)
         return rc;
     if (c->http.auth == CONFIG_AUTH_NONE) {
         const char *colon = strrchr(c->http.listen, ':');
-        snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - c->http.listen) : 0, c->http.listen);
+        snprintf(host, sizeof host, "%.*s", colon ? (int)(colon - c->http.listen) : 0,
+                 c->http.listen);
         if (strncmp(host, "127.", 4) && strcmp(host, "[::1]") && strcmp(host, "localhost"))
-            return err_set(err, ERR_DENIED, "http.auth: none is accepted on loopback only, and http.listen is %s", c->http.listen);
+            return err_set(err, ERR_DENIED,
+                           "http.auth: none is accepted on loopback only, and http.listen is %s",
+                           c->http.listen);
     }
     return 0;
 }
@@ -221,7 +268,8 @@ config_free(struct config *c)
         return;
     struct collector_section s;
     for (size_t i = 0; collector_section(i, &s); i++) {
-        struct conf_row outer[2] = {{.key = s.key, .type = CONF_LIST, .rows = s.rows, .size = s.size, .help = s.key}};
+        struct conf_row outer[2] = {
+            {.key = s.key, .type = CONF_LIST, .rows = s.rows, .size = s.size, .help = s.key}};
         void *at = config_slot(s.key) < CONFIG_SECTIONS ? c->sections[config_slot(s.key)] : NULL;
         if (at)
             conf_done(s.list ? outer : s.rows, at);

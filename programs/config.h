@@ -1,4 +1,5 @@
-/* config: the appliance's configuration file as one struct, checked whole before any of it takes effect. */
+/* config: the appliance's configuration file as one struct, checked whole before any of it takes
+ * effect. */
 #ifndef PROGRAMS_CONFIG_H
 #define PROGRAMS_CONFIG_H
 
@@ -9,26 +10,43 @@
 
 #include <stdbool.h>
 
-#define CONFIG_SECTIONS 8          /* of the collector */
+#define CONFIG_SECTIONS 8 /* of the collector */
 
 struct config {
     char *state, *topology;
-    struct { char *listen, *base_url; int auth; struct { char *cert, *key; } tls; int64_t threads; } http;
-    struct { int engine; int64_t retention, max_size, max_series, window; } store;
-    struct { char *site; } kb;
+    struct {
+        char *listen, *base_url;
+        int auth;
+        struct {
+            char *cert, *key;
+        } tls;
+        int64_t threads;
+    } http;
+    struct {
+        int engine;
+        int64_t retention, max_size, max_series, window;
+    } store;
+    struct {
+        char *site;
+    } kb;
     struct conf_strs rules;
-    struct { bool enabled; int clock; int64_t settle; } analysis;
+    struct {
+        bool enabled;
+        int clock;
+        int64_t settle;
+    } analysis;
     const struct doc_node *alerts_node, *metrics_node, *nodes[CONFIG_SECTIONS];
     /* filled from the nodes by the owners' tables */
     void *alerts, *sections[CONFIG_SECTIONS];
     struct metric_table *metrics;
-    struct doc *doc;               /* holds the nodes */
+    struct doc *doc; /* holds the nodes */
     char *path;
 };
 enum config_auth { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_NONE };
 enum config_clock { CONFIG_CLOCK_WALL, CONFIG_CLOCK_DATA };
 
-/* path NULL: defaults. The state folder is resolved ($STATE_DIRECTORY, ./state, /var/lib/myriascope). */
+/* path NULL: defaults. The state folder is resolved ($STATE_DIRECTORY, ./state,
+ * /var/lib/myriascope). */
 int config_load(const char *path, struct config **ret, struct err *err);
 void config_free(struct config *c);
 /* One of the collector's sections by key; NULL when absent. */

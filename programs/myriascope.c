@@ -14,63 +14,106 @@
 #define O(member) offsetof(struct cmd_args, member)
 
 const struct cmd_option cmd_options[] = {
-    {"server", "URL", "server to ask (default http://127.0.0.1:8686, or MYRIASCOPE_SERVER)", "服务器地址(默认 http://127.0.0.1:8686 或 MYRIASCOPE_SERVER)", O(server), false},
-    {"token-file", "FILE", "file with the access token (or MYRIASCOPE_TOKEN_FILE)", "访问令牌文件(或 MYRIASCOPE_TOKEN_FILE)", O(token_file), false},
-    {"format", "FORMAT", "text or json; check also nagios, junit, html, csv", "text 或 json;check 还支持 nagios、junit、html、csv", O(format), false},
+    {"server", "URL", "server to ask (default http://127.0.0.1:8686, or MYRIASCOPE_SERVER)",
+     "服务器地址(默认 http://127.0.0.1:8686 或 MYRIASCOPE_SERVER)", O(server), false},
+    {"token-file", "FILE", "file with the access token (or MYRIASCOPE_TOKEN_FILE)",
+     "访问令牌文件(或 MYRIASCOPE_TOKEN_FILE)", O(token_file), false},
+    {"format", "FORMAT", "text or json; check also nagios, junit, html, csv",
+     "text 或 json;check 还支持 nagios、junit、html、csv", O(format), false},
     {"lang", "LANG", "en or zh (default from LANG)", "en 或 zh(默认取自 LANG)", O(lang), false},
     {"help", NULL, "say what the command takes", "显示用法", O(help), true},
-    {"nodes", "LIST", "nodes, as Slurm writes them: node[00001-00128]", "节点列表,Slurm 写法:node[00001-00128]", O(nodes), false},
+    {"nodes", "LIST", "nodes, as Slurm writes them: node[00001-00128]",
+     "节点列表,Slurm 写法:node[00001-00128]", O(nodes), false},
     {"job", "ID", "a job", "作业编号", O(job), false},
-    {"profile", "NAME", "prejob, full, or a profile's file", "prejob、full 或配置文件", O(profile), false},
-    {"gate", NULL, "for prologs: 0 go, 1 no-go; only a fail is no-go", "用于 prolog:0 放行,1 拒绝;仅失败时拒绝", O(gate), true},
-    {"strict", NULL, "with --gate: warnings and unknowns refuse too (same as --gate=strict)", "与 --gate 同用:警告和未知也拒绝", O(strict), true},
-    {"fail-closed", NULL, "with --gate: no-go when the server is away", "与 --gate 同用:服务器不可用时拒绝", O(server_away_fails), true},
+    {"profile", "NAME", "prejob, full, or a profile's file", "prejob、full 或配置文件", O(profile),
+     false},
+    {"gate", NULL, "for prologs: 0 go, 1 no-go; only a fail is no-go",
+     "用于 prolog:0 放行,1 拒绝;仅失败时拒绝", O(gate), true},
+    {"strict", NULL, "with --gate: warnings and unknowns refuse too (same as --gate=strict)",
+     "与 --gate 同用:警告和未知也拒绝", O(strict), true},
+    {"fail-closed", NULL, "with --gate: no-go when the server is away",
+     "与 --gate 同用:服务器不可用时拒绝", O(server_away_fails), true},
     {"kind", "KIND", "kind of entity", "对象类型", O(kind), false},
     {"state", "STATE", "state", "状态", O(state), false},
-    {"severity", "WORD", "info, warning or critical", "info、warning 或 critical", O(severity), false},
-    {"since", "TIME", "start: RFC 3339, Unix seconds, or an age such as 1h", "起始时间:RFC 3339、Unix 秒或 1h 这样的时长", O(since), false},
+    {"severity", "WORD", "info, warning or critical", "info、warning 或 critical", O(severity),
+     false},
+    {"since", "TIME", "start: RFC 3339, Unix seconds, or an age such as 1h",
+     "起始时间:RFC 3339、Unix 秒或 1h 这样的时长", O(since), false},
     {"until", "TIME", "end", "结束时间", O(until), false},
     {"at", "TIME", "instant", "时刻", O(at), false},
     {"step", "DURATION", "resolution of a range", "步长", O(step), false},
     {"limit", "N", "at most so many", "最多条数", O(limit), false},
     {"follow", NULL, "go on as it comes", "持续输出", O(follow), true},
-    {"role", "ROLE", "viewer, operator, admin or agent", "viewer、operator、admin 或 agent", O(role), false},
+    {"role", "ROLE", "viewer, operator, admin or agent", "viewer、operator、admin 或 agent",
+     O(role), false},
     {"expires", "DURATION", "how long it holds", "有效期", O(expires), false},
     {"tenant", "NAME", "tenant", "租户", O(tenant), false},
     {"name", "NAME", "name", "名称", O(name), false},
     {"comment", "TEXT", "why", "说明", O(comment), false},
     {"duration", "DURATION", "how long", "时长", O(duration), false},
-    {"password-file", "FILE", "file with a password (- is standard input)", "密码文件(- 为标准输入)", O(password_file), false},
-    {"output", "FILE", "write there instead of standard output", "写入文件而非标准输出", O(output), false},
-    {"config", "FILE", "the server's configuration, for commands that read its folders", "服务器配置文件", O(config), false},
+    {"password-file", "FILE", "file with a password (- is standard input)",
+     "密码文件(- 为标准输入)", O(password_file), false},
+    {"output", "FILE", "write there instead of standard output", "写入文件而非标准输出", O(output),
+     false},
+    {"config", "FILE", "the server's configuration, for commands that read its folders",
+     "服务器配置文件", O(config), false},
 };
 const size_t cmd_option_count = sizeof cmd_options / sizeof *cmd_options;
 
 const struct cmd cmd_rows[] = {
-    {"check", "", "nodes job profile gate strict fail-closed output", "check the cluster, some nodes, or the nodes of a job", "检查集群、节点或作业所用节点", cmd_check},
-    {"diagnose", "[FILE|FOLDER...]", "job output", "say why a job failed: from a server (--job), files, folders, or standard input", "诊断作业失败原因:服务器(--job)、文件、目录或标准输入", cmd_diagnose},
-    {"job", "[ID | set ID FILE | path ID]", "state limit", "list jobs, show one, or its path", "列出作业、查看作业或其路径", cmd_job},
-    {"incidents", "[ID | ack ID | resolve ID | comment ID TEXT]", "state severity limit comment", "list incidents, show one, acknowledge, resolve, comment", "列出、查看、确认、恢复或评论故障", cmd_incidents},
-    {"devices", "[QUERY | show ENTITY | set ENTITY FILE | import FILE | maintenance ENTITY | retire ENTITY]", "kind state limit duration comment", "search, show, enter, import and retire devices", "查找、查看、录入、导入和退役设备", cmd_devices},
-    {"topology", "import FILE | export", "output", "load or save the topology document", "导入或导出拓扑文档", cmd_topology},
-    {"kb", "search WORDS | show ID | lint [FOLDER]", "", "search the knowledge base, show an entry, check a folder of entries; needs no server", "检索知识库、查看条目、校验条目目录;无需服务器", cmd_kb},
-    {"logs", "[QUERY]", "since until job nodes limit follow", "search log lines", "检索日志", cmd_logs},
+    {"check", "", "nodes job profile gate strict fail-closed output",
+     "check the cluster, some nodes, or the nodes of a job", "检查集群、节点或作业所用节点",
+     cmd_check},
+    {"diagnose", "[FILE|FOLDER...]", "job output",
+     "say why a job failed: from a server (--job), files, folders, or standard input",
+     "诊断作业失败原因:服务器(--job)、文件、目录或标准输入", cmd_diagnose},
+    {"job", "[ID | set ID FILE | path ID]", "state limit", "list jobs, show one, or its path",
+     "列出作业、查看作业或其路径", cmd_job},
+    {"incidents", "[ID | ack ID | resolve ID | comment ID TEXT]", "state severity limit comment",
+     "list incidents, show one, acknowledge, resolve, comment", "列出、查看、确认、恢复或评论故障",
+     cmd_incidents},
+    {"devices",
+     "[QUERY | show ENTITY | set ENTITY FILE | import FILE | maintenance ENTITY | retire ENTITY]",
+     "kind state limit duration comment", "search, show, enter, import and retire devices",
+     "查找、查看、录入、导入和退役设备", cmd_devices},
+    {"topology", "import FILE | export", "output", "load or save the topology document",
+     "导入或导出拓扑文档", cmd_topology},
+    {"kb", "search WORDS | show ID | lint [FOLDER]", "",
+     "search the knowledge base, show an entry, check a folder of entries; needs no server",
+     "检索知识库、查看条目、校验条目目录;无需服务器", cmd_kb},
+    {"logs", "[QUERY]", "since until job nodes limit follow", "search log lines", "检索日志",
+     cmd_logs},
     {"query", "EXPR", "at since until step", "ask in PromQL", "执行 PromQL 查询", cmd_query},
-    {"alerts", "[deliveries | test RECEIVER]", "state limit", "receivers of alerts and what they were told", "告警接收方及投递记录", cmd_alerts},
-    {"silence", "[add NAME=VALUE... | expire ID]", "duration comment", "list, add and end silences", "列出、添加和结束静默", cmd_silence},
-    {"pcap", "FILE...", "output", "report on RoCE traffic in a capture (--format html too); needs no server", "分析抓包中的 RoCE 流量(也可输出 html);无需服务器", cmd_pcap},
-    {"optics", "decode FILE...", "", "decode memory pages of optical modules; needs no server", "解码光模块内存页;无需服务器", cmd_optics},
+    {"alerts", "[deliveries | test RECEIVER]", "state limit",
+     "receivers of alerts and what they were told", "告警接收方及投递记录", cmd_alerts},
+    {"silence", "[add NAME=VALUE... | expire ID]", "duration comment", "list, add and end silences",
+     "列出、添加和结束静默", cmd_silence},
+    {"pcap", "FILE...", "output",
+     "report on RoCE traffic in a capture (--format html too); needs no server",
+     "分析抓包中的 RoCE 流量(也可输出 html);无需服务器", cmd_pcap},
+    {"optics", "decode FILE...", "", "decode memory pages of optical modules; needs no server",
+     "解码光模块内存页;无需服务器", cmd_optics},
     {"backup", "FOLDER", "", "save everything while the server runs", "在线备份", cmd_backup},
-    {"restore", "FOLDER STATE", "", "put a backup into an empty state folder; no server may run on it", "将备份恢复到空的状态目录", cmd_restore},
-    {"token", "[create | revoke ID]", "role expires tenant name", "list, create and revoke access tokens", "列出、创建和吊销访问令牌", cmd_token},
-    {"user", "[set NAME | remove NAME | signin]", "role tenant password-file", "list and change users; make a one-time sign-in link", "管理用户;生成一次性登录链接", cmd_user},
+    {"restore", "FOLDER STATE", "",
+     "put a backup into an empty state folder; no server may run on it", "将备份恢复到空的状态目录",
+     cmd_restore},
+    {"token", "[create | revoke ID]", "role expires tenant name",
+     "list, create and revoke access tokens", "列出、创建和吊销访问令牌", cmd_token},
+    {"user", "[set NAME | remove NAME | signin]", "role tenant password-file",
+     "list and change users; make a one-time sign-in link", "管理用户;生成一次性登录链接",
+     cmd_user},
     {"top", "", "", "the state of the cluster at a glance", "集群概况", cmd_top},
     {"agents", "", "state limit", "list node agents", "列出节点代理", cmd_agents},
-    {"cluster", "[NAME FIELD=VALUE...]", "", "list clusters, or change one", "列出或修改集群", cmd_cluster},
-    {"rules", "test FILE...", "", "run unit tests of rule files; needs no server", "运行规则单元测试;无需服务器", cmd_rules},
-    {"store", "verify [FOLDER] | compact | stats", "", "check every checksum, or compact", "校验或压缩存储", cmd_store},
-    {"reload", "", "", "make the server apply its changed configuration", "让服务器应用修改后的配置", cmd_reload},
-    {"completion", "bash|zsh", "", "print a completion script for a shell", "输出命令行补全脚本", cmd_completion},
+    {"cluster", "[NAME FIELD=VALUE...]", "", "list clusters, or change one", "列出或修改集群",
+     cmd_cluster},
+    {"rules", "test FILE...", "", "run unit tests of rule files; needs no server",
+     "运行规则单元测试;无需服务器", cmd_rules},
+    {"store", "verify [FOLDER] | compact | stats", "", "check every checksum, or compact",
+     "校验或压缩存储", cmd_store},
+    {"reload", "", "", "make the server apply its changed configuration",
+     "让服务器应用修改后的配置", cmd_reload},
+    {"completion", "bash|zsh", "", "print a completion script for a shell", "输出命令行补全脚本",
+     cmd_completion},
 };
 const size_t cmd_row_count = sizeof cmd_rows / sizeof *cmd_rows;
 
@@ -78,11 +121,15 @@ static void
 main_help(const struct cmd_args *a, const struct cmd *c, FILE *out)
 {
     if (c)
-        fprintf(out, "%s myriascope %s %s [%s]\n\n%s\n\n", a->zh ? "用法:" : "usage:", c->command, c->usage, a->zh ? "选项" : "options", a->zh ? c->help_zh : c->help);
+        fprintf(out, "%s myriascope %s %s [%s]\n\n%s\n\n", a->zh ? "用法:" : "usage:", c->command,
+                c->usage, a->zh ? "选项" : "options", a->zh ? c->help_zh : c->help);
     else
-        fprintf(out, "%s myriascope [%s] %s\n\n", a->zh ? "用法:" : "usage:", a->zh ? "选项" : "options", a->zh ? "命令 ..." : "COMMAND ...");
+        fprintf(out, "%s myriascope [%s] %s\n\n",
+                a->zh ? "用法:" : "usage:", a->zh ? "选项" : "options",
+                a->zh ? "命令 ..." : "COMMAND ...");
     for (size_t i = 0; !c && i < cmd_row_count; i++)
-        fprintf(out, "  %-12s %s\n", cmd_rows[i].command, a->zh ? cmd_rows[i].help_zh : cmd_rows[i].help);
+        fprintf(out, "  %-12s %s\n", cmd_rows[i].command,
+                a->zh ? cmd_rows[i].help_zh : cmd_rows[i].help);
     fprintf(out, "%s\n", a->zh ? "选项:" : "options:");
     for (size_t i = 0; i < cmd_option_count; i++) {
         char word[40];
@@ -90,8 +137,10 @@ main_help(const struct cmd_args *a, const struct cmd *c, FILE *out)
         char list[256];
         snprintf(list, sizeof list, " %s ", c ? c->options : "");
         if (i < 5 || strstr(list, word))
-            fprintf(out, "  --%s%s%-*s %s\n", cmd_options[i].option, cmd_options[i].value ? " " : "",
-                    (int)(24 - strlen(cmd_options[i].option)), cmd_options[i].value ? cmd_options[i].value : "", a->zh ? cmd_options[i].help_zh : cmd_options[i].help);
+            fprintf(out, "  --%s%s%-*s %s\n", cmd_options[i].option,
+                    cmd_options[i].value ? " " : "", (int)(24 - strlen(cmd_options[i].option)),
+                    cmd_options[i].value ? cmd_options[i].value : "",
+                    a->zh ? cmd_options[i].help_zh : cmd_options[i].help);
     }
 }
 
@@ -118,7 +167,8 @@ main_take(struct cmd_args *a, int argc, char **argv, int *i)
             known[k] = cmd_options[k].option;
         snprintf(word, sizeof word, "%.*s", (int)len, name);
         const char *near = str_nearest(word, known);
-        return cmd_usage(a, "unknown option --%s%s%s%s", word, near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+        return cmd_usage(a, "unknown option --%s%s%s%s", word, near ? "; did you mean --" : "",
+                         near ? near : "", near ? "?" : "");
     }
     if (!strcmp(o->option, "gate")) {
         a->gate = "";
@@ -176,14 +226,18 @@ main_unknown(const struct cmd_args *a)
     for (size_t i = 0; i < cmd_row_count; i++)
         known[i] = cmd_rows[i].command;
     const char *near = str_nearest(a->command, known);
-    return cmd_usage(a, "no command is named %s%s%s%s", a->command, near ? "; did you mean " : " (myriascope --help lists them)", near ? near : "", near ? "?" : "");
+    return cmd_usage(a, "no command is named %s%s%s%s", a->command,
+                     near ? "; did you mean " : " (myriascope --help lists them)", near ? near : "",
+                     near ? "?" : "");
 }
 
 int
 main(int argc, char **argv)
 {
     const char *env = getenv("LC_ALL"), *server = getenv("MYRIASCOPE_SERVER");
-    struct cmd_args a = {.format = "text", .server = server && *server ? server : "http://127.0.0.1:8686", .token_file = getenv("MYRIASCOPE_TOKEN_FILE")};
+    struct cmd_args a = {.format = "text",
+                         .server = server && *server ? server : "http://127.0.0.1:8686",
+                         .token_file = getenv("MYRIASCOPE_TOKEN_FILE")};
     env = env && *env ? env : getenv("LANG");
     a.lang = env && str_prefix(env, "zh") ? "zh" : "en";
     signal(SIGPIPE, SIG_IGN);

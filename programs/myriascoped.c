@@ -1,7 +1,7 @@
 /* myriascoped: the appliance. Reads its configuration, builds the server, runs until told to stop.
  *
- * SIGTERM and SIGINT end it cleanly, SIGHUP applies a changed configuration. Under systemd it takes its socket from the
- * service manager and reports readiness. */
+ * SIGTERM and SIGINT end it cleanly, SIGHUP applies a changed configuration. Under systemd it takes
+ * its socket from the service manager and reports readiness. */
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -48,20 +48,37 @@ daemon_fail(const struct err *err)
 static int
 daemon_parse(int argc, char **argv, struct daemon_args *a)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
-        {"print-options", no_argument, NULL, 'p'}, {"verbose", no_argument, NULL, 'v'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"check-config", no_argument, NULL, 'k'},
+                                            {"print-options", no_argument, NULL, 'p'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     int c;
     while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
         switch (c) {
-        case 'c': a->config = optarg; break;
-        case 'k': a->check = true; break;
-        case 'p': a->describe = true; break;
-        case 'v': a->verbose = true; break;
-        case 'V': puts(PACKAGE_STRING); return DAEMON_OK + 1;
-        case 'h': fputs(daemon_usage, stdout); return DAEMON_OK + 1;
-        default: fputs(daemon_usage, stderr); return DAEMON_USAGE + 1;
+        case 'c':
+            a->config = optarg;
+            break;
+        case 'k':
+            a->check = true;
+            break;
+        case 'p':
+            a->describe = true;
+            break;
+        case 'v':
+            a->verbose = true;
+            break;
+        case 'V':
+            puts(PACKAGE_STRING);
+            return DAEMON_OK + 1;
+        case 'h':
+            fputs(daemon_usage, stdout);
+            return DAEMON_OK + 1;
+        default:
+            fputs(daemon_usage, stderr);
+            return DAEMON_USAGE + 1;
         }
     if (optind < argc) {
         fprintf(stderr, "myriascoped: unexpected argument %s\n%s", argv[optind], daemon_usage);
@@ -94,7 +111,8 @@ daemon_reload(struct server *s, const struct log *log)
     char text[1024];
     sd_notify(0, "RELOADING=1");
     if (server_reload(s, &err))
-        log_write(log, LOG_LEVEL_ERROR, "configuration not applied, the old one stays in force: %s", err_format(&err, text, sizeof text));
+        log_write(log, LOG_LEVEL_ERROR, "configuration not applied, the old one stays in force: %s",
+                  err_format(&err, text, sizeof text));
     else
         log_write(log, LOG_LEVEL_NOTICE, "configuration applied");
     sd_notify(0, "READY=1");

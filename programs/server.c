@@ -1,5 +1,6 @@
-/* server: builds the floors from below upwards, starts them so that nothing answers before it can, and takes them down in
- * the other order. Which floors share a process is decided here and nowhere else. */
+/* server: builds the floors from below upwards, starts them so that nothing answers before it can,
+ * and takes them down in the other order. Which floors share a process is decided here and nowhere
+ * else. */
 #include "programs/server.h"
 
 #include "analyzer/alert.h"
@@ -21,7 +22,8 @@
 #include <string.h>
 
 struct server {
-    struct config *conf, *first;   /* first: the one of the start; its metric table and folders are held for life */
+    struct config *conf,
+        *first; /* first: the one of the start; its metric table and folders are held for life */
     struct log log;
     struct store *store;
     struct kb *kb;
@@ -39,7 +41,8 @@ struct server {
     pthread_mutex_t reloading;
 };
 
-/* --- what web asks of the whole ---------------------------------------------------------------------- */
+/* --- what web asks of the whole
+ * ---------------------------------------------------------------------- */
 
 static void
 server_metrics(void *ctx, struct buf *out)
@@ -73,14 +76,19 @@ server_reload_asked(void *ctx, struct err *err)
     return server_reload(ctx, err);
 }
 
-/* --- building ------------------------------------------------------------------------------------------ */
+/* --- building
+ * ------------------------------------------------------------------------------------------ */
 
 static int
 server_store(struct server *s, struct err *err)
 {
     const struct config *c = s->conf;
-    struct store_config sc = {.folder = c->state, .retention_ms = c->store.retention, .max_size = c->store.max_size,
-                              .window_ms = c->store.window, .max_series = (uint64_t)c->store.max_series, .log = &s->log};
+    struct store_config sc = {.folder = c->state,
+                              .retention_ms = c->store.retention,
+                              .max_size = c->store.max_size,
+                              .window_ms = c->store.window,
+                              .max_series = (uint64_t)c->store.max_series,
+                              .log = &s->log};
     int rc = file_mkdir(c->state, 0700, err);
     return rc < 0 ? rc : store_open(&sc, &s->store, err);
 }
@@ -90,7 +98,8 @@ server_kb(struct server *s, struct err *err)
 {
     int rc = kb_load(s->conf->kb.site, &s->kb, err);
     if (!rc)
-        rc = s->conf->kb.site ? kb_matcher_new(s->kb, &s->matcher, err) : kb_matcher_builtin(&s->matcher, err);
+        rc = s->conf->kb.site ? kb_matcher_new(s->kb, &s->matcher, err)
+                              : kb_matcher_builtin(&s->matcher, err);
     buf_init(&s->matcher_bytes, (size_t)256 << 20);
     if (!rc)
         rc = kb_matcher_serialize(s->matcher, &s->matcher_bytes);
@@ -105,7 +114,8 @@ server_topology(struct server *s, struct err *err)
     if (rc)
         return rc > 0 ? 0 : rc;
     buf_init(&now, (size_t)64 << 20);
-    bool same = !topo_get_document(s->store, NULL, &now, NULL) && now.len == text.len && !memcmp(buf_str(&now), buf_str(&text), text.len);
+    bool same = !topo_get_document(s->store, NULL, &now, NULL) && now.len == text.len &&
+                !memcmp(buf_str(&now), buf_str(&text), text.len);
     if (!same)
         rc = topo_put_document(s->store, buf_str(&text), text.len, s->conf->topology, err);
     buf_done(&now);
@@ -126,11 +136,17 @@ server_folder(struct server *s)
 static struct collector_config
 server_collector_config(struct server *s)
 {
-    return (struct collector_config){
-        .store = s->store, .metrics = s->first->metrics, .log = &s->log, .folder = s->folder,
-        .scrape = config_section(s->conf, "scrape_configs"), .snmp = config_section(s->conf, "snmp"),
-        .syslog = config_section(s->conf, "syslog"), .slurm = config_section(s->conf, "slurm"),
-        .matcher_hash = kb_matcher_hash(s->matcher), .matcher = buf_str(&s->matcher_bytes), .matcher_len = s->matcher_bytes.len};
+    return (struct collector_config){.store = s->store,
+                                     .metrics = s->first->metrics,
+                                     .log = &s->log,
+                                     .folder = s->folder,
+                                     .scrape = config_section(s->conf, "scrape_configs"),
+                                     .snmp = config_section(s->conf, "snmp"),
+                                     .syslog = config_section(s->conf, "syslog"),
+                                     .slurm = config_section(s->conf, "slurm"),
+                                     .matcher_hash = kb_matcher_hash(s->matcher),
+                                     .matcher = buf_str(&s->matcher_bytes),
+                                     .matcher_len = s->matcher_bytes.len};
 }
 
 static int
@@ -159,31 +175,54 @@ server_publish(void *ctx, const char *event, const char *json, const char *tenan
 static int
 server_analysis(struct server *s, struct err *err)
 {
-    struct alert_config ac = {.store = s->store, .conf = s->conf->alerts, .log = &s->log, .base_url = s->base_url,
-                              .publish = server_publish, .publish_ctx = s};
+    struct alert_config ac = {.store = s->store,
+                              .conf = s->conf->alerts,
+                              .log = &s->log,
+                              .base_url = s->base_url,
+                              .publish = server_publish,
+                              .publish_ctx = s};
     int rc = alert_new(&ac, &s->alert, err);
     if (rc || !s->conf->analysis.enabled)
         return rc;
     if ((rc = server_rules(s, err)))
         return rc;
-    struct analyzer_config cfg = {
-        .store = s->store, .kb = s->kb, .matcher = s->matcher, .metrics = s->conf->metrics, .log = &s->log, .alert = s->alert,
-        .data_clock = s->conf->analysis.clock == CONFIG_CLOCK_DATA, .settle_ms = s->conf->analysis.settle,
-        .rule_files = s->has_rules ? (const char *const *)s->rules.gl_pathv : NULL, .base_url = s->base_url,
-        .publish = server_publish, .publish_ctx = s};
+    struct analyzer_config cfg = {.store = s->store,
+                                  .kb = s->kb,
+                                  .matcher = s->matcher,
+                                  .metrics = s->conf->metrics,
+                                  .log = &s->log,
+                                  .alert = s->alert,
+                                  .data_clock = s->conf->analysis.clock == CONFIG_CLOCK_DATA,
+                                  .settle_ms = s->conf->analysis.settle,
+                                  .rule_files =
+                                      s->has_rules ? (const char *const *)s->rules.gl_pathv : NULL,
+                                  .base_url = s->base_url,
+                                  .publish = server_publish,
+                                  .publish_ctx = s};
     return analyzer_new(&cfg, &s->analyzer, err);
 }
 
 static int
 server_web(struct server *s, struct err *err)
 {
-    struct web_config cfg = {
-        .store = s->store, .analyzer = s->analyzer, .alert = s->alert, .kb = s->kb, .matcher = s->matcher,
-        .metrics = s->conf->metrics, .state_folder = s->conf->state, .kb_site_folder = s->conf->kb.site,
-        .auth_required = s->conf->http.auth == CONFIG_AUTH_REQUIRED, .retention_ms = s->conf->store.retention,
-        .build_id = PACKAGE_VERSION, .base_url = s->base_url,
-        .metrics_text = server_metrics, .ready = server_ready, .sources_json = server_sources, .reload = server_reload_asked,
-        .ctx = s, .log = &s->log};
+    struct web_config cfg = {.store = s->store,
+                             .analyzer = s->analyzer,
+                             .alert = s->alert,
+                             .kb = s->kb,
+                             .matcher = s->matcher,
+                             .metrics = s->conf->metrics,
+                             .state_folder = s->conf->state,
+                             .kb_site_folder = s->conf->kb.site,
+                             .auth_required = s->conf->http.auth == CONFIG_AUTH_REQUIRED,
+                             .retention_ms = s->conf->store.retention,
+                             .build_id = PACKAGE_VERSION,
+                             .base_url = s->base_url,
+                             .metrics_text = server_metrics,
+                             .ready = server_ready,
+                             .sources_json = server_sources,
+                             .reload = server_reload_asked,
+                             .ctx = s,
+                             .log = &s->log};
     return web_new(&cfg, &s->web, err);
 }
 
@@ -192,10 +231,15 @@ server_http(struct server *s, int listen_fd, struct err *err)
 {
     const struct config *c = s->conf;
     size_t n;
-    struct httpd_config cfg = {
-        .listen = c->http.listen, .listen_fd = listen_fd, .tls_cert = c->http.tls.cert, .tls_key = c->http.tls.key,
-        .threads = (unsigned)c->http.threads, .loopback_hosts_only = c->http.auth == CONFIG_AUTH_NONE,
-        .auth = web_auth(s->web), .fallback = web_fallback, .fallback_ctx = s->web};
+    struct httpd_config cfg = {.listen = c->http.listen,
+                               .listen_fd = listen_fd,
+                               .tls_cert = c->http.tls.cert,
+                               .tls_key = c->http.tls.key,
+                               .threads = (unsigned)c->http.threads,
+                               .loopback_hosts_only = c->http.auth == CONFIG_AUTH_NONE,
+                               .auth = web_auth(s->web),
+                               .fallback = web_fallback,
+                               .fallback_ctx = s->web};
     s->httpd = httpd_new(&cfg);
     if (!s->httpd)
         return err_set(err, ERR_NOMEM, "no memory for the HTTP server");
@@ -209,7 +253,8 @@ server_http(struct server *s, int listen_fd, struct err *err)
 }
 
 int
-server_new(struct config *c, const struct log *log, int listen_fd, struct server **ret, struct err *err)
+server_new(struct config *c, const struct log *log, int listen_fd, struct server **ret,
+           struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
     if (!s) {
@@ -222,7 +267,8 @@ server_new(struct config *c, const struct log *log, int listen_fd, struct server
     server_folder(s);
     snprintf(s->base_url, sizeof s->base_url, "%s", c->http.base_url ? c->http.base_url : "");
     if (!*s->base_url)
-        snprintf(s->base_url, sizeof s->base_url, "%s://%s", c->http.tls.cert ? "https" : "http", c->http.listen);
+        snprintf(s->base_url, sizeof s->base_url, "%s://%s", c->http.tls.cert ? "https" : "http",
+                 c->http.listen);
     int rc = server_store(s, err);
     if (!rc)
         rc = server_kb(s, err);
@@ -246,7 +292,9 @@ server_new(struct config *c, const struct log *log, int listen_fd, struct server
     return rc;
 }
 
-/* --- life -------------------------------------------------------------------------------------------------- */
+/* --- life
+ * --------------------------------------------------------------------------------------------------
+ */
 
 int
 server_start(struct server *s, struct err *err)
@@ -302,14 +350,16 @@ server_port(const struct server *s)
     return httpd_port(s->httpd);
 }
 
-/* What can change while running: sources, receivers and routes, the topology file. The rest is refused by name. */
+/* What can change while running: sources, receivers and routes, the topology file. The rest is
+ * refused by name. */
 static int
 server_reloadable(const struct config *a, const struct config *b, struct err *err)
 {
     if (strcmp(a->state, b->state))
         return err_set(err, ERR_STATE, "state cannot change while running: restart instead");
     if (strcmp(a->http.listen, b->http.listen) || a->http.auth != b->http.auth)
-        return err_set(err, ERR_STATE, "http.listen and http.auth cannot change while running: restart instead");
+        return err_set(err, ERR_STATE,
+                       "http.listen and http.auth cannot change while running: restart instead");
     if (strcmp(a->kb.site ? a->kb.site : "", b->kb.site ? b->kb.site : ""))
         return err_set(err, ERR_STATE, "kb.site cannot change while running: restart instead");
     if (a->store.engine != b->store.engine)
@@ -317,7 +367,8 @@ server_reloadable(const struct config *a, const struct config *b, struct err *er
     return 0;
 }
 
-/* On return nobody reads the configuration that is freed here: the new one where it was not applied, else the one before. */
+/* On return nobody reads the configuration that is freed here: the new one where it was not
+ * applied, else the one before. */
 int
 server_reload(struct server *s, struct err *err)
 {
@@ -334,8 +385,10 @@ server_reload(struct server *s, struct err *err)
         rc = server_topology(s, err);
         if (!rc)
             rc = alert_reconfigure(s->alert, fresh->alerts, err);
-        if (!rc && (rc = collector_reconfigure(s->collector, &cc, err)) && alert_reconfigure(s->alert, old->alerts, &again))
-            log_write(&s->log, LOG_LEVEL_ERROR, "alerts: the old receivers did not come back: %s", again.text);
+        if (!rc && (rc = collector_reconfigure(s->collector, &cc, err)) &&
+            alert_reconfigure(s->alert, old->alerts, &again))
+            log_write(&s->log, LOG_LEVEL_ERROR, "alerts: the old receivers did not come back: %s",
+                      again.text);
         if (rc)
             s->conf = old;
     }

@@ -1,4 +1,5 @@
-/* server: the appliance put together: store, knowledge base, collector, analyzer, alerts, web, one HTTP server. */
+/* server: the appliance put together: store, knowledge base, collector, analyzer, alerts, web, one
+ * HTTP server. */
 #ifndef PROGRAMS_SERVER_H
 #define PROGRAMS_SERVER_H
 
@@ -8,7 +9,8 @@
 
 struct server;
 /* Takes the configuration. listen_fd: a socket handed over by the service manager, -1: none. */
-int server_new(struct config *c, const struct log *log, int listen_fd, struct server **ret, struct err *err);
+int server_new(struct config *c, const struct log *log, int listen_fd, struct server **ret,
+               struct err *err);
 int server_start(struct server *s, struct err *err);
 void server_stop(struct server *s);
 void server_free(struct server *s);

@@ -1,11 +1,13 @@
 /* store: the one place where everything is kept. SQLite files in one folder:
  *
- *   journal.db        each acknowledged batch, whole, with its watermark, in one transaction (WAL, FULL)
- *   catalog.db        inventory, topology versions, jobs, incidents, users, outbox, watermarks (catalog.h, topo.h)
- *   day-YYYYMMDD.db   closed chunks of series, events and logs with full-text index, of one UTC day
+ *   journal.db        each acknowledged batch, whole, with its watermark, in one transaction (WAL,
+ * FULL) catalog.db        inventory, topology versions, jobs, incidents, users, outbox, watermarks
+ * (catalog.h, topo.h) day-YYYYMMDD.db   closed chunks of series, events and logs with full-text
+ * index, of one UTC day
  *
- * Recent samples live in memory and are rebuilt from the journal. One thread and connection writes the journal,
- * grouping commits; one fills the day files from it; the catalog has one of its own. Everything here is thread-safe unless said otherwise. See store/FORMAT.md for bytes. */
+ * Recent samples live in memory and are rebuilt from the journal. One thread and connection writes
+ * the journal, grouping commits; one fills the day files from it; the catalog has one of its own.
+ * Everything here is thread-safe unless said otherwise. See store/FORMAT.md for bytes. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -22,78 +24,91 @@
 struct store;
 
 struct store_config {
-    const char *folder;             /* made 0700 */
-    int64_t retention_ms;           /* 0: 30 days */
-    int64_t max_size;               /* bytes of all day files; 0: no limit */
-    int64_t window_ms;              /* out-of-order samples accepted this far behind; 0: 1 h. Older go to their day file too (backfill). */
-    uint64_t max_series;            /* 0: 10 million; new ones beyond are refused, counted, a gap */
-    uint64_t max_queue_bytes;       /* batches waiting for the writer; 0: 256 MiB; beyond: ERR_BUSY */
-    const struct clock *clock;      /* NULL: wall */
+    const char *folder;   /* made 0700 */
+    int64_t retention_ms; /* 0: 30 days */
+    int64_t max_size;     /* bytes of all day files; 0: no limit */
+    int64_t window_ms;   /* out-of-order samples accepted this far behind; 0: 1 h. Older go to their
+                            day file too (backfill). */
+    uint64_t max_series; /* 0: 10 million; new ones beyond are refused, counted, a gap */
+    uint64_t max_queue_bytes;  /* batches waiting for the writer; 0: 256 MiB; beyond: ERR_BUSY */
+    const struct clock *clock; /* NULL: wall */
     const struct log *log;
 };
 
 int store_open(const struct store_config *cfg, struct store **ret, struct err *err);
-void store_close(struct store *s);  /* waits for the queue, checkpoints */
+void store_close(struct store *s); /* waits for the queue, checkpoints */
 bool store_ready(const struct store *s);
 const struct clock *store_clock(const struct store *s);
 
-/* --- writing ------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------
+ */
 
-/* A batch: samples, events, log lines, gaps, that become durable together or not at all. One thread fills it. */
+/* A batch: samples, events, log lines, gaps, that become durable together or not at all. One thread
+ * fills it. */
 struct store_batch;
 struct store_batch *store_batch_new(struct store *s);
 void store_batch_free(struct store_batch *b);
-/* Labels as base/sample.h says. `tenant` of the batch is stamped on every row (see store_batch_tenant). */
-int store_batch_samples(struct store_batch *b, const struct labels *l, const struct sample *samples, size_t n);
+/* Labels as base/sample.h says. `tenant` of the batch is stamped on every row (see
+ * store_batch_tenant). */
+int store_batch_samples(struct store_batch *b, const struct labels *l, const struct sample *samples,
+                        size_t n);
 int store_batch_event(struct store_batch *b, const struct event *ev);
 int store_batch_log(struct store_batch *b, const struct log_line *line);
 int store_batch_gap(struct store_batch *b, const struct gap *gap);
 void store_batch_tenant(struct store_batch *b, const char *tenant);
-/* Makes the batch apply once only: a commit whose (source, epoch, sequence) is not greater than the one held for
- * (source, epoch) changes nothing and answers ERR_EXISTS. */
-void store_batch_watermark(struct store_batch *b, const char *source, uint64_t epoch, uint64_t sequence);
-size_t store_batch_size(const struct store_batch *b);   /* bytes */
+/* Makes the batch apply once only: a commit whose (source, epoch, sequence) is not greater than the
+ * one held for (source, epoch) changes nothing and answers ERR_EXISTS. */
+void store_batch_watermark(struct store_batch *b, const char *source, uint64_t epoch,
+                           uint64_t sequence);
+size_t store_batch_size(const struct store_batch *b);       /* bytes */
 struct sample_sink store_batch_sink(struct store_batch *b); /* for decoders */
 
 struct store_commit_result {
-    uint64_t samples, events, logs;        /* kept */
-    uint64_t duplicates, too_old, refused; /* samples not kept, by reason (each refusal is a gap too) */
+    uint64_t samples, events, logs; /* kept */
+    uint64_t duplicates, too_old,
+        refused; /* samples not kept, by reason (each refusal is a gap too) */
 };
-/* Blocks until durable. Takes the batch (freed in every case). 0, ERR_EXISTS, ERR_BUSY, ERR_FULL, ERR_CLOSED, ERR_IO.
- * ret may be NULL. */
-int store_commit(struct store *s, struct store_batch *b, struct store_commit_result *ret, struct err *err);
+/* Blocks until durable. Takes the batch (freed in every case). 0, ERR_EXISTS, ERR_BUSY, ERR_FULL,
+ * ERR_CLOSED, ERR_IO. ret may be NULL. */
+int store_commit(struct store *s, struct store_batch *b, struct store_commit_result *ret,
+                 struct err *err);
 /* Does not block: cb runs on the writer's thread once durable (or failed). Takes the batch. */
 typedef void store_committed(void *ctx, int rc, const struct store_commit_result *res);
 int store_submit(struct store *s, struct store_batch *b, store_committed *cb, void *ctx);
 /* Last sequence held for (source, epoch); 0 when none. */
 uint64_t store_watermark(struct store *s, const char *source, uint64_t epoch);
 
-/* After each group commit, on the writer's thread, in order: what became durable. Callbacks copy and return. */
+/* After each group commit, on the writer's thread, in order: what became durable. Callbacks copy
+ * and return. */
 struct store_feed {
     void (*event)(void *ctx, const struct event *ev, uint64_t id);
     void (*log)(void *ctx, const struct log_line *line);
     void (*gap)(void *ctx, const struct gap *gap);
-    void (*samples)(void *ctx, uint64_t series, const struct labels *l, const struct sample *s, size_t n); /* may be NULL */
-    void (*committed)(void *ctx);   /* the group is complete: wake up now */
+    void (*samples)(void *ctx, uint64_t series, const struct labels *l, const struct sample *s,
+                    size_t n);    /* may be NULL */
+    void (*committed)(void *ctx); /* the group is complete: wake up now */
     void *ctx;
 };
-int store_subscribe(struct store *s, const struct store_feed *feed);   /* before traffic; at most 8 */
+int store_subscribe(struct store *s, const struct store_feed *feed); /* before traffic; at most 8 */
 
-/* --- series -------------------------------------------------------------------------------------- */
+/* --- series --------------------------------------------------------------------------------------
+ */
 
 enum match_op { MATCH_EQ, MATCH_NE, MATCH_RE, MATCH_NRE };
 struct matcher {
     enum match_op op;
-    const char *name, *value;       /* 0-terminated; value is a regular expression (anchored) for RE, NRE */
+    const char *name,
+        *value; /* 0-terminated; value is a regular expression (anchored) for RE, NRE */
 };
 
-struct series_row {                 /* one series of an answer */
-    struct labels *labels;          /* only the first `count` places are meaningful; strings 0-terminated, valid until store_close */
-    uint64_t id;                    /* stable while the store is open */
-    struct sample *samples;         /* by time, no duplicates; stale markers included */
+struct series_row {         /* one series of an answer */
+    struct labels *labels;  /* only the first `count` places are meaningful; strings 0-terminated,
+                               valid until store_close */
+    uint64_t id;            /* stable while the store is open */
+    struct sample *samples; /* by time, no duplicates; stale markers included */
     size_t count;
 };
-struct series_set {                 /* owns everything in rows */
+struct series_set { /* owns everything in rows */
     struct series_row *rows;
     size_t count;
     void *priv;
@@ -106,45 +121,62 @@ struct select_limits {
 /* All samples in [from, to]. rows in no particular order. */
 int store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
                  const struct select_limits *lim, struct series_set *ret, struct err *err);
-/* Only the newest sample of each series that is in [at - lookback, at] and not stale; count is 1 a row. Fast: memory only
- * when `at` is recent. */
-int store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms,
-                 const struct select_limits *lim, struct series_set *ret, struct err *err);
+/* Only the newest sample of each series that is in [at - lookback, at] and not stale; count is 1 a
+ * row. Fast: memory only when `at` is recent. */
+int store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms,
+                 int64_t lookback_ms, const struct select_limits *lim, struct series_set *ret,
+                 struct err *err);
 void series_set_done(struct series_set *set);
-/* Label names, values of one label, of the series that match (n 0: all) and have samples in the range. cb's return
- * stops when negative. Sorted. */
-int store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
-                      int (*cb)(void *ctx, const char *name), void *ctx);
-int store_label_values(struct store *s, const char *label, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
-                       int (*cb)(void *ctx, const char *value), void *ctx);
+/* Label names, values of one label, of the series that match (n 0: all) and have samples in the
+ * range. cb's return stops when negative. Sorted. */
+int store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t from_ms,
+                      int64_t to_ms, int (*cb)(void *ctx, const char *name), void *ctx);
+int store_label_values(struct store *s, const char *label, const struct matcher *m, size_t n,
+                       int64_t from_ms, int64_t to_ms, int (*cb)(void *ctx, const char *value),
+                       void *ctx);
 
-/* --- events and logs ------------------------------------------------------------------------------ */
+/* --- events and logs
+ * ------------------------------------------------------------------------------ */
 
-struct event_query {                /* empty or 0 fields do not filter */
-    int64_t from_ms, to_ms;         /* [from, to) */
-    const char *entity;             /* exact, or "node:x/" prefix when it ends in '/' or '*' */
+struct event_query {        /* empty or 0 fields do not filter */
+    int64_t from_ms, to_ms; /* [from, to) */
+    const char *entity;     /* exact, or "node:x/" prefix when it ends in '/' or '*' */
     const char *code, *node, *job, *source, *tenant;
-    int severity_min;               /* enum severity */
-    const char *text;               /* full-text: words all of which occur; "quoted phrase" */
-    uint64_t before_id;             /* cursor: ids below this only (newest first) */
-    size_t limit;                   /* 0: 100 */
-    bool ascending;                 /* oldest first; cursor then means after */
+    int severity_min;   /* enum severity */
+    const char *text;   /* full-text: words all of which occur; "quoted phrase" */
+    uint64_t before_id; /* cursor: ids below this only (newest first) */
+    size_t limit;       /* 0: 100 */
+    bool ascending;     /* oldest first; cursor then means after */
 };
 /* Newest first. cb's event is valid during the call. Returns the count. */
-int store_events(struct store *s, const struct event_query *q, int (*cb)(void *ctx, const struct event *ev, uint64_t id), void *ctx, struct err *err);
-int store_logs(struct store *s, const struct event_query *q, int (*cb)(void *ctx, const struct log_line *line, uint64_t id), void *ctx, struct err *err);
-int store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *source, int (*cb)(void *ctx, const struct gap *gap), void *ctx, struct err *err);
+int store_events(struct store *s, const struct event_query *q,
+                 int (*cb)(void *ctx, const struct event *ev, uint64_t id), void *ctx,
+                 struct err *err);
+int store_logs(struct store *s, const struct event_query *q,
+               int (*cb)(void *ctx, const struct log_line *line, uint64_t id), void *ctx,
+               struct err *err);
+int store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *source,
+               int (*cb)(void *ctx, const struct gap *gap), void *ctx, struct err *err);
 
-/* --- keeping --------------------------------------------------------------------------------------- */
+/* --- keeping
+ * --------------------------------------------------------------------------------------- */
 
-int store_compact(struct store *s, struct err *err);     /* closes chunks, cuts the journal, returns pages */
-int store_flush(struct store *s, struct err *err);       /* fills day files from the journal now */
-/* Reads and checks every checksum. progress(done, total) may be NULL. Returns the number of damaged rows. */
-int store_verify(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, struct err *err);
-int store_verify_folder(const char *folder, void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, struct err *err);
+int store_compact(struct store *s,
+                  struct err *err); /* closes chunks, cuts the journal, returns pages */
+int store_flush(struct store *s, struct err *err); /* fills day files from the journal now */
+/* Reads and checks every checksum. progress(done, total) may be NULL. Returns the number of damaged
+ * rows. */
+int store_verify(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),
+                 void *ctx, struct err *err);
+int store_verify_folder(const char *folder,
+                        void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                        struct err *err);
 int store_backup(struct store *s, const char *folder, struct err *err); /* while running */
-void store_metrics(struct store *s, struct buf *out);    /* own counters as exposition text */
-struct store_stats { uint64_t series, samples_total, events_total, logs_total, journal_bytes, day_bytes, queue_bytes, gaps_total; };
+void store_metrics(struct store *s, struct buf *out); /* own counters as exposition text */
+struct store_stats {
+    uint64_t series, samples_total, events_total, logs_total, journal_bytes, day_bytes, queue_bytes,
+        gaps_total;
+};
 void store_stats_get(struct store *s, struct store_stats *ret);
 
 #endif

@@ -144,8 +144,8 @@ topo_resolve_part(const struct topo *t, const char *host, const char *what)
     return n < 0 || (size_t)n >= sizeof key ? TOPO_NONE : topo_resolve_known(t->base->parts, key);
 }
 
-/* A device of a host by PCI address. Documents, drivers and exporters write one address in several ways:
- * domain of eight digits, four or none, function or none (then it is 0). */
+/* A device of a host by PCI address. Documents, drivers and exporters write one address in several
+ * ways: domain of eight digits, four or none, function or none (then it is 0). */
 static topo_id
 topo_resolve_pci(const struct topo *t, const char *host, const char *address)
 {
@@ -234,7 +234,8 @@ topo_resolve_other_name(const struct topo *t, enum entity_kind k, topo_id owner,
     return id;
 }
 
-/* Labels that name a host mean an accelerator of it where the metric is one's, or, without a metric, where a bus address stands. */
+/* Labels that name a host mean an accelerator of it where the metric is one's, or, without a
+ * metric, where a bus address stands. */
 static bool
 topo_resolve_wants_gpu(const struct metric_row *row, const struct labels *l)
 {

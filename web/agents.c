@@ -1,7 +1,9 @@
-/* agents: one row a node that has an agent: its inventory document (catalog kind "agent", id the node, {version, ...}) and the
- * newest of its own series (myriascope_agent_*), which say how it fares.
+/* agents: one row a node that has an agent: its inventory document (catalog kind "agent", id the
+ * node, {version, ...}) and the newest of its own series (myriascope_agent_*), which say how it
+ * fares.
  *
- * Online: heard of within 45 s (three intervals); late: within five minutes; lost: longer. 2,304 agents are read in one pass. */
+ * Online: heard of within 45 s (three intervals); late: within five minutes; lost: longer. 2,304
+ * agents are read in one pass. */
 #include "web/agents.h"
 
 #include "base/map.h"
@@ -13,14 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGENTS_MAX 100000
+#define AGENTS_MAX       100000
 #define AGENTS_ONLINE_MS 45000
-#define AGENTS_LATE_MS 300000
+#define AGENTS_LATE_MS   300000
 
 enum agent_value { AGENT_LAG, AGENT_SPOOLED, AGENT_DROPPED, AGENT_CPU, AGENT_MEMORY, AGENT_VALUES };
 
 /* Names of an agent's own series, the value they give, and what makes it the API's unit. */
-static const struct { const char *name; enum agent_value value; double scale; } agent_series[] = {
+static const struct {
+    const char *name;
+    enum agent_value value;
+    double scale;
+} agent_series[] = {
     {"myriascope_agent_lag_seconds", AGENT_LAG, 1000},
     {"myriascope_agent_spooled_batches", AGENT_SPOOLED, 1},
     {"myriascope_agent_spool_batches", AGENT_SPOOLED, 1},
@@ -36,7 +42,7 @@ struct agent {
     char node[64], version[64];
     int64_t seen_ms;
     double value[AGENT_VALUES];
-    const char *problems;          /* JSON array, in the arena */
+    const char *problems; /* JSON array, in the arena */
 };
 
 struct agents {
@@ -102,7 +108,8 @@ static void
 agents_sample(struct agents *a, const struct series_row *r)
 {
     char node[64], name[128];
-    if (!r->count || (!labels_copy(r->labels, "node", node, sizeof node) && !labels_copy(r->labels, "instance", node, sizeof node)))
+    if (!r->count || (!labels_copy(r->labels, "node", node, sizeof node) &&
+                      !labels_copy(r->labels, "instance", node, sizeof node)))
         return;
     struct agent *row = agents_row(a, node, strcspn(node, ":"));
     if (!row || !labels_copy(r->labels, "__name__", name, sizeof name))
@@ -135,7 +142,8 @@ agents_done(struct agents *a)
 static int
 agents_read(struct web *web, int64_t at_ms, struct agents *a, struct err *err)
 {
-    struct catalog_query q = {.kind = "agent", .limit = AGENTS_MAX, .by_id = true, .ascending = true};
+    struct catalog_query q = {
+        .kind = "agent", .limit = AGENTS_MAX, .by_id = true, .ascending = true};
     struct matcher m = {MATCH_RE, "__name__", "myriascope_agent_.+"};
     struct series_set set;
     *a = (struct agents){.arena = arena_new((size_t)128 << 20), .by_node = map_new(AGENTS_MAX)};
@@ -168,11 +176,13 @@ static bool
 agents_seen_by(struct view *v, const char *tenant, const struct agent *a)
 {
     char entity[ENTITY_SIZE];
-    return !*tenant || (v && !entity_format(entity, ENTITY_NODE, a->node, NULL) && view_sees(v, tenant, topo_find(v->topo, entity)));
+    return !*tenant || (v && !entity_format(entity, ENTITY_NODE, a->node, NULL) &&
+                        view_sees(v, tenant, topo_find(v->topo, entity)));
 }
 
 int
-agents_count(struct web *web, const char *tenant, int64_t at_ms, struct agent_counts *ret, struct err *err)
+agents_count(struct web *web, const char *tenant, int64_t at_ms, struct agent_counts *ret,
+             struct err *err)
 {
     struct agents a;
     struct view *v = NULL;
@@ -194,9 +204,15 @@ agents_count(struct web *web, const char *tenant, int64_t at_ms, struct agent_co
 static void
 agents_write(struct jsonw *w, const struct agent *a, int64_t now_ms)
 {
-    static const struct { const char *key; enum agent_value value; bool null; } numbers[] = {
-        {"lag_ms", AGENT_LAG, false}, {"spooled", AGENT_SPOOLED, false}, {"dropped", AGENT_DROPPED, false},
-        {"cpu_percent", AGENT_CPU, true}, {"memory_bytes", AGENT_MEMORY, true}};
+    static const struct {
+        const char *key;
+        enum agent_value value;
+        bool null;
+    } numbers[] = {{"lag_ms", AGENT_LAG, false},
+                   {"spooled", AGENT_SPOOLED, false},
+                   {"dropped", AGENT_DROPPED, false},
+                   {"cpu_percent", AGENT_CPU, true},
+                   {"memory_bytes", AGENT_MEMORY, true}};
     jsonw_object(w);
     jsonw_kstr(w, "node", a->node);
     jsonw_kstr(w, "version", a->version);
@@ -248,7 +264,8 @@ agents_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
     }
     web_list_begin(&w, resp);
     for (size_t i = 0; i < a.count && !next; i++) {
-        if ((from && *from && strcmp(a.rows[i]->node, from) <= 0) || !agents_seen_by(v, req->who.tenant, a.rows[i]) ||
+        if ((from && *from && strcmp(a.rows[i]->node, from) <= 0) ||
+            !agents_seen_by(v, req->who.tenant, a.rows[i]) ||
             !agents_wanted(a.rows[i], httpd_query(req, "q"), httpd_query(req, "state"), now))
             continue;
         agents_write(&w, a.rows[i], now);
@@ -261,7 +278,8 @@ agents_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
 }
 
 const struct route agents_routes[] = {
-    {"GET", "/api/v1/agents", ROLE_VIEWER, agents_list, .query = "q=part of a node's name; state=online, late, lost; limit=; cursor=",
+    {"GET", "/api/v1/agents", ROLE_VIEWER, agents_list,
+     .query = "q=part of a node's name; state=online, late, lost; limit=; cursor=",
      .help = "Node agents: version, when last heard of, what they spool, drop and cost."},
 };
 const size_t agents_route_count = sizeof agents_routes / sizeof *agents_routes;

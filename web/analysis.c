@@ -1,7 +1,9 @@
-/* analysis: any measure by job, model, rack, leaf, pod, vendor, tenant, node or time, with outliers and a second period.
+/* analysis: any measure by job, model, rack, leaf, pod, vendor, tenant, node or time, with outliers
+ * and a second period.
  *
- * A group's statistics are over the means of its entities; in by=time over the entities' values of each bucket. An outlier
- * stands 3.5 robust deviations or more off the median of its group, or of all where the group has fewer than five. */
+ * A group's statistics are over the means of its entities; in by=time over the entities' values of
+ * each bucket. An outlier stands 3.5 robust deviations or more off the median of its group, or of
+ * all where the group has fewer than five. */
 #include "web/analysis_data.h"
 #include "web/resources.h"
 #include "web/view.h"
@@ -13,36 +15,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANALYSIS_HOUR 3600000
-#define ANALYSIS_GROUPS 500
+#define ANALYSIS_HOUR     3600000
+#define ANALYSIS_GROUPS   500
 #define ANALYSIS_OUTLIERS 50
-#define ANALYSIS_FAR 3.5
-#define ANALYSIS_PEERS 5
+#define ANALYSIS_FAR      3.5
+#define ANALYSIS_PEERS    5
 
-enum analysis_by { BY_JOB, BY_MODEL, BY_RACK, BY_LEAF, BY_POD, BY_VENDOR, BY_TENANT, BY_NODE, BY_TIME, ANALYSIS_BYS };
-static const char *const analysis_words[] = {"job", "model", "rack", "leaf", "pod", "vendor", "tenant", "node", "time", NULL};
-static const enum entity_kind analysis_kinds[ANALYSIS_BYS] = {[BY_JOB] = ENTITY_JOB, [BY_RACK] = ENTITY_RACK, [BY_LEAF] = ENTITY_SWITCH, [BY_TENANT] = ENTITY_TENANT, [BY_NODE] = ENTITY_NODE};
+enum analysis_by {
+    BY_JOB,
+    BY_MODEL,
+    BY_RACK,
+    BY_LEAF,
+    BY_POD,
+    BY_VENDOR,
+    BY_TENANT,
+    BY_NODE,
+    BY_TIME,
+    ANALYSIS_BYS
+};
+static const char *const analysis_words[] = {"job",    "model",  "rack", "leaf", "pod",
+                                             "vendor", "tenant", "node", "time", NULL};
+static const enum entity_kind analysis_kinds[ANALYSIS_BYS] = {[BY_JOB] = ENTITY_JOB,
+                                                              [BY_RACK] = ENTITY_RACK,
+                                                              [BY_LEAF] = ENTITY_SWITCH,
+                                                              [BY_TENANT] = ENTITY_TENANT,
+                                                              [BY_NODE] = ENTITY_NODE};
 
-struct analysis_row { const char *key; size_t place; double value, previous; };
-struct analysis_outlier { topo_id id; const char *group; double value, expected, deviations; };
+struct analysis_row {
+    const char *key;
+    size_t place;
+    double value, previous;
+};
+struct analysis_outlier {
+    topo_id id;
+    const char *group;
+    double value, expected, deviations;
+};
 
 struct analysis {
     struct web *web;
     struct view *v;
     const struct measure *measure;
     enum analysis_by by;
-    int64_t from, to, compare;     /* compare 0: none */
+    int64_t from, to, compare; /* compare 0: none */
     const char *filter;
-    const struct topo_job **job_of;   /* by topo_id, of nodes */
-    uint8_t *wanted;               /* by place */
+    const struct topo_job **job_of; /* by topo_id, of nodes */
+    uint8_t *wanted;                /* by place */
     size_t wanted_count;
     struct analysis_data now, before;
-    struct analysis_row *rows; size_t row_count;
-    struct analysis_outlier outliers[ANALYSIS_OUTLIERS + 1]; size_t outlier_count;
+    struct analysis_row *rows;
+    size_t row_count;
+    struct analysis_outlier outliers[ANALYSIS_OUTLIERS + 1];
+    size_t outlier_count;
     double *values, *scratch;
 };
 
-/* --- keys ---------------------------------------------------------------------------------------------------- */
+/* --- keys
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static const char *
 analysis_attr(const struct topo *t, topo_id id, topo_id owner, const char *name)
@@ -57,17 +87,29 @@ analysis_key(const struct analysis *a, topo_id id, enum analysis_by by)
     const struct topo *t = a->v->topo;
     enum entity_kind k = topo_kind(t, id);
     topo_id owner = view_owner(t, id), leaf;
-    const struct topo_job *j = k == ENTITY_JOB ? topo_job_find(t, view_plain(t, id)) : owner == TOPO_NONE ? NULL : a->job_of[owner];
+    const struct topo_job *j = k == ENTITY_JOB      ? topo_job_find(t, view_plain(t, id))
+                               : owner == TOPO_NONE ? NULL
+                                                    : a->job_of[owner];
     switch (by) {
-    case BY_JOB: return j ? j->id : "";
-    case BY_TENANT: return j && j->tenant ? j->tenant : "";
-    case BY_MODEL: return analysis_attr(t, id, owner, "model");
-    case BY_VENDOR: return analysis_attr(t, id, owner, "vendor");
-    case BY_RACK: return k == ENTITY_RACK ? view_plain(t, id) : analysis_attr(t, id, owner, "rack");
-    case BY_POD: return owner == TOPO_NONE ? "" : topo_attr(t, owner, "group");
-    case BY_NODE: return owner == TOPO_NONE ? "" : view_plain(t, owner);
-    case BY_LEAF: leaf = view_leaf(t, id); return leaf == TOPO_NONE ? "" : view_plain(t, leaf);
-    default: return "";
+    case BY_JOB:
+        return j ? j->id : "";
+    case BY_TENANT:
+        return j && j->tenant ? j->tenant : "";
+    case BY_MODEL:
+        return analysis_attr(t, id, owner, "model");
+    case BY_VENDOR:
+        return analysis_attr(t, id, owner, "vendor");
+    case BY_RACK:
+        return k == ENTITY_RACK ? view_plain(t, id) : analysis_attr(t, id, owner, "rack");
+    case BY_POD:
+        return owner == TOPO_NONE ? "" : topo_attr(t, owner, "group");
+    case BY_NODE:
+        return owner == TOPO_NONE ? "" : view_plain(t, owner);
+    case BY_LEAF:
+        leaf = view_leaf(t, id);
+        return leaf == TOPO_NONE ? "" : view_plain(t, leaf);
+    default:
+        return "";
     }
 }
 
@@ -80,12 +122,18 @@ analysis_fits(const struct analysis *a, topo_id id)
     if (f != TOPO_NONE && (f == id || f == owner))
         return true;
     switch (entity_kind_of(a->filter)) {
-    case ENTITY_JOB: return !strcmp(analysis_key(a, id, BY_JOB), plain);
-    case ENTITY_TENANT: return !strcmp(analysis_key(a, id, BY_TENANT), plain);
-    case ENTITY_RACK: return !strcmp(analysis_key(a, id, BY_RACK), plain);
-    case ENTITY_SWITCH: return !strcmp(analysis_key(a, id, BY_LEAF), plain);
-    case ENTITY_CLUSTER: return f != TOPO_NONE && view_cluster_of(t, id) == f;
-    default: return false;
+    case ENTITY_JOB:
+        return !strcmp(analysis_key(a, id, BY_JOB), plain);
+    case ENTITY_TENANT:
+        return !strcmp(analysis_key(a, id, BY_TENANT), plain);
+    case ENTITY_RACK:
+        return !strcmp(analysis_key(a, id, BY_RACK), plain);
+    case ENTITY_SWITCH:
+        return !strcmp(analysis_key(a, id, BY_LEAF), plain);
+    case ENTITY_CLUSTER:
+        return f != TOPO_NONE && view_cluster_of(t, id) == f;
+    default:
+        return false;
     }
 }
 
@@ -95,7 +143,8 @@ analysis_prepare(struct analysis *a, const char *tenant)
     const struct topo_job *jobs;
     size_t n = topo_jobs(a->v->topo, &jobs), count;
     const uint8_t *mask = view_mask(a->v, tenant);
-    const topo_id *ids = topo_of_kind(a->v->topo, metric_meaning_row(a->measure->meaning)->entity, &count);
+    const topo_id *ids =
+        topo_of_kind(a->v->topo, metric_meaning_row(a->measure->meaning)->entity, &count);
     a->job_of = calloc(topo_count(a->v->topo) + 1, sizeof *a->job_of);
     a->wanted = calloc(count + 1, 1);
     a->rows = calloc(count + 1, sizeof *a->rows);
@@ -113,7 +162,9 @@ analysis_prepare(struct analysis *a, const char *tenant)
     return 0;
 }
 
-/* --- statistics ------------------------------------------------------------------------------------------------ */
+/* --- statistics
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* `sorted` ascending; n 0 gives nulls. */
 static void
@@ -154,7 +205,8 @@ analysis_row_order(const void *x, const void *y)
 
 /* Keeps the farthest, ordered. */
 static void
-analysis_far(struct analysis *a, topo_id id, const char *group, double value, double median, double sigma)
+analysis_far(struct analysis *a, topo_id id, const char *group, double value, double median,
+             double sigma)
 {
     struct analysis_outlier o = {id, group, value, median, (value - median) / sigma};
     size_t i = a->outlier_count;
@@ -170,7 +222,8 @@ analysis_far(struct analysis *a, topo_id id, const char *group, double value, do
     }
 }
 
-/* Rows of one group, first to first + n, ascending: their outliers, by their own median or that of all. */
+/* Rows of one group, first to first + n, ascending: their outliers, by their own median or that of
+ * all. */
 static void
 analysis_group_outliers(struct analysis *a, size_t first, size_t n, double median, double sigma)
 {
@@ -192,10 +245,13 @@ analysis_group_end(const struct analysis *a, size_t first)
     return end;
 }
 
-/* --- groups ---------------------------------------------------------------------------------------------------- */
+/* --- groups
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void
-analysis_group(struct jsonw *w, struct analysis *a, size_t first, size_t n, double median, double sigma, bool judged)
+analysis_group(struct jsonw *w, struct analysis *a, size_t first, size_t n, double median,
+               double sigma, bool judged)
 {
     const struct analysis_row *r = a->rows + first;
     char entity[ENTITY_SIZE];
@@ -204,12 +260,15 @@ analysis_group(struct jsonw *w, struct analysis *a, size_t first, size_t n, doub
         a->values[i] = r[i].value;
     jsonw_object(w);
     jsonw_kstr(w, "key", r->key);
-    bool named = analysis_kinds[a->by] && !entity_format(entity, analysis_kinds[a->by], r->key, NULL);
+    bool named =
+        analysis_kinds[a->by] && !entity_format(entity, analysis_kinds[a->by], r->key, NULL);
     if (named && a->by == BY_NODE && topo_find(a->v->topo, entity) == TOPO_NONE)
         named = !entity_format(entity, ENTITY_SWITCH, r->key, NULL);
     jsonw_kstr(w, "entity", named ? entity : NULL);
     analysis_stats(w, a->values, n);
-    jsonw_kbool(w, "outlier", judged && fabs(analysis_percentile(a->values, n, 0.5) - median) / sigma >= ANALYSIS_FAR);
+    jsonw_kbool(w, "outlier",
+                judged &&
+                    fabs(analysis_percentile(a->values, n, 0.5) - median) / sigma >= ANALYSIS_FAR);
     for (size_t i = 0; i < n; i++)
         if (!isnan(r[i].previous))
             a->values[before++] = r[i].previous;
@@ -244,7 +303,8 @@ analysis_rows(struct analysis *a)
     for (size_t i = 0; i < a->now.count; i++) {
         const char *key = a->by == BY_TIME ? "" : analysis_key(a, a->now.ids[i], a->by);
         if (a->wanted[i] && !isnan(a->now.mean[i]) && (*key || a->by == BY_TIME))
-            a->rows[a->row_count++] = (struct analysis_row){key, i, a->now.mean[i], a->compare ? a->before.mean[i] : NAN};
+            a->rows[a->row_count++] =
+                (struct analysis_row){key, i, a->now.mean[i], a->compare ? a->before.mean[i] : NAN};
     }
     if (a->row_count)
         qsort(a->rows, a->row_count, sizeof *a->rows, analysis_row_order);
@@ -291,12 +351,15 @@ analysis_buckets(struct jsonw *w, struct analysis *a)
         jsonw_kstr(w, "entity", NULL);
         analysis_stats(w, a->values, n);
         jsonw_kbool(w, "outlier", false);
-        analysis_previous(w, a, a->values, a->compare ? analysis_bucket(a, &a->before, k, a->values) : 0);
+        analysis_previous(w, a, a->values,
+                          a->compare ? analysis_bucket(a, &a->before, k, a->values) : 0);
         jsonw_end_object(w);
     }
 }
 
-/* --- the answer -------------------------------------------------------------------------------------------------- */
+/* --- the answer
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void
 analysis_write(struct jsonw *w, struct analysis *a, const char *name)
@@ -308,7 +371,9 @@ analysis_write(struct jsonw *w, struct analysis *a, const char *name)
     jsonw_kstr(w, "by", analysis_words[a->by]);
     jsonw_ktime(w, "start", a->from);
     jsonw_ktime(w, "end", a->to);
-    jsonw_kreal(w, "coverage", a->wanted_count ? (double)a->now.known / (double)(a->wanted_count * a->now.slots) : NAN);
+    jsonw_kreal(w, "coverage",
+                a->wanted_count ? (double)a->now.known / (double)(a->wanted_count * a->now.slots)
+                                : NAN);
     jsonw_key(w, "groups");
     jsonw_array(w);
     analysis_rows(a);
@@ -335,7 +400,8 @@ analysis_write(struct jsonw *w, struct analysis *a, const char *name)
 static int
 analysis_parse(struct analysis *a, const struct httpd_request *req, int64_t now, struct err *err)
 {
-    const char *name = httpd_query(req, "measure"), *by = httpd_query(req, "by"), *filter = httpd_query(req, "filter");
+    const char *name = httpd_query(req, "measure"), *by = httpd_query(req, "by"),
+               *filter = httpd_query(req, "filter");
     int b = 0;
     a->measure = measure_find(name ? name : "");
     while (analysis_words[b] && strcmp(analysis_words[b], by ? by : "rack") != 0)
@@ -343,11 +409,15 @@ analysis_parse(struct analysis *a, const struct httpd_request *req, int64_t now,
     a->by = (enum analysis_by)b;
     a->filter = filter ? filter : "";
     if (!a->measure)
-        return err_set(err, ERR_RANGE, "measure: '%.60s' is none; see /api/v1/measures", name ? name : "");
+        return err_set(err, ERR_RANGE, "measure: '%.60s' is none; see /api/v1/measures",
+                       name ? name : "");
     if (!analysis_words[b])
-        return err_set(err, ERR_RANGE, "by: job, model, rack, leaf, pod, vendor, tenant, node or time, not '%.60s'", by);
+        return err_set(err, ERR_RANGE,
+                       "by: job, model, rack, leaf, pod, vendor, tenant, node or time, not '%.60s'",
+                       by);
     if (*a->filter && !entity_ok(a->filter))
-        return err_set(err, ERR_SYNTAX, "filter: an entity such as job:4711 or rack:r001 is needed");
+        return err_set(err, ERR_SYNTAX,
+                       "filter: an entity such as job:4711 or rack:r001 is needed");
     int rc = web_time(req, "end", now, &a->to, err);
     if (!rc)
         rc = web_time(req, "start", a->to - ANALYSIS_HOUR, &a->from, err);
@@ -375,9 +445,12 @@ analysis_read(void *ctx, const struct httpd_request *req, struct httpd_response 
     if (!rc)
         rc = analysis_prepare(a, req->who.tenant);
     if (!rc)
-        rc = analysis_data_read(web->cfg.store, web->cfg.metrics, a->v->topo, a->measure, a->from, a->to, a->wanted, &a->now, &err);
+        rc = analysis_data_read(web->cfg.store, web->cfg.metrics, a->v->topo, a->measure, a->from,
+                                a->to, a->wanted, &a->now, &err);
     if (!rc && a->compare)
-        rc = analysis_data_read(web->cfg.store, web->cfg.metrics, a->v->topo, a->measure, a->compare, a->compare + (a->to - a->from), a->wanted, &a->before, &err);
+        rc =
+            analysis_data_read(web->cfg.store, web->cfg.metrics, a->v->topo, a->measure, a->compare,
+                               a->compare + (a->to - a->from), a->wanted, &a->before, &err);
     if (!rc) {
         jsonw_init(&w, &resp->body);
         analysis_write(&w, a, httpd_query(req, "measure"));
@@ -396,7 +469,9 @@ analysis_read(void *ctx, const struct httpd_request *req, struct httpd_response 
 
 const struct route analysis_routes[] = {
     {"GET", "/api/v1/analysis", ROLE_VIEWER, analysis_read,
-     .query = "measure=name of /api/v1/measures; by=job, model, rack, leaf, pod, vendor, tenant, node, time; start=; end=; compare_start=; filter=entity",
-     .help = "A measure over a period, by group or over time: distribution, outliers, a second period beside it."},
+     .query = "measure=name of /api/v1/measures; by=job, model, rack, leaf, pod, vendor, tenant, "
+              "node, time; start=; end=; compare_start=; filter=entity",
+     .help = "A measure over a period, by group or over time: distribution, outliers, a second "
+             "period beside it."},
 };
 const size_t analysis_route_count = sizeof analysis_routes / sizeof *analysis_routes;

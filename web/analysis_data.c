@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANALYSIS_WHOLE_MS 7200000
-#define ANALYSIS_WINDOW_MS 120000
+#define ANALYSIS_WHOLE_MS    7200000
+#define ANALYSIS_WINDOW_MS   120000
 #define ANALYSIS_SLOT_MIN_MS 30000
 #define ANALYSIS_DEADLINE_US 25000000
-#define ANALYSIS_SERIES 4000000
-#define ANALYSIS_NAMES 16
+#define ANALYSIS_SERIES      4000000
+#define ANALYSIS_NAMES       16
 
 struct analysis_in {
     struct store *store;
@@ -21,9 +21,9 @@ struct analysis_in {
     const struct metric_row *row;
     const struct measure *measure;
     const uint8_t *wanted;
-    struct map *places;            /* series id -> place + 2; 1: none of ours */
-    uint32_t *place;               /* topo_id -> place, UINT32_MAX */
-    uint16_t *folded;              /* series in each cell, for means */
+    struct map *places; /* series id -> place + 2; 1: none of ours */
+    uint32_t *place;    /* topo_id -> place, UINT32_MAX */
+    uint16_t *folded;   /* series in each cell, for means */
     double scale;
     struct analysis_data *d;
 };
@@ -34,7 +34,9 @@ analysis_place(struct analysis_in *in, const struct series_row *r)
     char entity[ENTITY_SIZE];
     uintptr_t have = (uintptr_t)map_get(in->places, &r->id, sizeof r->id);
     if (!have) {
-        topo_id id = topo_resolve(in->topo, in->row, r->labels, entity) ? TOPO_NONE : topo_find(in->topo, entity);
+        topo_id id = topo_resolve(in->topo, in->row, r->labels, entity)
+                         ? TOPO_NONE
+                         : topo_find(in->topo, entity);
         uint32_t place = id == TOPO_NONE ? UINT32_MAX : in->place[id];
         have = place == UINT32_MAX || (in->wanted && !in->wanted[place]) ? 1 : (uintptr_t)place + 2;
         map_set(in->places, &r->id, sizeof r->id, (void *)have, NULL);
@@ -123,13 +125,16 @@ analysis_name(struct analysis_in *in, int64_t to_ms, int64_t deadline, struct er
         /* The end of each slot, so that the newest is among them. */
         int64_t end = d->from_ms + (int64_t)(i + 1) * d->width_ms;
         end = end > to_ms ? to_ms : end;
-        rc = analysis_window(in, end - (ANALYSIS_WINDOW_MS < d->width_ms ? ANALYSIS_WINDOW_MS : d->width_ms), end - 1, deadline, err);
+        rc = analysis_window(
+            in, end - (ANALYSIS_WINDOW_MS < d->width_ms ? ANALYSIS_WINDOW_MS : d->width_ms),
+            end - 1, deadline, err);
     }
     return rc;
 }
 
 static int
-analysis_data_init(struct analysis_data *d, const struct topo *t, struct analysis_in *in, int64_t from_ms, int64_t to_ms)
+analysis_data_init(struct analysis_data *d, const struct topo *t, struct analysis_in *in,
+                   int64_t from_ms, int64_t to_ms)
 {
     enum entity_kind kind = metric_meaning_row(in->measure->meaning)->entity;
     d->ids = topo_of_kind(t, kind, &d->count);
@@ -170,8 +175,9 @@ analysis_means(struct analysis_data *d, const uint8_t *wanted)
 }
 
 int
-analysis_data_read(struct store *s, const struct metric_table *m, const struct topo *t, const struct measure *measure, int64_t from_ms,
-                   int64_t to_ms, const uint8_t *wanted, struct analysis_data *ret, struct err *err)
+analysis_data_read(struct store *s, const struct metric_table *m, const struct topo *t,
+                   const struct measure *measure, int64_t from_ms, int64_t to_ms,
+                   const uint8_t *wanted, struct analysis_data *ret, struct err *err)
 {
     const char *names[ANALYSIS_NAMES];
     size_t n = metric_names_of(m, measure->meaning, names, ANALYSIS_NAMES);
@@ -206,7 +212,8 @@ analysis_data_done(struct analysis_data *d)
     memset(d, 0, sizeof *d);
 }
 
-/* --- statistics ---------------------------------------------------------------------------------------------- */
+/* --- statistics
+ * ---------------------------------------------------------------------------------------------- */
 
 static int
 analysis_order(const void *a, const void *b)
@@ -227,11 +234,13 @@ analysis_percentile(const double *sorted, size_t n, double fraction)
 {
     double rank = fraction * (double)(n - 1);
     size_t low = (size_t)rank;
-    return low + 1 < n ? sorted[low] + (sorted[low + 1] - sorted[low]) * (rank - (double)low) : sorted[n - 1];
+    return low + 1 < n ? sorted[low] + (sorted[low + 1] - sorted[low]) * (rank - (double)low)
+                       : sorted[n - 1];
 }
 
 void
-analysis_robust(const double *sorted, size_t n, double *scratch, double *ret_median, double *ret_sigma)
+analysis_robust(const double *sorted, size_t n, double *scratch, double *ret_median,
+                double *ret_sigma)
 {
     double median = analysis_percentile(sorted, n, 0.5);
     for (size_t i = 0; i < n; i++)

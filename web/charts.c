@@ -1,5 +1,6 @@
-/* charts: finds the series of a device's host by the labels ecosystems use, keeps those that describe the device or a part of
- * it, and writes an expression for each metric. A host has some hundred series; the index finds them by one label. */
+/* charts: finds the series of a device's host by the labels ecosystems use, keeps those that
+ * describe the device or a part of it, and writes an expression for each metric. A host has some
+ * hundred series; the index finds them by one label. */
 #include "web/charts.h"
 
 #include "base/str.h"
@@ -8,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHARTS_MAX 80
+#define CHARTS_MAX         80
 #define CHARTS_LOOKBACK_MS 900000
-#define CHARTS_LINES 16            /* more lines than this are cut to the ten highest */
+#define CHARTS_LINES       16 /* more lines than this are cut to the ten highest */
 
 struct chart {
     const struct metric_row *row;
-    char label[64], host[160];     /* label="host" selects the device's host */
-    char part[64], value[256];     /* part="value" the part; part "" none */
+    char label[64], host[160]; /* label="host" selects the device's host */
+    char part[64], value[256]; /* part="value" the part; part "" none */
     char legend[64];
     size_t lines;
 };
@@ -30,7 +31,8 @@ struct charts {
     size_t count;
 };
 
-/* Whether a series of `of` is drawn on the page of the device: the device itself, or what a host or port consists of. */
+/* Whether a series of `of` is drawn on the page of the device: the device itself, or what a host or
+ * port consists of. */
 static bool
 charts_shows(const struct charts *c, const char *of, bool *ret_itself)
 {
@@ -46,7 +48,9 @@ charts_shows(const struct charts *c, const char *of, bool *ret_itself)
         return (k == ENTITY_GPU || k == ENTITY_NIC) && view_owner(t, id) == c->id;
     if (c->kind == ENTITY_SWITCH)
         return k == ENTITY_PORT && view_owner(t, id) == c->id;
-    bool pair = (c->kind == ENTITY_PORT || c->kind == ENTITY_NIC) ? k == ENTITY_OPTIC : c->kind == ENTITY_OPTIC && (k == ENTITY_PORT || k == ENTITY_NIC);
+    bool pair = (c->kind == ENTITY_PORT || c->kind == ENTITY_NIC)
+                    ? k == ENTITY_OPTIC
+                    : c->kind == ENTITY_OPTIC && (k == ENTITY_PORT || k == ENTITY_NIC);
     if (pair && !strcmp(view_plain(t, id), view_plain(t, c->id))) {
         *ret_itself = true;
         return true;
@@ -63,7 +67,8 @@ charts_drawn(enum metric_meaning m)
 
 /* The first of the row's part labels that the series has. */
 static bool
-charts_part(const struct metric_row *row, const struct labels *l, char name[64], char *value, size_t size)
+charts_part(const struct metric_row *row, const struct labels *l, char name[64], char *value,
+            size_t size)
 {
     const char *p = row->part_labels, *field;
     size_t len;
@@ -82,7 +87,8 @@ charts_part(const struct metric_row *row, const struct labels *l, char name[64],
 static const char *
 charts_legend(const struct labels *l)
 {
-    static const char *const names[] = {"lane", "priority", "mountpoint", "sensor", "chip", "device", "controller", "mode", NULL};
+    static const char *const names[] = {"lane",   "priority",   "mountpoint", "sensor", "chip",
+                                        "device", "controller", "mode",       NULL};
     for (size_t i = 0; names[i]; i++)
         if (labels_find(l, names[i]))
             return names[i];
@@ -106,8 +112,11 @@ charts_series(struct charts *c, const struct series_row *r, const char *label)
 {
     char name[LABEL_NAME_MAX + 1], of[ENTITY_SIZE], part[64], value[256];
     bool itself;
-    const struct metric_row *row = labels_copy(r->labels, "__name__", name, sizeof name) ? metric_find(c->web->cfg.metrics, name, strlen(name)) : NULL;
-    if (!row || !charts_drawn(row->meaning) || topo_resolve(c->v->topo, row, r->labels, of) || !charts_shows(c, of, &itself))
+    const struct metric_row *row = labels_copy(r->labels, "__name__", name, sizeof name)
+                                       ? metric_find(c->web->cfg.metrics, name, strlen(name))
+                                       : NULL;
+    if (!row || !charts_drawn(row->meaning) || topo_resolve(c->v->topo, row, r->labels, of) ||
+        !charts_shows(c, of, &itself))
         return;
     struct chart *ch = charts_find(c, row, label);
     if (!ch)
@@ -148,7 +157,8 @@ charts_by_label(struct charts *c, const char *label, const char *host)
     series_set_done(&set);
 }
 
-/* --- expressions -------------------------------------------------------------------------------------------- */
+/* --- expressions
+ * -------------------------------------------------------------------------------------------- */
 
 static void
 charts_quoted(struct buf *out, const char *name, const char *value)
@@ -165,7 +175,8 @@ charts_quoted(struct buf *out, const char *name, const char *value)
 static void
 charts_expr(const struct chart *ch, struct buf *out, double scale)
 {
-    bool counter = ch->row->kind == METRIC_COUNTER, cpu = ch->row->meaning == METRIC_NODE_CPU, top = ch->lines > CHARTS_LINES && !cpu;
+    bool counter = ch->row->kind == METRIC_COUNTER, cpu = ch->row->meaning == METRIC_NODE_CPU,
+         top = ch->lines > CHARTS_LINES && !cpu;
     buf_puts(out, cpu ? "1 - avg(" : top ? "topk(10, " : "");
     buf_puts(out, counter ? "rate(" : "");
     buf_printf(out, "%s{", ch->row->name);
@@ -195,8 +206,10 @@ charts_one(const struct charts *c, size_t i, struct jsonw *w)
     for (size_t k = 0; k < c->count; k++)
         again |= k != i && c->at[k].row->meaning == ch->row->meaning;
     measure_name(ch->row->meaning, name);
-    snprintf(en, sizeof en, "%s%s%s%s", m->en, again ? " (" : "", again ? ch->row->name : "", again ? ")" : "");
-    snprintf(zh, sizeof zh, "%s%s%s%s", m->zh, again ? " (" : "", again ? ch->row->name : "", again ? ")" : "");
+    snprintf(en, sizeof en, "%s%s%s%s", m->en, again ? " (" : "", again ? ch->row->name : "",
+             again ? ")" : "");
+    snprintf(zh, sizeof zh, "%s%s%s%s", m->zh, again ? " (" : "", again ? ch->row->name : "",
+             again ? ")" : "");
     *en = *en >= 'a' && *en <= 'z' ? (char)(*en - 'a' + 'A') : *en;
     buf_init(&expr, 4096);
     charts_expr(ch, &expr, scale * ch->row->scale);
@@ -215,9 +228,16 @@ void
 charts_write(struct web *web, struct view *v, const char *entity, struct jsonw *w)
 {
     static const char *const hosts[] = {"node", "Hostname", "hostname", "host", "instance", NULL};
-    static const struct { enum entity_kind kind; const char *label; } own[] = {
+    static const struct {
+        enum entity_kind kind;
+        const char *label;
+    } own[] = {
         {ENTITY_RACK, "rack"}, {ENTITY_PDU, "pdu"}, {ENTITY_CDU, "cdu"}, {ENTITY_JOB, "job_id"}};
-    struct charts c = {.web = web, .v = v, .entity = entity, .id = topo_find(v->topo, entity), .kind = entity_kind_of(entity)};
+    struct charts c = {.web = web,
+                       .v = v,
+                       .entity = entity,
+                       .id = topo_find(v->topo, entity),
+                       .kind = entity_kind_of(entity)};
     const char *colon = strchr(entity, ':');
     char host[160];
     size_t len = colon ? strcspn(colon + 1, "/") : 0;
@@ -230,7 +250,8 @@ charts_write(struct web *web, struct view *v, const char *entity, struct jsonw *
             charts_by_label(&c, own[i].label, colon + 1);
     topo_id owner = view_owner(v->topo, c.id);
     const char *address = owner == TOPO_NONE ? "" : topo_attr(v->topo, owner, "address");
-    /* A metric is drawn by the first of the labels that has it: an exporter may stand beside the agent. */
+    /* A metric is drawn by the first of the labels that has it: an exporter may stand beside the
+     * agent. */
     for (size_t i = 0; hosts[i]; i++)
         charts_by_label(&c, hosts[i], host);
     if (*address)

@@ -7,9 +7,17 @@
 
 #include <string.h>
 
-struct clusters_answer { struct jsonw *w; struct view *v; const struct health_map *health; const uint8_t *mask; size_t all; };
+struct clusters_answer {
+    struct jsonw *w;
+    struct view *v;
+    const struct health_map *health;
+    const uint8_t *mask;
+    size_t all;
+};
 
-struct clusters_sum { size_t of[ENTITY_KINDS], bad[ENTITY_KINDS], known; };
+struct clusters_sum {
+    size_t of[ENTITY_KINDS], bad[ENTITY_KINDS], known;
+};
 
 static void
 clusters_sum(const struct clusters_answer *a, topo_id cluster, struct clusters_sum *ret)
@@ -21,7 +29,8 @@ clusters_sum(const struct clusters_answer *a, topo_id cluster, struct clusters_s
         if (k == ENTITY_JOB || k == ENTITY_RANK || k == ENTITY_TENANT)
             continue;
         for (size_t i = 0; i < n; i++) {
-            if ((a->mask && !a->mask[ids[i]]) || (a->all > 1 && view_cluster_of(a->v->topo, ids[i]) != cluster))
+            if ((a->mask && !a->mask[ids[i]]) ||
+                (a->all > 1 && view_cluster_of(a->v->topo, ids[i]) != cluster))
                 continue;
             enum health h = health_of(a->health, ids[i]);
             ret->of[k]++;
@@ -31,12 +40,15 @@ clusters_sum(const struct clusters_answer *a, topo_id cluster, struct clusters_s
     }
 }
 
-/* A cluster is as ill as the share of its nodes that are: one is minor, more than one in a hundred major, in ten critical. */
+/* A cluster is as ill as the share of its nodes that are: one is minor, more than one in a hundred
+ * major, in ten critical. */
 static enum health
 clusters_health(const struct clusters_answer *a, topo_id cluster, const struct clusters_sum *s)
 {
     enum health own = health_of(a->health, cluster), h = s->known ? HEALTH_OK : HEALTH_UNKNOWN;
-    size_t bad = s->bad[ENTITY_NODE] + s->bad[ENTITY_SWITCH], parts = s->bad[ENTITY_GPU] + s->bad[ENTITY_OPTIC] + s->bad[ENTITY_NIC] + s->bad[ENTITY_LINK];
+    size_t bad = s->bad[ENTITY_NODE] + s->bad[ENTITY_SWITCH],
+           parts =
+               s->bad[ENTITY_GPU] + s->bad[ENTITY_OPTIC] + s->bad[ENTITY_NIC] + s->bad[ENTITY_LINK];
     size_t nodes = s->of[ENTITY_NODE] + s->of[ENTITY_SWITCH];
     if (bad * 10 > nodes && bad > 1)
         h = HEALTH_CRITICAL;
@@ -53,7 +65,9 @@ clusters_write(void *ctx, const struct cluster *c)
     struct clusters_answer *a = ctx;
     struct clusters_sum sum;
     char entity[ENTITY_SIZE];
-    topo_id id = entity_format(entity, ENTITY_CLUSTER, c->name, NULL) ? TOPO_NONE : topo_find(a->v->topo, entity);
+    topo_id id = entity_format(entity, ENTITY_CLUSTER, c->name, NULL)
+                     ? TOPO_NONE
+                     : topo_find(a->v->topo, entity);
     if (id != TOPO_NONE)
         clusters_sum(a, id, &sum);
     else
@@ -85,7 +99,8 @@ clusters_write(void *ctx, const struct cluster *c)
 }
 
 static int
-clusters_begin(struct web *web, const struct httpd_request *req, struct jsonw *w, struct clusters_answer *ret, struct err *err)
+clusters_begin(struct web *web, const struct httpd_request *req, struct jsonw *w,
+               struct clusters_answer *ret, struct err *err)
 {
     struct clusters_answer a = {.w = w};
     int rc = view_get(web->views, 0, &a.v, err);
@@ -135,7 +150,8 @@ clusters_put(void *ctx, const struct httpd_request *req, struct httpd_response *
         rc = cluster_put(web->cfg.store, httpd_param(req, "name"), d, doc_root(d), &err);
     if (!rc && !(rc = clusters_begin(web, req, &w, &a, &err))) {
         jsonw_init(&w, &resp->body);
-        rc = cluster_get(web->cfg.store, doc_get_str(doc_root(d), "name", httpd_param(req, "name")), clusters_write, &a, &err);
+        rc = cluster_get(web->cfg.store, doc_get_str(doc_root(d), "name", httpd_param(req, "name")),
+                         clusters_write, &a, &err);
         view_put(a.v);
     }
     doc_free(d);
@@ -143,8 +159,10 @@ clusters_put(void *ctx, const struct httpd_request *req, struct httpd_response *
 }
 
 const struct route clusters_routes[] = {
-    {"GET", "/api/v1/clusters", ROLE_VIEWER, clusters_list, .help = "Clusters: name, state, size, what is there, health, metadata."},
+    {"GET", "/api/v1/clusters", ROLE_VIEWER, clusters_list,
+     .help = "Clusters: name, state, size, what is there, health, metadata."},
     {"PUT", "/api/v1/clusters/{name}", ROLE_OPERATOR, clusters_put,
-     .help = "Changes what is said of a cluster (name title state size metadata); makes it if absent."},
+     .help =
+         "Changes what is said of a cluster (name title state size metadata); makes it if absent."},
 };
 const size_t clusters_route_count = sizeof clusters_routes / sizeof *clusters_routes;

@@ -1,4 +1,5 @@
-/* devices: everything one can point at: searched, shown with its past, entered, imported, edited, retired. */
+/* devices: everything one can point at: searched, shown with its past, entered, imported, edited,
+ * retired. */
 #include "web/charts.h"
 #include "web/job_item.h"
 #include "web/resources.h"
@@ -10,19 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEVICES_RELATIONS 500
-#define DEVICES_JOBS 50
-#define DEVICES_HISTORY 200
+#define DEVICES_RELATIONS   500
+#define DEVICES_JOBS        50
+#define DEVICES_HISTORY     200
 #define DEVICES_IMPORT_ROWS 200
-#define DEVICES_IMPORT_MAX ((size_t)64 << 20)
+#define DEVICES_IMPORT_MAX  ((size_t)64 << 20)
 
 struct devices_answer {
     struct web *web;
     struct jsonw *w;
     struct view *v;
     const struct health_map *health;
-    const uint8_t *mask;           /* NULL: all is seen */
-    unsigned healths;              /* wanted, by bit; 0: all */
+    const uint8_t *mask; /* NULL: all is seen */
+    unsigned healths;    /* wanted, by bit; 0: all */
 };
 
 static const char *
@@ -33,7 +34,8 @@ devices_query(const struct httpd_request *req, const char *name)
 }
 
 static int
-devices_begin(struct web *web, const struct httpd_request *req, struct jsonw *w, struct devices_answer *ret, struct err *err)
+devices_begin(struct web *web, const struct httpd_request *req, struct jsonw *w,
+              struct devices_answer *ret, struct err *err)
 {
     struct devices_answer a = {.web = web, .w = w};
     int rc = view_get(web->views, 0, &a.v, err);
@@ -91,10 +93,13 @@ devices_healths(const char *list, unsigned *ret, struct err *err)
     size_t len;
     while ((field = str_field(&p, ",", &len))) {
         int h = HEALTH_UNKNOWN;
-        while (h <= HEALTH_CRITICAL && (strlen(health_word((enum health)h)) != len || memcmp(field, health_word((enum health)h), len) != 0))
+        while (h <= HEALTH_CRITICAL && (strlen(health_word((enum health)h)) != len ||
+                                        memcmp(field, health_word((enum health)h), len) != 0))
             h++;
         if (h > HEALTH_CRITICAL)
-            return err_set(err, ERR_SYNTAX, "health: ok, minor, major, critical and unknown are known, not '%.*s'", (int)len, field);
+            return err_set(err, ERR_SYNTAX,
+                           "health: ok, minor, major, critical and unknown are known, not '%.*s'",
+                           (int)len, field);
         *ret |= 1u << h;
     }
     return 0;
@@ -118,10 +123,18 @@ devices_list(void *ctx, const struct httpd_request *req, struct httpd_response *
     if (rc)
         return web_fail(resp, rc, &err);
     a.healths = healths;
-    struct device_query q = {.text = devices_query(req, "q"), .kind = devices_query(req, "kind"), .state = devices_query(req, "state"),
-                             .cluster = devices_query(req, "cluster"), .rack = devices_query(req, "rack"), .vendor = devices_query(req, "vendor"),
-                             .origin = devices_query(req, "origin"), .parent = devices_query(req, "parent"), .cursor = devices_query(req, "cursor"),
-                             .keep = healths || a.mask ? devices_keep : NULL, .ctx = &a, .limit = limit};
+    struct device_query q = {.text = devices_query(req, "q"),
+                             .kind = devices_query(req, "kind"),
+                             .state = devices_query(req, "state"),
+                             .cluster = devices_query(req, "cluster"),
+                             .rack = devices_query(req, "rack"),
+                             .vendor = devices_query(req, "vendor"),
+                             .origin = devices_query(req, "origin"),
+                             .parent = devices_query(req, "parent"),
+                             .cursor = devices_query(req, "cursor"),
+                             .keep = healths || a.mask ? devices_keep : NULL,
+                             .ctx = &a,
+                             .limit = limit};
     if (!strcmp(devices_query(req, "format"), "csv")) {
         resp->content_type = "text/csv; charset=utf-8";
         httpd_reply_header(resp, "Content-Disposition", "attachment; filename=\"devices.csv\"");
@@ -144,7 +157,9 @@ devices_list(void *ctx, const struct httpd_request *req, struct httpd_response *
     return rc < 0 ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- one ------------------------------------------------------------------------------------------------------- */
+/* --- one
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void
 devices_relations(struct devices_answer *a, topo_id id)
@@ -158,7 +173,8 @@ devices_relations(struct devices_answer *a, topo_id id)
         if (a->mask && !a->mask[e[i].to])
             continue;
         const char *name = topo_name(t, e[i].to);
-        const struct topo_job *j = topo_kind(t, e[i].to) == ENTITY_JOB ? topo_job_find(t, view_plain(t, e[i].to)) : NULL;
+        const struct topo_job *j =
+            topo_kind(t, e[i].to) == ENTITY_JOB ? topo_job_find(t, view_plain(t, e[i].to)) : NULL;
         jsonw_object(a->w);
         jsonw_kstr(a->w, "type", relation_word((enum relation)e[i].relation));
         jsonw_kstr(a->w, "entity", name);
@@ -172,7 +188,12 @@ devices_relations(struct devices_answer *a, topo_id id)
     jsonw_end_array(a->w);
 }
 
-struct devices_jobs { struct devices_answer *a; const struct httpd_request *req; const char *node; size_t count; };
+struct devices_jobs {
+    struct devices_answer *a;
+    const struct httpd_request *req;
+    const char *node;
+    size_t count;
+};
 
 static bool
 devices_has_node(const char *nodes, const char *node)
@@ -192,7 +213,8 @@ devices_job(void *ctx, const struct catalog_doc *c)
 {
     struct devices_jobs *j = ctx;
     struct doc *d = NULL;
-    if (j->count == DEVICES_JOBS || !web_sees(j->req, c->tenant) || doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
+    if (j->count == DEVICES_JOBS || !web_sees(j->req, c->tenant) ||
+        doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
         return 0;
     const struct doc_node *n = doc_root(d);
     if (devices_has_node(doc_get_str(n, "nodes", ""), j->node)) {
@@ -238,7 +260,10 @@ devices_history_row(void *ctx, const struct device_history *h)
     return 0;
 }
 
-struct devices_detail { struct devices_answer *a; const struct httpd_request *req; };
+struct devices_detail {
+    struct devices_answer *a;
+    const struct httpd_request *req;
+};
 
 static int
 devices_detail(void *ctx, const struct device *d)
@@ -263,7 +288,8 @@ devices_detail(void *ctx, const struct device *d)
 }
 
 static int
-devices_answer(struct web *web, const struct httpd_request *req, struct httpd_response *resp, const char *entity)
+devices_answer(struct web *web, const struct httpd_request *req, struct httpd_response *resp,
+               const char *entity)
 {
     struct err err = {0};
     struct jsonw w;
@@ -289,7 +315,9 @@ devices_one(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return devices_answer(ctx, req, resp, httpd_param(req, "entity"));
 }
 
-/* --- changes ------------------------------------------------------------------------------------------------------ */
+/* --- changes
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* Devices are the site's: a tenant's operator changes none. */
 static bool
@@ -327,7 +355,8 @@ devices_delete(void *ctx, const struct httpd_request *req, struct httpd_response
     struct err err = {0};
     if (devices_refused(req, resp))
         return 0;
-    int rc = device_set_state(web->cfg.store, httpd_param(req, "entity"), "retired", 0, req->who.name, "", &err);
+    int rc = device_set_state(web->cfg.store, httpd_param(req, "entity"), "retired", 0,
+                              req->who.name, "", &err);
     resp->status = 204;
     return rc < 0 ? web_fail(resp, rc, &err) : 0;
 }
@@ -376,10 +405,12 @@ devices_import(void *ctx, const struct httpd_request *req, struct httpd_response
     struct err err = {0};
     struct device_import r = {0};
     struct jsonw w;
-    bool dry = !strcmp(devices_query(req, "dry_run"), "1") || !strcmp(devices_query(req, "dry_run"), "true");
+    bool dry = !strcmp(devices_query(req, "dry_run"), "1") ||
+               !strcmp(devices_query(req, "dry_run"), "true");
     if (devices_refused(req, resp))
         return 0;
-    int rc = device_import(web->cfg.store, req->body, req->body_len, devices_is_csv(req), dry, req->who.name, &r, &err);
+    int rc = device_import(web->cfg.store, req->body, req->body_len, devices_is_csv(req), dry,
+                           req->who.name, &r, &err);
     /* Lines in error are an answer; what cannot be told by lines is a failure. */
     if (rc < 0 && !r.error_count)
         return web_fail(resp, rc, &err);
@@ -393,12 +424,18 @@ devices_import(void *ctx, const struct httpd_request *req, struct httpd_response
 
 const struct route devices_routes[] = {
     {"GET", "/api/v1/devices", ROLE_VIEWER, devices_list,
-     .query = "q=part of any text; kind=; state=; health=; cluster=; rack=; vendor=; origin=; parent=; format=csv; limit=; cursor=",
+     .query = "q=part of any text; kind=; state=; health=; cluster=; rack=; vendor=; origin=; "
+              "parent=; format=csv; limit=; cursor=",
      .help = "Devices: declared, discovered, entered or imported; searched and paged."},
-    {"GET", "/api/v1/devices/{entity*}", ROLE_VIEWER, devices_one, .help = "One device: relations, jobs, what to draw, history."},
-    {"PUT", "/api/v1/devices/{entity*}", ROLE_OPERATOR, devices_put, .help = "Changes members of a device; makes it if absent."},
-    {"DELETE", "/api/v1/devices/{entity*}", ROLE_OPERATOR, devices_delete, .help = "Retires a device."},
-    {"POST", "/api/v1/devices/import", ROLE_OPERATOR, devices_import, .body_max = DEVICES_IMPORT_MAX, .query = "dry_run=1: changes nothing",
-     .help = "Imports devices from CSV, or YAML (a sequence of devices, or a topology document): all or none."},
+    {"GET", "/api/v1/devices/{entity*}", ROLE_VIEWER, devices_one,
+     .help = "One device: relations, jobs, what to draw, history."},
+    {"PUT", "/api/v1/devices/{entity*}", ROLE_OPERATOR, devices_put,
+     .help = "Changes members of a device; makes it if absent."},
+    {"DELETE", "/api/v1/devices/{entity*}", ROLE_OPERATOR, devices_delete,
+     .help = "Retires a device."},
+    {"POST", "/api/v1/devices/import", ROLE_OPERATOR, devices_import,
+     .body_max = DEVICES_IMPORT_MAX, .query = "dry_run=1: changes nothing",
+     .help = "Imports devices from CSV, or YAML (a sequence of devices, or a topology document): "
+             "all or none."},
 };
 const size_t devices_route_count = sizeof devices_routes / sizeof *devices_routes;

@@ -1,7 +1,8 @@
-/* fleet: every accelerator of the site on one screen: GET /api/v1/fleet/topology and GET /api/v1/fleet, as columns.
+/* fleet: every accelerator of the site on one screen: GET /api/v1/fleet/topology and GET
+ * /api/v1/fleet, as columns.
  *
- * 18,432 accelerators are 18 KB of states and 100 KB of values. No cell allocates: names are written from the topology,
- * numbers straight into the answer. */
+ * 18,432 accelerators are 18 KB of states and 100 KB of values. No cell allocates: names are
+ * written from the topology, numbers straight into the answer. */
 #include "web/measures.h"
 #include "web/resources.h"
 #include "web/view.h"
@@ -88,16 +89,30 @@ fleet_rows(struct view *v, const struct view_fleet *f, const char *tenant, uint3
     return n;
 }
 
-/* --- topology --------------------------------------------------------------------------------------------- */
+/* --- topology
+ * --------------------------------------------------------------------------------------------- */
 
-enum fleet_column { FLEET_CLUSTER, FLEET_RACK, FLEET_POD, FLEET_MODEL, FLEET_VENDOR, FLEET_COLUMNS };
-static const struct { const char *one, *many; } fleet_columns[FLEET_COLUMNS] = {
-    {"cluster", "clusters"}, {"rack", "racks"}, {"pod", "pods"}, {"model", "models"}, {"vendor", "vendors"}};
+enum fleet_column {
+    FLEET_CLUSTER,
+    FLEET_RACK,
+    FLEET_POD,
+    FLEET_MODEL,
+    FLEET_VENDOR,
+    FLEET_COLUMNS
+};
+static const struct {
+    const char *one, *many;
+} fleet_columns[FLEET_COLUMNS] = {{"cluster", "clusters"},
+                                  {"rack", "racks"},
+                                  {"pod", "pods"},
+                                  {"model", "models"},
+                                  {"vendor", "vendors"}};
 
 static const char *
 fleet_attr(const struct topo *t, const struct view_fleet *f, size_t row, enum fleet_column c)
 {
-    topo_id node = f->nodes[row], gpu = f->first[row] < f->first[row + 1] ? f->gpus[f->first[row]] : node;
+    topo_id node = f->nodes[row],
+            gpu = f->first[row] < f->first[row + 1] ? f->gpus[f->first[row]] : node;
     if (c == FLEET_CLUSTER)
         return f->clusters[row] == TOPO_NONE ? "" : view_plain(t, f->clusters[row]);
     if (c == FLEET_RACK)
@@ -109,8 +124,8 @@ fleet_attr(const struct topo *t, const struct view_fleet *f, size_t row, enum fl
 }
 
 static void
-fleet_topology_write(struct jsonw *w, const struct topo *t, const struct view_fleet *f, const uint32_t *rows, size_t n,
-                     struct fleet_words *words)
+fleet_topology_write(struct jsonw *w, const struct topo *t, const struct view_fleet *f,
+                     const uint32_t *rows, size_t n, struct fleet_words *words)
 {
     jsonw_object(w);
     jsonw_kint(w, "revision", (int64_t)topo_revision(t));
@@ -170,7 +185,8 @@ fleet_topology(void *ctx, const struct httpd_request *req, struct httpd_response
     if (rc)
         return web_fail(resp, rc, &err);
     if (*tenant)
-        snprintf(tag, sizeof tag, "\"%llu.%llx\"", (unsigned long long)topo_revision(v->topo), (unsigned long long)map_hash(tenant, strlen(tenant)));
+        snprintf(tag, sizeof tag, "\"%llu.%llx\"", (unsigned long long)topo_revision(v->topo),
+                 (unsigned long long)map_hash(tenant, strlen(tenant)));
     else
         snprintf(tag, sizeof tag, "\"%llu\"", (unsigned long long)topo_revision(v->topo));
     httpd_reply_header(resp, "ETag", tag);
@@ -183,12 +199,18 @@ fleet_topology(void *ctx, const struct httpd_request *req, struct httpd_response
     return rc;
 }
 
-/* --- states and values --------------------------------------------------------------------------------------- */
+/* --- states and values
+ * --------------------------------------------------------------------------------------- */
 
-static const char fleet_digits[] = {[HEALTH_OK] = '0', [HEALTH_MINOR] = '1', [HEALTH_MAJOR] = '2', [HEALTH_CRITICAL] = '3', [HEALTH_UNKNOWN] = '4'};
+static const char fleet_digits[] = {[HEALTH_OK] = '0',
+                                    [HEALTH_MINOR] = '1',
+                                    [HEALTH_MAJOR] = '2',
+                                    [HEALTH_CRITICAL] = '3',
+                                    [HEALTH_UNKNOWN] = '4'};
 
 static void
-fleet_states(struct jsonw *w, const struct view_fleet *f, const struct health_map *h, const uint32_t *rows, size_t n, char *text)
+fleet_states(struct jsonw *w, const struct view_fleet *f, const struct health_map *h,
+             const uint32_t *rows, size_t n, char *text)
 {
     size_t len = 0;
     for (size_t i = 0; i < n; i++)
@@ -202,7 +224,8 @@ fleet_states(struct jsonw *w, const struct view_fleet *f, const struct health_ma
     jsonw_strn(w, text, n);
 }
 
-/* Numbers are given to four significant digits: what a colour or a tooltip shows, in a third of the bytes. */
+/* Numbers are given to four significant digits: what a colour or a tooltip shows, in a third of the
+ * bytes. */
 static void
 fleet_value(struct jsonw *w, double v)
 {
@@ -216,7 +239,8 @@ fleet_value(struct jsonw *w, double v)
 }
 
 static void
-fleet_values(struct jsonw *w, const struct view_fleet *f, const struct kpi *k, bool of_node, double scale, const uint32_t *rows, size_t n)
+fleet_values(struct jsonw *w, const struct view_fleet *f, const struct kpi *k, bool of_node,
+             double scale, const uint32_t *rows, size_t n)
 {
     jsonw_key(w, "values");
     jsonw_array(w);
@@ -227,11 +251,13 @@ fleet_values(struct jsonw *w, const struct view_fleet *f, const struct kpi *k, b
 }
 
 static int
-fleet_jobs(struct jsonw *w, struct view *v, const struct view_fleet *f, const char *tenant, const uint32_t *rows, size_t n)
+fleet_jobs(struct jsonw *w, struct view *v, const struct view_fleet *f, const char *tenant,
+           const uint32_t *rows, size_t n)
 {
     const struct topo_job *jobs;
     size_t count = topo_jobs(v->topo, &jobs), shown = 0;
-    int32_t *of = malloc((topo_count(v->topo) + 1) * sizeof *of), *at = malloc((n + 1) * sizeof *at);
+    int32_t *of = malloc((topo_count(v->topo) + 1) * sizeof *of),
+            *at = malloc((n + 1) * sizeof *at);
     if (!of || !at) {
         free(of);
         free(at);
@@ -258,8 +284,8 @@ fleet_jobs(struct jsonw *w, struct view *v, const struct view_fleet *f, const ch
 }
 
 static int
-fleet_write(const struct httpd_request *req, struct httpd_response *resp, const struct web *web, struct view *v, const char *name,
-            const struct measure *m)
+fleet_write(const struct httpd_request *req, struct httpd_response *resp, const struct web *web,
+            struct view *v, const char *name, const struct measure *m)
 {
     struct err err = {0};
     const struct view_fleet *f = view_fleet(v);
@@ -280,7 +306,8 @@ fleet_write(const struct httpd_request *req, struct httpd_response *resp, const 
     jsonw_kstr(&w, "unit", m ? measure_unit(web->cfg.metrics, m->meaning, &scale) : "");
     fleet_states(&w, f, h, rows, n, text);
     if (m) {
-        fleet_values(&w, f, view_column(v, m->meaning, m->fold), metric_meaning_row(m->meaning)->entity == ENTITY_NODE, scale, rows, n);
+        fleet_values(&w, f, view_column(v, m->meaning, m->fold),
+                     metric_meaning_row(m->meaning)->entity == ENTITY_NODE, scale, rows, n);
     } else {
         jsonw_key(&w, "values");
         jsonw_null(&w);
@@ -304,7 +331,9 @@ fleet_read(void *ctx, const struct httpd_request *req, struct httpd_response *re
     name = name && *name ? name : "health";
     const struct measure *m = measure_find(name);
     if (strcmp(name, "health") != 0 && (!m || !measure_fleet(m)))
-        return httpd_reply_fail(resp, 400, "range", "measure: '%.60s' is none of the fleet map; see /api/v1/measures", name);
+        return httpd_reply_fail(resp, 400, "range",
+                                "measure: '%.60s' is none of the fleet map; see /api/v1/measures",
+                                name);
     int rc = web_time(req, "at", 0, &at, &err);
     if (!rc)
         rc = view_get(web->views, at, &v, &err);
@@ -316,9 +345,12 @@ fleet_read(void *ctx, const struct httpd_request *req, struct httpd_response *re
 }
 
 const struct route fleet_routes[] = {
-    {"GET", "/api/v1/fleet/topology", ROLE_VIEWER, fleet_topology, .query = "at=instant of the past",
-     .help = "Nodes and their accelerators as columns, in the order of the fleet map; ETag by topology revision."},
-    {"GET", "/api/v1/fleet", ROLE_VIEWER, fleet_read, .query = "measure=health or a name of /api/v1/measures; at=instant of the past",
+    {"GET", "/api/v1/fleet/topology", ROLE_VIEWER, fleet_topology,
+     .query = "at=instant of the past",
+     .help = "Nodes and their accelerators as columns, in the order of the fleet map; ETag by "
+             "topology revision."},
+    {"GET", "/api/v1/fleet", ROLE_VIEWER, fleet_read,
+     .query = "measure=health or a name of /api/v1/measures; at=instant of the past",
      .help = "State, and one value, of every accelerator, in the order of the fleet's topology."},
 };
 const size_t fleet_route_count = sizeof fleet_routes / sizeof *fleet_routes;

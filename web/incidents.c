@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INCIDENTS_LOOKED 20000 /* rows one request reads at most when a filter keeps few of them   \
-                                */
+#define INCIDENTS_LOOKED                                                                           \
+    20000 /* rows one request reads at most when a filter keeps few of them                        \
+           */
 
 /* --- filters
  * ------------------------------------------------------------------------------------------------

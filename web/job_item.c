@@ -1,4 +1,5 @@
-/* job_item: values of a job are means and sums over its accelerators and adapters, from columns the view holds. */
+/* job_item: values of a job are means and sums over its accelerators and adapters, from columns the
+ * view holds. */
 #include "web/job_item.h"
 
 #include "base/hostlist.h"
@@ -10,24 +11,38 @@
 #include <string.h>
 
 #define JOB_ITEM_HOUR 3600000
-#define JOB_ITEM_PAST 20000    /* pairs (job, incident) */
+#define JOB_ITEM_PAST 20000 /* pairs (job, incident) */
 
 enum job_item_over { JOB_ITEM_OWN, JOB_ITEM_MEAN, JOB_ITEM_SUM };
 
-/* better: whether more is better (1), less is better (-1), or neither (0): judged against the hour before. */
-static const struct { const char *key, *unit; enum metric_meaning meaning; enum kpi_fold fold; enum entity_kind kind; enum job_item_over over; int better; bool previous; } job_item_kpis[] = {
+/* better: whether more is better (1), less is better (-1), or neither (0): judged against the hour
+ * before. */
+static const struct {
+    const char *key, *unit;
+    enum metric_meaning meaning;
+    enum kpi_fold fold;
+    enum entity_kind kind;
+    enum job_item_over over;
+    int better;
+    bool previous;
+} job_item_kpis[] = {
     {"step_seconds", "seconds", METRIC_JOB_STEP, KPI_AVG, ENTITY_JOB, JOB_ITEM_OWN, -1, true},
     {"mfu", "ratio", METRIC_JOB_MFU, KPI_AVG, ENTITY_JOB, JOB_ITEM_OWN, 1, true},
-    {"tokens_per_second", "per_second", METRIC_JOB_TOKENS, KPI_AVG, ENTITY_JOB, JOB_ITEM_OWN, 1, true},
-    {"checkpoint_seconds", "seconds", METRIC_JOB_CHECKPOINT, KPI_AVG, ENTITY_JOB, JOB_ITEM_OWN, -1, true},
+    {"tokens_per_second", "per_second", METRIC_JOB_TOKENS, KPI_AVG, ENTITY_JOB, JOB_ITEM_OWN, 1,
+     true},
+    {"checkpoint_seconds", "seconds", METRIC_JOB_CHECKPOINT, KPI_AVG, ENTITY_JOB, JOB_ITEM_OWN, -1,
+     true},
     {"gpu_util", "percent", METRIC_GPU_UTIL, KPI_LAST, ENTITY_GPU, JOB_ITEM_MEAN, 1, true},
     {"gpu_power", "watts", METRIC_GPU_POWER, KPI_LAST, ENTITY_GPU, JOB_ITEM_MEAN, 0, true},
-    {"nic_throughput", "bytes_per_second", METRIC_NIC_TX_BYTES, KPI_MAX, ENTITY_NIC, JOB_ITEM_SUM, 0, false},
-    {"retransmits", "per_second", METRIC_NIC_RETRANSMITS, KPI_SUM, ENTITY_NIC, JOB_ITEM_SUM, 0, false},
+    {"nic_throughput", "bytes_per_second", METRIC_NIC_TX_BYTES, KPI_MAX, ENTITY_NIC, JOB_ITEM_SUM,
+     0, false},
+    {"retransmits", "per_second", METRIC_NIC_RETRANSMITS, KPI_SUM, ENTITY_NIC, JOB_ITEM_SUM, 0,
+     false},
     {"pfc_pause", "per_second", METRIC_NIC_PFC_RX, KPI_SUM, ENTITY_NIC, JOB_ITEM_SUM, 0, false},
 };
 
-/* --- begin and end ---------------------------------------------------------------------------------------- */
+/* --- begin and end
+ * ---------------------------------------------------------------------------------------- */
 
 static int
 job_item_past(void *ctx, const struct catalog_doc *c)
@@ -38,7 +53,8 @@ job_item_past(void *ctx, const struct catalog_doc *c)
         return 0;
     const struct doc_node *jobs = doc_get(doc_root(d), "jobs");
     const char *incident = jobs && jobs->first ? arena_str(iv->arena, c->id, strlen(c->id)) : NULL;
-    for (const struct doc_node *j = incident ? jobs->first : NULL; j && iv->past_count < iv->past_cap; j = j->next) {
+    for (const struct doc_node *j = incident ? jobs->first : NULL;
+         j && iv->past_count < iv->past_cap; j = j->next) {
         const char *job = arena_str(iv->arena, doc_str(j, ""), strlen(doc_str(j, "")));
         if (job)
             iv->past[iv->past_count++] = (struct job_item_past){job, incident};
@@ -48,17 +64,21 @@ job_item_past(void *ctx, const struct catalog_doc *c)
 }
 
 int
-job_item_begin(struct web *web, int64_t at_ms, int64_t past_from_ms, struct job_item_view *ret, struct err *err)
+job_item_begin(struct web *web, int64_t at_ms, int64_t past_from_ms, struct job_item_view *ret,
+               struct err *err)
 {
     struct job_item_view iv = {.store = web->cfg.store};
     int rc = view_get(web->views, at_ms, &iv.v, err);
     if (rc)
         return rc;
-    int64_t hour = (iv.v->at_ms - JOB_ITEM_HOUR) / 60000 * 60000;   /* the same for a minute: the cache holds it */
+    int64_t hour = (iv.v->at_ms - JOB_ITEM_HOUR) / 60000 *
+                   60000; /* the same for a minute: the cache holds it */
     if (view_get(web->views, hour, &iv.before, NULL))
         iv.before = NULL;
-    if (past_from_ms && (iv.arena = arena_new((size_t)16 << 20)) && (iv.past = arena_alloc(iv.arena, JOB_ITEM_PAST * sizeof *iv.past))) {
-        struct catalog_query q = {.kind = "incident", .from_ms = past_from_ms, .to_ms = iv.v->at_ms + 1, .limit = 1000};
+    if (past_from_ms && (iv.arena = arena_new((size_t)16 << 20)) &&
+        (iv.past = arena_alloc(iv.arena, JOB_ITEM_PAST * sizeof *iv.past))) {
+        struct catalog_query q = {
+            .kind = "incident", .from_ms = past_from_ms, .to_ms = iv.v->at_ms + 1, .limit = 1000};
         iv.past_cap = JOB_ITEM_PAST;
         catalog_list(iv.store, &q, job_item_past, &iv, NULL, NULL);
     }
@@ -75,10 +95,13 @@ job_item_end(struct job_item_view *iv)
     memset(iv, 0, sizeof *iv);
 }
 
-/* --- values ----------------------------------------------------------------------------------------------- */
+/* --- values
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static double
-job_item_over_parts(const struct topo *t, const struct topo_job *j, const struct kpi *k, enum entity_kind kind, bool mean)
+job_item_over_parts(const struct topo *t, const struct topo_job *j, const struct kpi *k,
+                    enum entity_kind kind, bool mean)
 {
     double sum = 0;
     size_t n = 0, edges;
@@ -98,12 +121,15 @@ job_item_value(struct view *v, const char *id, size_t row)
 {
     char entity[ENTITY_SIZE];
     const struct topo_job *j = v ? topo_job_find(v->topo, id) : NULL;
-    const struct kpi *k = j ? view_column(v, job_item_kpis[row].meaning, job_item_kpis[row].fold) : NULL;
+    const struct kpi *k =
+        j ? view_column(v, job_item_kpis[row].meaning, job_item_kpis[row].fold) : NULL;
     if (!k)
         return NAN;
     if (job_item_kpis[row].over != JOB_ITEM_OWN)
-        return job_item_over_parts(v->topo, j, k, job_item_kpis[row].kind, job_item_kpis[row].over == JOB_ITEM_MEAN);
-    topo_id job = entity_format(entity, ENTITY_JOB, id, NULL) ? TOPO_NONE : topo_find(v->topo, entity);
+        return job_item_over_parts(v->topo, j, k, job_item_kpis[row].kind,
+                                   job_item_kpis[row].over == JOB_ITEM_MEAN);
+    topo_id job =
+        entity_format(entity, ENTITY_JOB, id, NULL) ? TOPO_NONE : topo_find(v->topo, entity);
     return job == TOPO_NONE ? NAN : k->at[job];
 }
 
@@ -132,7 +158,8 @@ job_item_kpi(struct jsonw *w, struct job_item_view *iv, const char *id)
         if (!isnan(previous))
             jsonw_kreal(w, "previous", previous);
         if (!isnan(previous) && job_item_kpis[i].better)
-            jsonw_kstr(w, "health", health_word(job_item_judge(value, previous, job_item_kpis[i].better)));
+            jsonw_kstr(w, "health",
+                       health_word(job_item_judge(value, previous, job_item_kpis[i].better)));
         jsonw_end_object(w);
     }
     jsonw_end_object(w);
@@ -146,10 +173,13 @@ job_item_health(struct job_item_view *iv, const char *id, const char *state, dou
     if (j)
         return j->health;
     int s = job_state_find(state);
-    return s == JOB_COMPLETED ? HEALTH_OK : s == JOB_FAILED || s == JOB_NODE_FAIL || s == JOB_TIMEOUT ? HEALTH_CRITICAL : HEALTH_UNKNOWN;
+    return s == JOB_COMPLETED                                          ? HEALTH_OK
+           : s == JOB_FAILED || s == JOB_NODE_FAIL || s == JOB_TIMEOUT ? HEALTH_CRITICAL
+                                                                       : HEALTH_UNKNOWN;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
 job_item_incidents(struct jsonw *w, struct job_item_view *iv, const char *id)

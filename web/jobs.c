@@ -10,11 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOBS_PAGES 40              /* pages of the catalog looked through for one answer of a filtered list */
+#define JOBS_PAGES 40 /* pages of the catalog looked through for one answer of a filtered list */
 
-struct jobs_filter { const char *user, *node; int64_t start_ms, end_ms; };
+struct jobs_filter {
+    const char *user, *node;
+    int64_t start_ms, end_ms;
+};
 
-struct jobs_page { const struct jobs_filter *f; struct jsonw *w; struct job_item_view *iv; size_t count; };
+struct jobs_page {
+    const struct jobs_filter *f;
+    struct jsonw *w;
+    struct job_item_view *iv;
+    size_t count;
+};
 
 static bool
 jobs_on_node(const char *nodes, const char *node)
@@ -65,7 +73,8 @@ jobs_query(const struct httpd_request *req, const char *name)
 
 /* The catalog's page is never larger than what is still wanted, so that its cursor is ours. */
 static int
-jobs_all(struct web *web, const struct httpd_request *req, struct httpd_response *resp, const struct jobs_filter *f, size_t limit)
+jobs_all(struct web *web, const struct httpd_request *req, struct httpd_response *resp,
+         const struct jobs_filter *f, size_t limit)
 {
     struct err err = {0};
     struct job_item_view iv;
@@ -73,13 +82,22 @@ jobs_all(struct web *web, const struct httpd_request *req, struct httpd_response
     struct jobs_page p = {f, &w, &iv, 0};
     char state[256], next[256] = "", from[256];
     const char *tenant = web_tenant(req) ? web_tenant(req) : jobs_query(req, "tenant");
-    struct catalog_query q = {.kind = "job", .tenant = tenant, .state = state, .text = jobs_query(req, "q"), .to_ms = f->end_ms,
+    struct catalog_query q = {.kind = "job",
+                              .tenant = tenant,
+                              .state = state,
+                              .text = jobs_query(req, "q"),
+                              .to_ms = f->end_ms,
                               .cursor = jobs_query(req, "cursor")};
     str_copy(state, sizeof state, jobs_query(req, "state"));
     for (char *c = state; *c; c++)
         *c = *c == ',' ? '|' : *c;
-    bool only_running = !strcmp(state, "running") || !strcmp(state, "pending") || !strcmp(state, "running|pending");
-    int rc = job_item_begin(web, 0, only_running ? 0 : f->start_ms ? f->start_ms : web_now(web) - 30 * (int64_t)86400000, &iv, &err);
+    bool only_running =
+        !strcmp(state, "running") || !strcmp(state, "pending") || !strcmp(state, "running|pending");
+    int rc = job_item_begin(web, 0,
+                            only_running  ? 0
+                            : f->start_ms ? f->start_ms
+                                          : web_now(web) - 30 * (int64_t)86400000,
+                            &iv, &err);
     if (rc)
         return web_fail(resp, rc, &err);
     web_list_begin(&w, resp);
@@ -96,9 +114,14 @@ jobs_all(struct web *web, const struct httpd_request *req, struct httpd_response
     return rc < 0 ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- those that suffer -------------------------------------------------------------------------------------- */
+/* --- those that suffer
+ * -------------------------------------------------------------------------------------- */
 
-struct jobs_worst { const char *id; enum health health; double score; };
+struct jobs_worst {
+    const char *id;
+    enum health health;
+    double score;
+};
 
 static int
 jobs_worst_order(const void *a, const void *b)
@@ -110,7 +133,8 @@ jobs_worst_order(const void *a, const void *b)
 }
 
 size_t
-jobs_suffering(struct jsonw *w, struct job_item_view *iv, const char *tenant, size_t limit, size_t *ret_all)
+jobs_suffering(struct jsonw *w, struct job_item_view *iv, const char *tenant, size_t limit,
+               size_t *ret_all)
 {
     const struct topo_job *jobs;
     size_t n = topo_jobs(iv->v->topo, &jobs), count = 0, shown = 0;
@@ -165,7 +189,9 @@ jobs_list(void *ctx, const struct httpd_request *req, struct httpd_response *res
     return 0;
 }
 
-/* --- one ------------------------------------------------------------------------------------------------------ */
+/* --- one
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* A job the caller may see; others' jobs do not exist. */
 static int
@@ -203,13 +229,17 @@ jobs_one(void *ctx, const struct httpd_request *req, struct httpd_response *resp
 }
 
 static int
-jobs_path_write(struct web *web, const struct httpd_request *req, struct httpd_response *resp, const struct job *j, int64_t at,
-                struct err *err)
+jobs_path_write(struct web *web, const struct httpd_request *req, struct httpd_response *resp,
+                const struct job *j, int64_t at, struct err *err)
 {
     struct job_item_view iv;
     struct jsonw w;
     struct buf job, kpi;
-    int rc = job_item_begin(web, at, j->state == JOB_RUNNING ? 0 : j->start_ms ? j->start_ms : 1, &iv, err);
+    int rc = job_item_begin(web, at,
+                            j->state == JOB_RUNNING ? 0
+                            : j->start_ms           ? j->start_ms
+                                                    : 1,
+                            &iv, err);
     if (rc)
         return rc;
     buf_init(&job, (size_t)8 << 20);
@@ -221,8 +251,15 @@ jobs_path_write(struct web *web, const struct httpd_request *req, struct httpd_r
     const struct health_map *h = rc ? NULL : view_health(iv.v, err);
     if (!rc && !h)
         rc = err->code ? err->code : ERR_NOMEM;
-    struct path_source src = {.store = web->cfg.store, .topo = iv.v->topo, .health = h, .at_ms = iv.v->at_ms, .column = view_column_of,
-                              .ctx = iv.v, .job_json = buf_str(&job), .kpi_json = buf_str(&kpi), .tenant = web_tenant(req)};
+    struct path_source src = {.store = web->cfg.store,
+                              .topo = iv.v->topo,
+                              .health = h,
+                              .at_ms = iv.v->at_ms,
+                              .column = view_column_of,
+                              .ctx = iv.v,
+                              .job_json = buf_str(&job),
+                              .kpi_json = buf_str(&kpi),
+                              .tenant = web_tenant(req)};
     if (!rc)
         rc = path_write(&src, j->id, &resp->body, err);
     buf_done(&job);
@@ -244,7 +281,7 @@ jobs_path(void *ctx, const struct httpd_request *req, struct httpd_response *res
     if (rc)
         return web_fail(resp, rc, &err);
     if (j.end_ms && (!at || at >= j.end_ms))
-        at = j.end_ms - 1000;     /* a job that ended is shown as it last was */
+        at = j.end_ms - 1000; /* a job that ended is shown as it last was */
     rc = jobs_path_write(web, req, resp, &j, at, &err);
     job_done(&j);
     if (rc)
@@ -254,10 +291,12 @@ jobs_path(void *ctx, const struct httpd_request *req, struct httpd_response *res
 
 const struct route jobs_routes[] = {
     {"GET", "/api/v1/jobs", ROLE_VIEWER, jobs_list,
-     .query = "state=words by comma; q=words; tenant=; user=; node=; suffering=1: worst first; start=; end=; limit=; cursor=",
+     .query = "state=words by comma; q=words; tenant=; user=; node=; suffering=1: worst first; "
+              "start=; end=; limit=; cursor=",
      .help = "Jobs, newest start first, each with health, score, incidents and key values."},
     {"GET", "/api/v1/jobs/{id}", ROLE_VIEWER, jobs_one, .help = "One job."},
     {"GET", "/api/v1/jobs/{id}/path", ROLE_VIEWER, jobs_path, .query = "at=instant of the past",
-     .help = "What a job rests on, in layers: health, values and open issues of each hop, of the path, and its score."},
+     .help = "What a job rests on, in layers: health, values and open issues of each hop, of the "
+             "path, and its score."},
 };
 const size_t jobs_route_count = sizeof jobs_routes / sizeof *jobs_routes;

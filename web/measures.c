@@ -64,15 +64,34 @@ static const struct measure measures[] = {
     {METRIC_JOB_CHECKPOINT, KPI_AVG, "low", 0, 0},
 };
 
-/* Units of the metric table and what the API calls them; a counter's value is a second's increase. */
-static const struct { const char *unit; bool counter; const char *api; double scale; } measure_units[] = {
-    {"%", false, "percent", 1},     {"°C", false, "celsius", 1},        {"W", false, "watts", 1},
-    {"MHz", false, "hertz", 1e6},   {"MiB", false, "bytes", 1048576},   {"B", false, "bytes", 1},
-    {"B/s", false, "bytes_per_second", 1}, {"ratio", false, "ratio", 1}, {"s", false, "seconds", 1},
-    {"cs", false, "seconds", 0.01}, {"dBm", false, "dbm", 1},           {"mA", false, "milliamperes", 1},
-    {"V", false, "volts", 1},       {"Mb/s", false, "bits_per_second", 1e6}, {"1/s", false, "per_second", 1},
-    {"lanes", false, "count", 1},   {"ns", false, "seconds", 1e-9},
-    {"B", true, "bytes_per_second", 1}, {"", true, "per_second", 1},    {"s", true, "ratio", 1},
+/* Units of the metric table and what the API calls them; a counter's value is a second's increase.
+ */
+static const struct {
+    const char *unit;
+    bool counter;
+    const char *api;
+    double scale;
+} measure_units[] = {
+    {"%", false, "percent", 1},
+    {"°C", false, "celsius", 1},
+    {"W", false, "watts", 1},
+    {"MHz", false, "hertz", 1e6},
+    {"MiB", false, "bytes", 1048576},
+    {"B", false, "bytes", 1},
+    {"B/s", false, "bytes_per_second", 1},
+    {"ratio", false, "ratio", 1},
+    {"s", false, "seconds", 1},
+    {"cs", false, "seconds", 0.01},
+    {"dBm", false, "dbm", 1},
+    {"mA", false, "milliamperes", 1},
+    {"V", false, "volts", 1},
+    {"Mb/s", false, "bits_per_second", 1e6},
+    {"1/s", false, "per_second", 1},
+    {"lanes", false, "count", 1},
+    {"ns", false, "seconds", 1e-9},
+    {"B", true, "bytes_per_second", 1},
+    {"", true, "per_second", 1},
+    {"s", true, "ratio", 1},
     {"ns", true, "ratio", 1e-9},
 };
 
@@ -119,7 +138,8 @@ bool
 measure_counter(const struct metric_table *t, enum metric_meaning m)
 {
     const char *name;
-    const struct metric_row *row = metric_names_of(t, m, &name, 1) ? metric_find(t, name, strlen(name)) : NULL;
+    const struct metric_row *row =
+        metric_names_of(t, m, &name, 1) ? metric_find(t, name, strlen(name)) : NULL;
     return row && row->kind == METRIC_COUNTER;
 }
 
@@ -183,6 +203,7 @@ measure_list(void *ctx, const struct httpd_request *req, struct httpd_response *
 }
 
 const struct route measures_routes[] = {
-    {"GET", "/api/v1/measures", ROLE_VIEWER, measure_list, .help = "What can be measured: names, units, ranges, for the fleet map and the analysis."},
+    {"GET", "/api/v1/measures", ROLE_VIEWER, measure_list,
+     .help = "What can be measured: names, units, ranges, for the fleet map and the analysis."},
 };
 const size_t measures_route_count = sizeof measures_routes / sizeof *measures_routes;

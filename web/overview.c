@@ -1,4 +1,5 @@
-/* overview: the front page in one answer: what there is, how it is, what suffers, what is not seen. */
+/* overview: the front page in one answer: what there is, how it is, what suffers, what is not seen.
+ */
 #include "web/agents.h"
 #include "web/jobs.h"
 #include "web/resources.h"
@@ -8,16 +9,20 @@
 #include <string.h>
 
 #define OVERVIEW_SUFFERING 20
-#define OVERVIEW_SPEED_MS 5000     /* rates are of the last five seconds at least */
+#define OVERVIEW_SPEED_MS  5000 /* rates are of the last five seconds at least */
 
 /* Kinds whose health is counted, always; further kinds are counted where there are any. */
-static const enum entity_kind overview_kinds[] = {ENTITY_NODE, ENTITY_GPU, ENTITY_SWITCH, ENTITY_OPTIC, ENTITY_LINK, ENTITY_STORAGE};
+static const enum entity_kind overview_kinds[] = {ENTITY_NODE,  ENTITY_GPU,  ENTITY_SWITCH,
+                                                  ENTITY_OPTIC, ENTITY_LINK, ENTITY_STORAGE};
 #define OVERVIEW_KINDS (sizeof overview_kinds / sizeof *overview_kinds)
 
-struct overview_sum { size_t of[HEALTH_CRITICAL + 1]; };
+struct overview_sum {
+    size_t of[HEALTH_CRITICAL + 1];
+};
 
 static struct overview_sum
-overview_sum(const struct topo *t, const struct health_map *h, const uint8_t *mask, enum entity_kind k)
+overview_sum(const struct topo *t, const struct health_map *h, const uint8_t *mask,
+             enum entity_kind k)
 {
     struct overview_sum sum = {0};
     size_t n;
@@ -31,7 +36,9 @@ overview_sum(const struct topo *t, const struct health_map *h, const uint8_t *ma
 static void
 overview_counts(struct jsonw *w, const struct topo *t, const uint8_t *mask)
 {
-    static const enum entity_kind always[] = {ENTITY_NODE, ENTITY_GPU, ENTITY_SWITCH, ENTITY_PORT, ENTITY_NIC, ENTITY_OPTIC, ENTITY_LINK, ENTITY_STORAGE, ENTITY_RACK};
+    static const enum entity_kind always[] = {ENTITY_NODE, ENTITY_GPU,     ENTITY_SWITCH,
+                                              ENTITY_PORT, ENTITY_NIC,     ENTITY_OPTIC,
+                                              ENTITY_LINK, ENTITY_STORAGE, ENTITY_RACK};
     jsonw_key(w, "counts");
     jsonw_object(w);
     for (int k = ENTITY_CLUSTER; k < ENTITY_KINDS; k++) {
@@ -52,7 +59,8 @@ overview_counts(struct jsonw *w, const struct topo *t, const uint8_t *mask)
 static void
 overview_health(struct jsonw *w, const struct overview_sum *sums)
 {
-    static const enum health order[] = {HEALTH_OK, HEALTH_MINOR, HEALTH_MAJOR, HEALTH_CRITICAL, HEALTH_UNKNOWN};
+    static const enum health order[] = {HEALTH_OK, HEALTH_MINOR, HEALTH_MAJOR, HEALTH_CRITICAL,
+                                        HEALTH_UNKNOWN};
     jsonw_key(w, "health");
     jsonw_object(w);
     for (size_t k = 0; k < OVERVIEW_KINDS; k++) {
@@ -74,7 +82,8 @@ overview_incidents(struct jsonw *w, struct view *v, const char *tenant)
     int64_t of[5] = {0};
     for (size_t i = 0; i < n; i++)
         for (int k = 0; k < 5; k++)
-            of[k] += (!*tenant || !strcmp(tenant, in[i].tenant)) && !strcmp(k < 2 ? in[i].state : in[i].severity, words[k]);
+            of[k] += (!*tenant || !strcmp(tenant, in[i].tenant)) &&
+                     !strcmp(k < 2 ? in[i].state : in[i].severity, words[k]);
     jsonw_key(w, "incidents");
     jsonw_object(w);
     for (int k = 0; k < 5; k++)
@@ -104,7 +113,8 @@ overview_jobs(struct jsonw *w, struct web *web, struct job_item_view *iv, const 
     jsonw_end_object(w);
 }
 
-/* Speeds are differences of the store's counters between two readings, at least five seconds apart where there are such. */
+/* Speeds are differences of the store's counters between two readings, at least five seconds apart
+ * where there are such. */
 static void
 overview_ingest(struct jsonw *w, struct web *web)
 {
@@ -115,7 +125,8 @@ overview_ingest(struct jsonw *w, struct web *web)
     pthread_mutex_lock(&s->mutex);
     if (!s->t_ms || t - s->t_ms >= OVERVIEW_SPEED_MS) {
         double seconds = s->t_ms ? (double)(t - s->t_ms) / 1000 : 0;
-        s->samples_per_second = seconds > 0 ? (double)(now.samples_total - s->samples) / seconds : 0;
+        s->samples_per_second =
+            seconds > 0 ? (double)(now.samples_total - s->samples) / seconds : 0;
         s->events_per_second = seconds > 0 ? (double)(now.events_total - s->events) / seconds : 0;
         s->t_ms = t;
         s->samples = now.samples_total;
@@ -131,7 +142,8 @@ overview_ingest(struct jsonw *w, struct web *web)
     jsonw_end_object(w);
 }
 
-/* --- what the picture lacks -------------------------------------------------------------------------------- */
+/* --- what the picture lacks
+ * -------------------------------------------------------------------------------- */
 
 static void
 overview_part(struct jsonw *w, const char *part, const char *en, const char *zh)
@@ -143,9 +155,12 @@ overview_part(struct jsonw *w, const char *part, const char *en, const char *zh)
 }
 
 static void
-overview_partial(struct jsonw *w, const struct overview_sum *sums, const struct agent_counts *agents)
+overview_partial(struct jsonw *w, const struct overview_sum *sums,
+                 const struct agent_counts *agents)
 {
-    static const struct { const char *part, *en, *zh_all, *zh_silent; } parts[OVERVIEW_KINDS] = {
+    static const struct {
+        const char *part, *en, *zh_all, *zh_silent;
+    } parts[OVERVIEW_KINDS] = {
         {"node", "nodes do not report", "个节点中有", "个未上报数据"},
         {"gpu", "accelerators do not report", "张加速卡中有", "张未上报数据"},
         {"snmp", "switches do not answer", "台交换机中有", "台无应答"},
@@ -165,17 +180,21 @@ overview_partial(struct jsonw *w, const struct overview_sum *sums, const struct 
         overview_part(w, parts[k].part, en, zh);
     }
     if (agents->of[AGENT_LOST]) {
-        snprintf(en, sizeof en, "%zu agents were last heard of more than five minutes ago", agents->of[AGENT_LOST]);
+        snprintf(en, sizeof en, "%zu agents were last heard of more than five minutes ago",
+                 agents->of[AGENT_LOST]);
         snprintf(zh, sizeof zh, "%zu 个采集代理已超过 5 分钟没有消息", agents->of[AGENT_LOST]);
         overview_part(w, "agent", en, zh);
     }
     jsonw_end_array(w);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------ */
+/* --- all of it
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void
-overview_write(struct jsonw *w, struct web *web, struct job_item_view *iv, const struct health_map *h, const char *tenant)
+overview_write(struct jsonw *w, struct web *web, struct job_item_view *iv,
+               const struct health_map *h, const char *tenant)
 {
     struct view *v = iv->v;
     const uint8_t *mask = view_mask(v, tenant);
@@ -188,7 +207,8 @@ overview_write(struct jsonw *w, struct web *web, struct job_item_view *iv, const
     jsonw_kstr(w, "build", web->cfg.build_id ? web->cfg.build_id : "");
     jsonw_ktime(w, "now", v->at_ms);
     jsonw_kint(w, "revision", (int64_t)topo_revision(v->topo));
-    jsonw_ktime(w, "retention_start", web->cfg.retention_ms ? web_now(web) - web->cfg.retention_ms : 0);
+    jsonw_ktime(w, "retention_start",
+                web->cfg.retention_ms ? web_now(web) - web->cfg.retention_ms : 0);
     overview_counts(w, v->topo, mask);
     overview_health(w, sums);
     overview_incidents(w, v, tenant);
@@ -227,6 +247,7 @@ overview_read(void *ctx, const struct httpd_request *req, struct httpd_response 
 
 const struct route overview_routes[] = {
     {"GET", "/api/v1/overview", ROLE_VIEWER, overview_read, .query = "at=instant of the past",
-     .help = "What the front page shows: counts, health, incidents, jobs that suffer, agents, ingest, what is not seen."},
+     .help = "What the front page shows: counts, health, incidents, jobs that suffer, agents, "
+             "ingest, what is not seen."},
 };
 const size_t overview_route_count = sizeof overview_routes / sizeof *overview_routes;

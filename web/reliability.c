@@ -9,10 +9,14 @@
 
 #include <string.h>
 
-#define RELIABILITY_WEEK 604800000
+#define RELIABILITY_WEEK  604800000
 #define RELIABILITY_HOOKS 100
 
-struct reliability_hooks { struct jsonw *w; struct view *v; const char *tenant; };
+struct reliability_hooks {
+    struct jsonw *w;
+    struct view *v;
+    const char *tenant;
+};
 
 static int
 reliability_hook(void *ctx, const struct catalog_doc *c)
@@ -57,7 +61,8 @@ reliability_read(void *ctx, const struct httpd_request *req, struct httpd_respon
     struct jsonw w;
     struct view *v;
     int64_t now = web_now(web);
-    struct reliability_query q = {.cluster = httpd_query(req, "cluster"), .tenant = web_tenant(req)};
+    struct reliability_query q = {.cluster = httpd_query(req, "cluster"),
+                                  .tenant = web_tenant(req)};
     int rc = web_time(req, "end", now, &q.to_ms, &err);
     if (!rc)
         rc = web_time(req, "start", q.to_ms - RELIABILITY_WEEK, &q.from_ms, &err);
@@ -70,7 +75,8 @@ reliability_read(void *ctx, const struct httpd_request *req, struct httpd_respon
     rc = reliability_write(web->cfg.store, &q, &w, &err);
     if (!rc) {
         struct reliability_hooks h = {&w, v, req->who.tenant};
-        struct catalog_query hooks = {.kind = "hook", .from_ms = q.from_ms, .to_ms = q.to_ms, .limit = RELIABILITY_HOOKS};
+        struct catalog_query hooks = {
+            .kind = "hook", .from_ms = q.from_ms, .to_ms = q.to_ms, .limit = RELIABILITY_HOOKS};
         reliability_breaker(web, &w);
         jsonw_key(&w, "hooks");
         jsonw_array(&w);
@@ -86,6 +92,7 @@ reliability_read(void *ctx, const struct httpd_request *req, struct httpd_respon
 
 const struct route reliability_routes[] = {
     {"GET", "/api/v1/reliability", ROLE_VIEWER, reliability_read, .query = "start=; end=; cluster=",
-     .help = "Effective training time, mean time between failures and to repair, by reason and job; what hooks did."},
+     .help = "Effective training time, mean time between failures and to repair, by reason and "
+             "job; what hooks did."},
 };
 const size_t reliability_route_count = sizeof reliability_routes / sizeof *reliability_routes;

@@ -1,7 +1,8 @@
-/* search: one box for everything: devices, jobs, incidents, the knowledge base. Names that begin with the text come first.
+/* search: one box for everything: devices, jobs, incidents, the knowledge base. Names that begin
+ * with the text come first.
  *
- * Must answer within 50 ms over 200,000 entities: names of a kind are sorted, so a prefix is two binary searches; only what is
- * left of the answer is filled by the device search's scan. */
+ * Must answer within 50 ms over 200,000 entities: names of a kind are sorted, so a prefix is two
+ * binary searches; only what is left of the answer is filled by the device search's scan. */
 #include "web/resources.h"
 #include "web/view.h"
 #include "web/web_priv.h"
@@ -14,21 +15,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEARCH_MAX 50
-#define SEARCH_JOBS 4
+#define SEARCH_MAX       50
+#define SEARCH_JOBS      4
 #define SEARCH_INCIDENTS 3
-#define SEARCH_ENTRIES 4
+#define SEARCH_ENTRIES   4
 
 enum search_type { SEARCH_DEVICE, SEARCH_JOB, SEARCH_INCIDENT, SEARCH_KB };
 
-struct search_hit { enum search_type type; char id[ENTITY_SIZE + 64]; char en[256], zh[256]; enum health health; };
+struct search_hit {
+    enum search_type type;
+    char id[ENTITY_SIZE + 64];
+    char en[256], zh[256];
+    enum health health;
+};
 
 struct search {
     struct web *web;
     struct view *v;
     const struct health_map *health;
     const char *q, *tenant;
-    struct search_hit *hits;       /* SEARCH_MAX */
+    struct search_hit *hits; /* SEARCH_MAX */
     size_t count, limit;
 };
 
@@ -61,8 +67,10 @@ search_device(struct search *s, const char *entity)
     const struct entity_kind_row *row = entity_kind_row(e.kind);
     h->health = health_of(s->health, id);
     if (e.part) {
-        snprintf(h->en, sizeof h->en, "%.*s / %s %s", (int)e.owner_len, e.name, e.kind == ENTITY_GPU ? "GPU" : row->en, e.part);
-        snprintf(h->zh, sizeof h->zh, "%.*s / %s %s", (int)e.owner_len, e.name, e.kind == ENTITY_GPU ? "GPU" : row->zh, e.part);
+        snprintf(h->en, sizeof h->en, "%.*s / %s %s", (int)e.owner_len, e.name,
+                 e.kind == ENTITY_GPU ? "GPU" : row->en, e.part);
+        snprintf(h->zh, sizeof h->zh, "%.*s / %s %s", (int)e.owner_len, e.name,
+                 e.kind == ENTITY_GPU ? "GPU" : row->zh, e.part);
     } else {
         str_copy(h->en, sizeof h->en, e.name);
         str_copy(h->zh, sizeof h->zh, e.name);
@@ -83,15 +91,19 @@ search_prefix(struct search *s, enum entity_kind k, const char *begin, size_t ma
         else
             hi = mid;
     }
-    for (size_t i = lo; i < n && s->count - shown < max && !strncmp(view_plain(s->v->topo, ids[i]), begin, len); i++)
+    for (size_t i = lo;
+         i < n && s->count - shown < max && !strncmp(view_plain(s->v->topo, ids[i]), begin, len);
+         i++)
         search_device(s, topo_name(s->v->topo, ids[i]));
 }
 
 static void
 search_prefixes(struct search *s, size_t each)
 {
-    static const enum entity_kind order[] = {ENTITY_NODE, ENTITY_SWITCH, ENTITY_RACK, ENTITY_STORAGE, ENTITY_CLUSTER, ENTITY_GPU, ENTITY_NIC, ENTITY_OPTIC,
-                                             ENTITY_PORT, ENTITY_LINK, ENTITY_PDU, ENTITY_CDU, ENTITY_NVSWITCH, ENTITY_SUPERPOD, ENTITY_DPU};
+    static const enum entity_kind order[] = {
+        ENTITY_NODE, ENTITY_SWITCH, ENTITY_RACK,     ENTITY_STORAGE,  ENTITY_CLUSTER,
+        ENTITY_GPU,  ENTITY_NIC,    ENTITY_OPTIC,    ENTITY_PORT,     ENTITY_LINK,
+        ENTITY_PDU,  ENTITY_CDU,    ENTITY_NVSWITCH, ENTITY_SUPERPOD, ENTITY_DPU};
     const char *colon = strchr(s->q, ':');
     enum entity_kind k = colon ? entity_kind_find(s->q, (size_t)(colon - s->q)) : ENTITY_NONE;
     if (k != ENTITY_NONE && k != ENTITY_JOB)
@@ -101,7 +113,9 @@ search_prefixes(struct search *s, size_t each)
             search_prefix(s, order[i], s->q, each);
 }
 
-/* --- documents --------------------------------------------------------------------------------------------------- */
+/* --- documents
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int
 search_job(void *ctx, const struct catalog_doc *c)
@@ -136,7 +150,9 @@ search_incident(void *ctx, const struct catalog_doc *c)
     const char *severity = doc_get_str(n, "severity", "");
     str_copy(h->en, sizeof h->en, doc_get_str(title, "en", c->id));
     str_copy(h->zh, sizeof h->zh, doc_get_str(title, "zh", c->id));
-    h->health = !strcmp(severity, "critical") ? HEALTH_CRITICAL : !strcmp(severity, "warning") ? HEALTH_MAJOR : HEALTH_MINOR;
+    h->health = !strcmp(severity, "critical")  ? HEALTH_CRITICAL
+                : !strcmp(severity, "warning") ? HEALTH_MAJOR
+                                               : HEALTH_MINOR;
     doc_free(d);
     return 0;
 }
@@ -145,9 +161,12 @@ static void
 search_documents(struct search *s)
 {
     const char *job = str_prefix(s->q, "job:") ? s->q + 4 : s->q;
-    struct catalog_query jobs = {.kind = "job", .tenant = s->tenant, .id_prefix = job, .limit = SEARCH_JOBS};
-    struct catalog_query words = {.kind = "job", .tenant = s->tenant, .text = job, .limit = SEARCH_JOBS};
-    struct catalog_query incidents = {.kind = "incident", .tenant = s->tenant, .id_prefix = s->q, .limit = SEARCH_INCIDENTS};
+    struct catalog_query jobs = {
+        .kind = "job", .tenant = s->tenant, .id_prefix = job, .limit = SEARCH_JOBS};
+    struct catalog_query words = {
+        .kind = "job", .tenant = s->tenant, .text = job, .limit = SEARCH_JOBS};
+    struct catalog_query incidents = {
+        .kind = "incident", .tenant = s->tenant, .id_prefix = s->q, .limit = SEARCH_INCIDENTS};
     struct store *st = s->web->cfg.store;
     const struct view_incident *open;
     size_t before = s->count, n = view_incidents(s->v, &open);
@@ -189,7 +208,8 @@ search_keep(void *ctx, const char *entity)
     return view_sees(s->v, s->tenant, topo_find(s->v->topo, entity));
 }
 
-/* Half of the places are for names that begin so, the other half for the rest; what stays free goes to devices again. */
+/* Half of the places are for names that begin so, the other half for the rest; what stays free goes
+ * to devices again. */
 static void
 search_all(struct search *s)
 {
@@ -201,7 +221,8 @@ search_all(struct search *s)
     search_entries(s);
     search_prefixes(s, SEARCH_MAX);
     if (s->count < s->limit) {
-        struct device_query q = {.text = s->q, .limit = s->limit, .keep = *s->tenant ? search_keep : NULL, .ctx = s};
+        struct device_query q = {
+            .text = s->q, .limit = s->limit, .keep = *s->tenant ? search_keep : NULL, .ctx = s};
         device_list(s->web->cfg.store, &q, search_inside, s, NULL, NULL, NULL);
     }
 }
@@ -228,7 +249,8 @@ search_read(void *ctx, const struct httpd_request *req, struct httpd_response *r
     struct search s = {.web = web, .q = q ? q : "", .tenant = req->who.tenant};
     int64_t limit;
     if (httpd_query_int(req, "limit", 12, 1, SEARCH_MAX, &limit))
-        return httpd_reply_fail(resp, 400, "range", "limit: a number from 1 to %d is needed", SEARCH_MAX);
+        return httpd_reply_fail(resp, 400, "range", "limit: a number from 1 to %d is needed",
+                                SEARCH_MAX);
     while (*s.q == ' ')
         s.q++;
     int rc = view_get(web->views, 0, &s.v, &err);
@@ -250,6 +272,7 @@ search_read(void *ctx, const struct httpd_request *req, struct httpd_response *r
 
 const struct route search_routes[] = {
     {"GET", "/api/v1/search", ROLE_VIEWER, search_read, .query = "q=text; limit=1 to 50, 12",
-     .help = "Devices, jobs, incidents and knowledge-base entries that a text names, those that begin with it first."},
+     .help = "Devices, jobs, incidents and knowledge-base entries that a text names, those that "
+             "begin with it first."},
 };
 const size_t search_route_count = sizeof search_routes / sizeof *search_routes;

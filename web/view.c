@@ -1,7 +1,8 @@
 /* view: the cache of views, and the parts of a view that come from the store.
  *
- * Load: a few dozen browsers ask for the same instant; the fleet has 200,000 entities. Invariants: a part is written once,
- * under the view's mutex, before anyone has it; the cache holds one reference of each view in it. */
+ * Load: a few dozen browsers ask for the same instant; the fleet has 200,000 entities. Invariants:
+ * a part is written once, under the view's mutex, before anyone has it; the cache holds one
+ * reference of each view in it. */
 #include "web/view_priv.h"
 
 #include "base/clock.h"
@@ -14,24 +15,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VIEW_SLOTS 8
-#define VIEW_NOW_US 3000000
-#define VIEW_PAST_US 60000000
+#define VIEW_SLOTS     8
+#define VIEW_NOW_US    3000000
+#define VIEW_PAST_US   60000000
 #define VIEW_INCIDENTS 1000
 #define VIEW_ARENA_MAX ((size_t)256 << 20)
 
-struct view_slot { struct view *view; int64_t at_ms, made_us; uint64_t generation; };
+struct view_slot {
+    struct view *view;
+    int64_t at_ms, made_us;
+    uint64_t generation;
+};
 
 struct view_cache {
     struct store *store;
     const struct metric_table *metrics;
     pthread_mutex_t mutex;
     struct view_slot slots[VIEW_SLOTS];
-    struct kpi_places *places;         /* of the present's series; views of the past do without */
-    atomic_uint_fast64_t generation;   /* changes that a view of now must show at once */
+    struct kpi_places *places;       /* of the present's series; views of the past do without */
+    atomic_uint_fast64_t generation; /* changes that a view of now must show at once */
 };
 
-/* --- one view ------------------------------------------------------------------------------------------ */
+/* --- one view
+ * ------------------------------------------------------------------------------------------ */
 
 static void
 view_parts_free(struct view_parts *p)
@@ -102,7 +108,8 @@ view_put(struct view *v)
     free(v);
 }
 
-/* --- the cache ----------------------------------------------------------------------------------------- */
+/* --- the cache
+ * ----------------------------------------------------------------------------------------- */
 
 static void
 view_changed(void *ctx, enum catalog_op op, const struct catalog_doc *d)
@@ -116,7 +123,8 @@ view_changed(void *ctx, enum catalog_op op, const struct catalog_doc *d)
 }
 
 int
-view_cache_new(struct store *s, const struct metric_table *metrics, struct view_cache **ret, struct err *err)
+view_cache_new(struct store *s, const struct metric_table *metrics, struct view_cache **ret,
+               struct err *err)
 {
     struct view_cache *c = calloc(1, sizeof *c);
     if (!c)
@@ -150,7 +158,8 @@ view_cache_free(struct view_cache *c)
 }
 
 static bool
-view_fresh(const struct view_cache *c, const struct view_slot *s, int64_t at_ms, int64_t now_us, uint64_t revision)
+view_fresh(const struct view_cache *c, const struct view_slot *s, int64_t at_ms, int64_t now_us,
+           uint64_t revision)
 {
     if (!s->view || s->at_ms != at_ms)
         return false;
@@ -190,7 +199,8 @@ view_get(struct view_cache *c, int64_t at_ms, struct view **ret, struct err *err
     return rc;
 }
 
-/* --- parts --------------------------------------------------------------------------------------------- */
+/* --- parts
+ * --------------------------------------------------------------------------------------------- */
 
 const struct health_map *
 view_health(struct view *v, struct err *err)
@@ -216,7 +226,8 @@ view_column(struct view *v, enum metric_meaning m, enum kpi_fold fold)
     if (!slot && p->column_count < VIEW_COLUMNS) {
         slot = &p->columns[p->column_count++];
         *slot = (struct view_column_slot){.meaning = m, .fold = fold};
-        slot->good = !kpi_read_with(p->store, p->metrics, v->topo, p->places, m, fold, v->at_ms, &slot->kpi, NULL);
+        slot->good = !kpi_read_with(p->store, p->metrics, v->topo, p->places, m, fold, v->at_ms,
+                                    &slot->kpi, NULL);
     }
     const struct kpi *k = slot && slot->good ? &slot->kpi : NULL;
     pthread_mutex_unlock(&p->mutex);
@@ -252,7 +263,8 @@ view_incident_read(void *ctx, const struct catalog_doc *c)
     struct view_parts *p = v->parts;
     struct doc *d = NULL;
     int64_t resolved = 0;
-    if (p->incident_count == p->incident_cap || c->time_ms > v->at_ms || doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
+    if (p->incident_count == p->incident_cap || c->time_ms > v->at_ms ||
+        doc_parse_json(c->json, c->json_len, c->id, &d, NULL))
         return 0;
     const struct doc_node *n = doc_root(d);
     const char *end = doc_get_str(n, "resolved", NULL);
@@ -263,7 +275,8 @@ view_incident_read(void *ctx, const struct catalog_doc *c)
         i->state = end ? "open" : view_text(p, c->state);
         i->entity = view_text(p, doc_get_str(n, "entity", ""));
         i->severity = view_text(p, doc_get_str(n, "severity", "info"));
-        i->class_name = view_text(p, doc_get_str(doc_at(doc_get(n, "hypotheses"), 0), "class", "unknown"));
+        i->class_name =
+            view_text(p, doc_get_str(doc_at(doc_get(n, "hypotheses"), 0), "class", "unknown"));
         view_incident_jobs(p, doc_get(n, "jobs"), i);
     }
     doc_free(d);
@@ -274,10 +287,15 @@ size_t
 view_incidents(struct view *v, const struct view_incident **ret)
 {
     struct view_parts *p = v->parts;
-    struct catalog_query open = {.kind = "incident", .state = "open|acknowledged", .limit = VIEW_INCIDENTS};
-    struct catalog_query past = {.kind = "incident", .from_ms = v->at_ms - 30 * (int64_t)86400000, .to_ms = v->at_ms + 1, .limit = VIEW_INCIDENTS};
+    struct catalog_query open = {
+        .kind = "incident", .state = "open|acknowledged", .limit = VIEW_INCIDENTS};
+    struct catalog_query past = {.kind = "incident",
+                                 .from_ms = v->at_ms - 30 * (int64_t)86400000,
+                                 .to_ms = v->at_ms + 1,
+                                 .limit = VIEW_INCIDENTS};
     pthread_mutex_lock(&p->mutex);
-    if (!p->incidents_read && (p->incidents = arena_alloc(p->arena, VIEW_INCIDENTS * sizeof *p->incidents))) {
+    if (!p->incidents_read &&
+        (p->incidents = arena_alloc(p->arena, VIEW_INCIDENTS * sizeof *p->incidents))) {
         p->incident_cap = VIEW_INCIDENTS;
         catalog_list(p->store, v->now ? &open : &past, view_incident_read, v, NULL, NULL);
     }
@@ -306,7 +324,8 @@ view_job_find(struct view *v, const char *id)
         p->job_known = p->jobs ? arena_alloc(p->arena, n + 1) : NULL;
     }
     if (p->job_known && i < n) {
-        if (!p->job_known[i] && !path_judge(v->topo, h, id, &p->jobs[i].health, &p->jobs[i].score, NULL))
+        if (!p->job_known[i] &&
+            !path_judge(v->topo, h, id, &p->jobs[i].health, &p->jobs[i].score, NULL))
             p->job_known[i] = 1;
         ret = p->job_known[i] ? &p->jobs[i] : NULL;
     }
@@ -337,7 +356,8 @@ view_mask(struct view *v, const char *tenant)
     for (size_t i = 0; i < p->mask_count && !slot; i++)
         slot = !strcmp(p->masks[i].tenant, tenant) ? &p->masks[i] : NULL;
     if (!slot) {
-        /* Masks are borrowed by others, so none is thrown out: tenants beyond the places see nothing for three seconds. */
+        /* Masks are borrowed by others, so none is thrown out: tenants beyond the places see
+         * nothing for three seconds. */
         static const char nobody[] = "\1";
         bool room = p->mask_count < VIEW_MASKS - 1;
         if (room || strcmp(p->masks[VIEW_MASKS - 1].tenant, nobody) != 0) {

@@ -7,17 +7,27 @@
 #include <pthread.h>
 
 #define VIEW_COLUMNS 64
-#define VIEW_MASKS 16
+#define VIEW_MASKS   16
 
-struct view_column_slot { enum metric_meaning meaning; enum kpi_fold fold; struct kpi kpi; bool good; };
-struct view_mask_slot { char tenant[64]; uint8_t *seen; };
+struct view_column_slot {
+    enum metric_meaning meaning;
+    enum kpi_fold fold;
+    struct kpi kpi;
+    bool good;
+};
+struct view_mask_slot {
+    char tenant[64];
+    uint8_t *seen;
+};
 
 struct view_parts {
     struct store *store;
     const struct metric_table *metrics;
-    struct kpi_places *places;     /* the cache's, which outlives its views; NULL in views of the past */
-    unsigned refs;                 /* under the mutex */
-    pthread_mutex_t mutex;         /* guards everything below until it is made; recursive, as parts need parts */
+    struct kpi_places
+        *places;   /* the cache's, which outlives its views; NULL in views of the past */
+    unsigned refs; /* under the mutex */
+    pthread_mutex_t
+        mutex; /* guards everything below until it is made; recursive, as parts need parts */
     struct arena *arena;
     struct health_map *health;
     struct view_column_slot columns[VIEW_COLUMNS];
@@ -25,7 +35,7 @@ struct view_parts {
     struct view_incident *incidents;
     size_t incident_count, incident_cap;
     bool incidents_read;
-    struct view_job *jobs;         /* by place in topo_jobs */
+    struct view_job *jobs; /* by place in topo_jobs */
     uint8_t *job_known;
     struct view_fleet *fleet;
     struct view_mask_slot masks[VIEW_MASKS];

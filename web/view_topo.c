@@ -1,4 +1,5 @@
-/* view_topo: what is read off the topology alone: the rows of the fleet map, owners, clusters, leaves, a tenant's part. */
+/* view_topo: what is read off the topology alone: the rows of the fleet map, owners, clusters,
+ * leaves, a tenant's part. */
 #include "web/view_priv.h"
 
 #include "base/map.h"
@@ -81,7 +82,8 @@ view_leaf(const struct topo *t, topo_id id)
         return view_gpu_leaf(t, id);
     if (k == ENTITY_NIC)
         nic = id;
-    else if (k == ENTITY_NODE || (k == ENTITY_OPTIC && topo_neighbour(t, id, ENTITY_NIC) != TOPO_NONE))
+    else if (k == ENTITY_NODE ||
+             (k == ENTITY_OPTIC && topo_neighbour(t, id, ENTITY_NIC) != TOPO_NONE))
         nic = topo_neighbour(t, id, ENTITY_NIC);
     else
         id = view_owner(t, id);
@@ -90,9 +92,13 @@ view_leaf(const struct topo *t, topo_id id)
     return id != TOPO_NONE && topo_kind(t, id) == ENTITY_SWITCH ? id : TOPO_NONE;
 }
 
-/* --- the fleet -------------------------------------------------------------------------------------------- */
+/* --- the fleet
+ * -------------------------------------------------------------------------------------------- */
 
-struct view_row { topo_id node, cluster; const char *cluster_name, *pod, *rack, *name; };
+struct view_row {
+    topo_id node, cluster;
+    const char *cluster_name, *pod, *rack, *name;
+};
 
 static int
 view_row_order(const void *a, const void *b)
@@ -107,7 +113,8 @@ view_row_order(const void *a, const void *b)
 static int
 view_gpu_order(const void *a, const void *b, void *ctx)
 {
-    const char *x = strrchr(topo_name(ctx, *(const topo_id *)a), '/'), *y = strrchr(topo_name(ctx, *(const topo_id *)b), '/');
+    const char *x = strrchr(topo_name(ctx, *(const topo_id *)a), '/'),
+               *y = strrchr(topo_name(ctx, *(const topo_id *)b), '/');
     unsigned long i = x ? strtoul(x + 1, NULL, 10) : 0, j = y ? strtoul(y + 1, NULL, 10) : 0;
     return i < j ? -1 : i > j;
 }
@@ -118,8 +125,12 @@ view_rows(const struct topo *t, const topo_id *nodes, size_t n)
     struct view_row *rows = calloc(n + 1, sizeof *rows);
     for (size_t i = 0; rows && i < n; i++) {
         topo_id c = view_cluster_of(t, nodes[i]);
-        rows[i] = (struct view_row){nodes[i], c, c == TOPO_NONE ? "" : view_plain(t, c), topo_attr(t, nodes[i], "group"),
-                                    topo_attr(t, nodes[i], "rack"), view_plain(t, nodes[i])};
+        rows[i] = (struct view_row){nodes[i],
+                                    c,
+                                    c == TOPO_NONE ? "" : view_plain(t, c),
+                                    topo_attr(t, nodes[i], "group"),
+                                    topo_attr(t, nodes[i], "rack"),
+                                    view_plain(t, nodes[i])};
     }
     if (rows)
         qsort(rows, n, sizeof *rows, view_row_order);
@@ -145,7 +156,8 @@ view_fleet_new(const struct topo *t, struct arena *a)
     const topo_id *ids = topo_of_kind(t, ENTITY_NODE, &n);
     topo_of_kind(t, ENTITY_GPU, &all);
     struct view_fleet *f = arena_alloc(a, sizeof *f);
-    topo_id *nodes = arena_alloc(a, (n + 1) * sizeof *nodes), *clusters = arena_alloc(a, (n + 1) * sizeof *clusters);
+    topo_id *nodes = arena_alloc(a, (n + 1) * sizeof *nodes),
+            *clusters = arena_alloc(a, (n + 1) * sizeof *clusters);
     topo_id *gpus = arena_alloc(a, (all + 1) * sizeof *gpus);
     uint32_t *first = arena_alloc(a, (n + 1) * sizeof *first);
     struct view_row *rows = view_rows(t, ids, n);
@@ -169,13 +181,15 @@ view_fleet_new(const struct topo *t, struct arena *a)
     return f;
 }
 
-/* --- a tenant's part ---------------------------------------------------------------------------------------- */
+/* --- a tenant's part
+ * ---------------------------------------------------------------------------------------- */
 
 static void
 view_mask_parts(const struct topo *t, topo_id id, uint8_t *seen, int depth)
 {
-    static const bool parts[ENTITY_KINDS] = {[ENTITY_GPU] = true, [ENTITY_NIC] = true, [ENTITY_OPTIC] = true,
-                                             [ENTITY_LINK] = true, [ENTITY_NVSWITCH] = true, [ENTITY_DPU] = true};
+    static const bool parts[ENTITY_KINDS] = {
+        [ENTITY_GPU] = true,  [ENTITY_NIC] = true,      [ENTITY_OPTIC] = true,
+        [ENTITY_LINK] = true, [ENTITY_NVSWITCH] = true, [ENTITY_DPU] = true};
     size_t n;
     const struct topo_edge *e = topo_edges(t, id, &n);
     seen[id] = 1;
@@ -193,7 +207,8 @@ view_mask_fill(const struct topo *t, const char *tenant, uint8_t *seen)
     for (size_t i = 0; i < n; i++) {
         if (!jobs[i].tenant || strcmp(jobs[i].tenant, tenant) != 0)
             continue;
-        topo_id job = entity_format(name, ENTITY_JOB, jobs[i].id, NULL) ? TOPO_NONE : topo_find(t, name);
+        topo_id job =
+            entity_format(name, ENTITY_JOB, jobs[i].id, NULL) ? TOPO_NONE : topo_find(t, name);
         if (job != TOPO_NONE)
             seen[job] = 1;
         for (size_t k = 0; k < jobs[i].node_count; k++)

@@ -1,6 +1,7 @@
-/* aggregate: sum by (...), topk, quantile, count_values ... Groups first, by the labels that count, without copying any; then
- * whole rows are folded into the group's row, so that memory is read in order. What needs a group's values side by side (topk,
- * quantile) gathers them step by step. Arithmetic as Prometheus': running means, Welford's variance. */
+/* aggregate: sum by (...), topk, quantile, count_values ... Groups first, by the labels that count,
+ * without copying any; then whole rows are folded into the group's row, so that memory is read in
+ * order. What needs a group's values side by side (topk, quantile) gathers them step by step.
+ * Arithmetic as Prometheus': running means, Welford's variance. */
 #include "store/promql/eval.h"
 
 #include <math.h>
@@ -11,8 +12,8 @@ struct fold {
     const struct ast *n;
     struct pick pick;
     struct groups g;
-    struct series *out;                 /* a group's result */
-    double *counts, *means;             /* steps a group, where needed */
+    struct series *out;     /* a group's result */
+    double *counts, *means; /* steps a group, where needed */
 };
 
 static int
@@ -34,11 +35,14 @@ quantile_of(double q, double *v, size_t n)
     if (q > 1)
         return INFINITY;
     qsort(v, n, sizeof *v, aggregate_compare);
-    double rank = q * (double)(n - 1), low = fmax(0, floor(rank)), high = fmin((double)(n - 1), low + 1), w = rank - floor(rank);
+    double rank = q * (double)(n - 1), low = fmax(0, floor(rank)),
+           high = fmin((double)(n - 1), low + 1), w = rank - floor(rank);
     return v[(size_t)low] * (1 - w) + v[(size_t)high] * w;
 }
 
-/* --- folding rows -------------------------------------------------------------------------------------------------------- */
+/* --- folding rows
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void
 fold_sum(const struct eval *e, double *out, const double *v)
@@ -52,7 +56,8 @@ static void
 fold_extreme(const struct eval *e, double *out, const double *v, bool max)
 {
     for (size_t i = 0; i < e->steps; i++)
-        if (!absent(v[i]) && (absent(out[i]) || (max ? out[i] < v[i] : out[i] > v[i]) || isnan(out[i])))
+        if (!absent(v[i]) &&
+            (absent(out[i]) || (max ? out[i] < v[i] : out[i] > v[i]) || isnan(out[i])))
             out[i] = v[i];
 }
 
@@ -73,7 +78,8 @@ fold_average(const struct eval *e, double *out, const double *v, double *count)
         double n = ++count[i], mean = out[i];
         if (n == 1)
             out[i] = v[i];
-        else if (!(isinf(mean) && ((isinf(v[i]) && (mean > 0) == (v[i] > 0)) || (!isinf(v[i]) && !isnan(v[i])))))
+        else if (!(isinf(mean) &&
+                   ((isinf(v[i]) && (mean > 0) == (v[i] > 0)) || (!isinf(v[i]) && !isnan(v[i])))))
             out[i] = mean + (v[i] / n - mean / n);
     }
 }
@@ -135,7 +141,9 @@ fold_end(struct fold *f)
         }
 }
 
-/* --- groups ---------------------------------------------------------------------------------------------------------------- */
+/* --- groups
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* The group of each input series. */
 static int
@@ -156,7 +164,8 @@ static int
 aggregate_outputs(struct fold *f)
 {
     struct eval *e = f->e;
-    bool counts = f->n->aggregate == AGG_AVG || f->n->aggregate == AGG_STDDEV || f->n->aggregate == AGG_STDVAR;
+    bool counts = f->n->aggregate == AGG_AVG || f->n->aggregate == AGG_STDDEV ||
+                  f->n->aggregate == AGG_STDVAR;
     f->out = eval_alloc(e, f->g.count, sizeof *f->out);
     for (size_t k = 0; f->out && k < f->g.count; k++) {
         f->out[k].labels = pick_labels(e, &f->pick, f->g.at[k].first, 0);
@@ -186,9 +195,11 @@ aggregate_fold(struct fold *f, const struct value *in, const uint32_t *of)
 
 /* Input series by group: those of group g are members[starts[g]] .. members[starts[g + 1] - 1]. */
 static int
-aggregate_members(struct fold *f, size_t count, const uint32_t *of, uint32_t **ret_members, uint32_t **ret_starts)
+aggregate_members(struct fold *f, size_t count, const uint32_t *of, uint32_t **ret_members,
+                  uint32_t **ret_starts)
 {
-    uint32_t *members = eval_alloc(f->e, count, sizeof *members), *starts = eval_alloc(f->e, f->g.count + 2, sizeof *starts);
+    uint32_t *members = eval_alloc(f->e, count, sizeof *members),
+             *starts = eval_alloc(f->e, f->g.count + 2, sizeof *starts);
     if (!members || !starts)
         return ERR_LIMIT;
     for (size_t k = 0; k < count; k++)
@@ -223,11 +234,17 @@ aggregate_quantile(struct fold *f, const struct value *in, const uint32_t *of, c
     return eval_tick(e, 0);
 }
 
-/* --- topk, bottomk ------------------------------------------------------------------------------------------------------- */
+/* --- topk, bottomk
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-struct ranked { double v; const struct series *s; };
+struct ranked {
+    double v;
+    const struct series *s;
+};
 
-/* NaN last; equal values in order of labels, so that the answer does not depend on how series are kept. */
+/* NaN last; equal values in order of labels, so that the answer does not depend on how series are
+ * kept. */
 static int
 aggregate_rank(const struct ranked *x, const struct ranked *y, bool top)
 {
@@ -241,7 +258,7 @@ aggregate_rank(const struct ranked *x, const struct ranked *y, bool top)
 static void
 aggregate_sift(struct ranked *heap, size_t n, size_t i, bool top)
 {
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {   /* the worst stands first */
+    for (size_t child; (child = 2 * i + 1) < n; i = child) { /* the worst stands first */
         if (child + 1 < n && aggregate_rank(&heap[child + 1], &heap[child], top) > 0)
             child++;
         if (aggregate_rank(&heap[child], &heap[i], top) <= 0)
@@ -286,8 +303,8 @@ aggregate_wanted(struct eval *e, double k)
 }
 
 static int
-aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *members, size_t from, size_t to, size_t step, size_t want,
-                   struct ranked *r, struct value *ret)
+aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *members, size_t from,
+                   size_t to, size_t step, size_t want, struct ranked *r, struct value *ret)
 {
     struct eval *e = f->e;
     bool top = f->n->aggregate == AGG_TOPK;
@@ -297,7 +314,7 @@ aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *membe
             r[m++] = (struct ranked){in->series[members[p]].v[step], &in->series[members[p]]};
     m = want ? aggregate_best(r, m, want, top) : 0;
     for (size_t p = 0; p < m; p++) {
-        if (e->steps == 1) {            /* best first in the answer */
+        if (e->steps == 1) { /* best first in the answer */
             ret->series[ret->count++] = *r[p].s;
             continue;
         }
@@ -310,7 +327,8 @@ aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *membe
 }
 
 static int
-aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const double *param, struct value *ret)
+aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const double *param,
+              struct value *ret)
 {
     struct eval *e = f->e;
     uint32_t *members, *starts;
@@ -318,22 +336,27 @@ aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const 
     struct series *out = eval_alloc(e, in->count, sizeof *out);
     if (!r || !out || aggregate_members(f, in->count, of, &members, &starts))
         return ERR_LIMIT;
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = out, .sorted = e->steps == 1, .one_name = in->one_name};
+    *ret = (struct value){
+        .type = PROMQL_VECTOR, .series = out, .sorted = e->steps == 1, .one_name = in->one_name};
     for (size_t i = 0; i < e->steps; i++) {
         int64_t want = aggregate_wanted(e, param[i]);
         for (size_t g = 0; want >= 0 && g < f->g.count; g++)
-            if (aggregate_top_step(f, in, members, starts[g], starts[g + 1], i, (size_t)want, r, ret))
+            if (aggregate_top_step(f, in, members, starts[g], starts[g + 1], i, (size_t)want, r,
+                                   ret))
                 return ERR_LIMIT;
         if (want < 0)
             return ERR_RANGE;
     }
     for (size_t k = 0; e->steps > 1 && k < in->count; k++)
         if (out[k].v)
-            out[ret->count++] = (struct series){in->series[k].labels, out[k].v, in->series[k].nameless};
+            out[ret->count++] =
+                (struct series){in->series[k].labels, out[k].v, in->series[k].nameless};
     return eval_tick(e, 0);
 }
 
-/* --- count_values ------------------------------------------------------------------------------------------------------------ */
+/* --- count_values
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 aggregate_label_ok(const char *s)
@@ -342,11 +365,15 @@ aggregate_label_ok(const char *s)
     return *s && (*s < '0' || *s > '9') && strspn(s, word) == strlen(s);
 }
 
-struct counted { struct series s; struct counted *next; };
+struct counted {
+    struct series s;
+    struct counted *next;
+};
 
 /* One for each value at each step, then summed where labels are equal. */
 static int
-aggregate_count_values(struct eval *e, const struct ast *n, const struct value *in, const char *label, struct value *ret)
+aggregate_count_values(struct eval *e, const struct ast *n, const struct value *in,
+                       const char *label, struct value *ret)
 {
     struct pick pick;
     size_t cap = 0, count = 0;
@@ -380,9 +407,11 @@ aggregate_count_values(struct eval *e, const struct ast *n, const struct value *
                     all = p;
                     cap = more;
                 }
-                struct series set = {.labels = labels_set(e, labels_plain(e, &in->series[k]), label, text, (size_t)len)};
+                struct series set = {.labels = labels_set(e, labels_plain(e, &in->series[k]), label,
+                                                          text, (size_t)len)};
                 now = &all[count++];
-                *now = (struct series){.labels = set.labels ? pick_labels(e, &pick, &set, 0) : NULL, .v = eval_row(e, true)};
+                *now = (struct series){.labels = set.labels ? pick_labels(e, &pick, &set, 0) : NULL,
+                                       .v = eval_row(e, true)};
                 rc = now->labels && now->v ? 0 : ERR_LIMIT;
                 memcpy(before, text, sizeof before);
             }
@@ -426,8 +455,10 @@ eval_aggregate(struct eval *e, const struct ast *n, struct value *ret)
     if (!rc && (n->aggregate == AGG_TOPK || n->aggregate == AGG_BOTTOMK)) {
         rc = aggregate_top(&f, &in, of, param.scalar, ret);
     } else if (!rc) {
-        rc = n->aggregate == AGG_QUANTILE ? aggregate_quantile(&f, &in, of, param.scalar) : aggregate_fold(&f, &in, of);
-        *ret = (struct value){.type = PROMQL_VECTOR, .series = f.out, .count = f.g.count, .one_name = true};
+        rc = n->aggregate == AGG_QUANTILE ? aggregate_quantile(&f, &in, of, param.scalar)
+                                          : aggregate_fold(&f, &in, of);
+        *ret = (struct value){
+            .type = PROMQL_VECTOR, .series = f.out, .count = f.g.count, .one_name = true};
     }
     groups_done(&f.g);
     return rc;

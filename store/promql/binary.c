@@ -1,7 +1,8 @@
-/* binary: operators between scalars and vectors, with Prometheus' matching rules, whole rows at a time.
+/* binary: operators between scalars and vectors, with Prometheus' matching rules, whole rows at a
+ * time.
  *
- * Series meet by the labels that on() keeps or ignoring() leaves. At each step at most one series of the "one" side may stand in
- * a group, and each result may be made once. */
+ * Series meet by the labels that on() keeps or ignoring() leaves. At each step at most one series
+ * of the "one" side may stand in a group, and each result may be made once. */
 #include "store/promql/eval.h"
 
 #include <math.h>
@@ -10,20 +11,34 @@ static double
 binary_apply(enum ast_op op, double a, double b)
 {
     switch (op) {
-    case OP_ADD: return a + b;
-    case OP_SUB: return a - b;
-    case OP_MUL: return a * b;
-    case OP_DIV: return a / b;
-    case OP_MOD: return fmod(a, b);
-    case OP_POW: return pow(a, b);
-    case OP_ATAN2: return atan2(a, b);
-    case OP_EQ: return a == b;
-    case OP_NE: return a != b;
-    case OP_GT: return a > b;
-    case OP_LT: return a < b;
-    case OP_GE: return a >= b;
-    case OP_LE: return a <= b;
-    default: return NAN;
+    case OP_ADD:
+        return a + b;
+    case OP_SUB:
+        return a - b;
+    case OP_MUL:
+        return a * b;
+    case OP_DIV:
+        return a / b;
+    case OP_MOD:
+        return fmod(a, b);
+    case OP_POW:
+        return pow(a, b);
+    case OP_ATAN2:
+        return atan2(a, b);
+    case OP_EQ:
+        return a == b;
+    case OP_NE:
+        return a != b;
+    case OP_GT:
+        return a > b;
+    case OP_LT:
+        return a < b;
+    case OP_GE:
+        return a >= b;
+    case OP_LE:
+        return a <= b;
+    default:
+        return NAN;
     }
 }
 
@@ -33,14 +48,16 @@ binary_compares(const struct ast *n)
     return n->op >= OP_EQ && n->op <= OP_LE;
 }
 
-/* Arithmetic and bool take the metric's name away; filters keep it, and so does atan2 in Prometheus 2.42. */
+/* Arithmetic and bool take the metric's name away; filters keep it, and so does atan2 in
+ * Prometheus 2.42. */
 static bool
 binary_drops_name(const struct ast *n)
 {
     return n->op < OP_ATAN2 || n->returns_bool;
 }
 
-/* What one pair gives: ABSENT where a filter drops it. `keep` is the value that a filter passes on. */
+/* What one pair gives: ABSENT where a filter drops it. `keep` is the value that a filter passes on.
+ */
 static double
 binary_pair(const struct ast *n, double a, double b, double keep)
 {
@@ -49,7 +66,8 @@ binary_pair(const struct ast *n, double a, double b, double keep)
 }
 
 static int
-binary_scalars(struct eval *e, const struct ast *n, const struct value *a, const struct value *b, struct value *ret)
+binary_scalars(struct eval *e, const struct ast *n, const struct value *a, const struct value *b,
+               struct value *ret)
 {
     double *row = eval_row(e, false);
     for (size_t i = 0; row && i < e->steps; i++)
@@ -59,19 +77,23 @@ binary_scalars(struct eval *e, const struct ast *n, const struct value *a, const
 }
 
 static int
-binary_scalar(struct eval *e, const struct ast *n, struct value *vector, const double *scalar, bool swapped, struct value *ret)
+binary_scalar(struct eval *e, const struct ast *n, struct value *vector, const double *scalar,
+              bool swapped, struct value *ret)
 {
     *ret = *vector;
     for (size_t k = 0; k < ret->count; k++) {
         double *v = ret->series[k].v;
         for (size_t i = 0; i < e->steps; i++)
             if (!absent(v[i]))
-                v[i] = swapped ? binary_pair(n, scalar[i], v[i], v[i]) : binary_pair(n, v[i], scalar[i], v[i]);
+                v[i] = swapped ? binary_pair(n, scalar[i], v[i], v[i])
+                               : binary_pair(n, v[i], scalar[i], v[i]);
     }
     return binary_drops_name(n) ? eval_drop_names(e, ret, false) : 0;
 }
 
-/* --- and, or, unless --------------------------------------------------------------------------------------------------------- */
+/* --- and, or, unless
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void
 binary_signature(struct pick *p, const struct ast *n)
@@ -81,7 +103,8 @@ binary_signature(struct pick *p, const struct ast *n)
 
 /* For each group of `by` at which steps it is there: a row of booleans a group. */
 static int
-binary_present(struct eval *e, const struct value *by, struct groups *g, struct pick *p, unsigned char **ret)
+binary_present(struct eval *e, const struct value *by, struct groups *g, struct pick *p,
+               unsigned char **ret)
 {
     int rc = groups_init(g, e, p, by->count);
     unsigned char *there = rc ? NULL : eval_alloc(e, by->count + 1, e->steps);
@@ -96,7 +119,8 @@ binary_present(struct eval *e, const struct value *by, struct groups *g, struct 
 
 /* Takes away what is (not) there on the other side. */
 static void
-binary_filter(struct eval *e, struct value *v, struct groups *g, const unsigned char *there, bool want)
+binary_filter(struct eval *e, struct value *v, struct groups *g, const unsigned char *there,
+              bool want)
 {
     double none = ABSENT;
     for (size_t k = 0; k < v->count; k++) {
@@ -130,20 +154,22 @@ binary_set(struct eval *e, const struct ast *n, struct value *a, struct value *b
     memcpy(ret->series + a->count, b->series, b->count * sizeof *ret->series);
     ret->count = a->count + b->count;
     ret->one_name = false;
-    return eval_merge(e, ret, false);   /* equal label sets of both sides are one series */
+    return eval_merge(e, ret, false); /* equal label sets of both sides are one series */
 }
 
-/* --- vector and vector ----------------------------------------------------------------------------------------------------- */
+/* --- vector and vector
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 struct match {
     struct eval *e;
     const struct ast *n;
     struct pick signature, result;
-    struct groups g;                    /* of the "one" side */
-    uint32_t *first, *next;             /* chains of a group's series, by number + 1 */
+    struct groups g;        /* of the "one" side */
+    uint32_t *first, *next; /* chains of a group's series, by number + 1 */
     const struct value *one;
     struct value *out;
-    unsigned char *taken;               /* one-to-one: groups matched at each step */
+    unsigned char *taken; /* one-to-one: groups matched at each step */
     size_t cap;
 };
 
@@ -193,10 +219,12 @@ match_fail(struct match *m, const struct series *a, const struct series *b)
     const struct labels *l = pick_labels(m->e, &m->signature, a, 0);
     if (l)
         labels_text(l, &z);
-    int rc = eval_fail(m->e, ERR_STATE,
-                       "found duplicate series for the match group %s on the %s hand-side of the operation: [%s, %s]"
-                       ";many-to-many matching not allowed: matching labels must be unique on one side",
-                       buf_str(&z), m->n->group == 2 ? "left" : "right", buf_str(&x), buf_str(&y));
+    int rc =
+        eval_fail(m->e, ERR_STATE,
+                  "found duplicate series for the match group %s on the %s hand-side of the "
+                  "operation: [%s, %s]"
+                  ";many-to-many matching not allowed: matching labels must be unique on one side",
+                  buf_str(&z), m->n->group == 2 ? "left" : "right", buf_str(&x), buf_str(&y));
     buf_done(&x);
     buf_done(&y);
     buf_done(&z);
@@ -226,7 +254,8 @@ match_unique(struct match *m, const unsigned char *busy)
     return 0;
 }
 
-/* Labels of a result: those of the "many" side, or of the match for one-to-one; plus the included ones. */
+/* Labels of a result: those of the "many" side, or of the match for one-to-one; plus the included
+ * ones. */
 static const struct labels *
 match_labels(struct match *m, const struct series *many, const struct series *one)
 {
@@ -270,12 +299,15 @@ match_pair(struct match *m, const struct series *many, const struct series *one,
     for (size_t i = 0; i < m->e->steps; i++) {
         if (absent(many->v[i]) || absent(one->v[i]))
             continue;
-        double a = m->n->group == 2 ? one->v[i] : many->v[i], b = m->n->group == 2 ? many->v[i] : one->v[i];
+        double a = m->n->group == 2 ? one->v[i] : many->v[i],
+               b = m->n->group == 2 ? many->v[i] : one->v[i];
         double v = binary_pair(m->n, a, b, a);
         if (absent(v))
             continue;
         if (taken && taken[i])
-            return eval_fail(m->e, ERR_STATE, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+            return eval_fail(m->e, ERR_STATE,
+                             "multiple matches for labels: many-to-one matching must be explicit "
+                             "(group_left/group_right)");
         if (taken)
             taken[i] = 1;
         if (!out && match_add(m, many, one, &out))
@@ -285,14 +317,16 @@ match_pair(struct match *m, const struct series *many, const struct series *one,
     return 0;
 }
 
-/* Results of many-to-one with equal labels: an error within a group, a doubled label set across groups. */
+/* Results of many-to-one with equal labels: an error within a group, a doubled label set across
+ * groups. */
 static int
 match_merge(struct match *m)
 {
     struct eval *e = m->e;
     int rc = eval_merge(e, m->out, false);
     if (rc == ERR_STATE && m->n->group)
-        return eval_fail(e, ERR_STATE, "multiple matches for labels: grouping labels must ensure unique matches");
+        return eval_fail(e, ERR_STATE,
+                         "multiple matches for labels: grouping labels must ensure unique matches");
     return rc;
 }
 
@@ -308,7 +342,8 @@ match_result(struct match *m)
 }
 
 static int
-binary_vectors(struct eval *e, const struct ast *n, struct value *a, struct value *b, struct value *ret)
+binary_vectors(struct eval *e, const struct ast *n, struct value *a, struct value *b,
+               struct value *ret)
 {
     bool swapped = n->group == 2;
     const struct value *many = swapped ? b : a;

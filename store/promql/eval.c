@@ -1,7 +1,7 @@
 /* eval: nodes, and what they share: rows, ceilings, names dropped.
  *
- * Always true: what is constant (the same at every step) is evaluated once; each read or made sample is counted against
- * max_samples; the deadline is looked at with every row. */
+ * Always true: what is constant (the same at every step) is evaluated once; each read or made
+ * sample is counted against max_samples; the deadline is looked at with every row. */
 #include "store/promql/eval.h"
 
 #include "base/clock.h"
@@ -27,9 +27,11 @@ eval_tick(struct eval *e, size_t samples)
 {
     struct run *r = e->run;
     bool look = r->samples / 65536 != (r->samples + samples + 16) / 65536;
-    r->samples += samples + 16;         /* a series has a price of its own */
+    r->samples += samples + 16; /* a series has a price of its own */
     if (r->samples > r->samples_max)
-        return eval_fail(e, ERR_LIMIT, "query processing would load too many samples into memory in query execution");
+        return eval_fail(
+            e, ERR_LIMIT,
+            "query processing would load too many samples into memory in query execution");
     if (look && clock_mono_us() > r->deadline_us)
         return eval_fail(e, ERR_TIMEOUT, "query timed out in expression evaluation");
     return 0;
@@ -66,7 +68,9 @@ eval_one(struct eval *e, const struct labels *l, struct value *ret)
     return 0;
 }
 
-/* --- equal series ------------------------------------------------------------------------------------------------------ */
+/* --- equal series
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 eval_empty(const struct eval *e, const double *v)
@@ -102,7 +106,7 @@ eval_merge(struct eval *e, struct value *v, bool strict)
         struct series s = v->series[k];
         if (eval_empty(e, s.v))
             continue;
-        v->series[kept] = s;            /* kept <= k: in place */
+        v->series[kept] = s; /* kept <= k: in place */
         size_t at = groups_take(&g, &v->series[kept]);
         if (at == kept)
             kept++;
@@ -124,7 +128,9 @@ eval_drop_names(struct eval *e, struct value *v, bool strict)
     return rc;
 }
 
-/* --- nodes --------------------------------------------------------------------------------------------------------------- */
+/* --- nodes
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 eval_number(struct eval *e, double v, struct value *ret)
@@ -164,7 +170,8 @@ eval_constant(struct eval *e, const struct ast *n, struct value *ret)
     int rc = eval_node(&once, &bare, ret);
     size_t rows = ret->type == PROMQL_SCALAR ? 1 : ret->type == PROMQL_VECTOR ? ret->count : 0;
     for (size_t k = 0; !rc && k < rows; k++) {
-        double *row = eval_row(e, false), **at = ret->type == PROMQL_SCALAR ? &ret->scalar : &ret->series[k].v;
+        double *row = eval_row(e, false),
+               **at = ret->type == PROMQL_SCALAR ? &ret->scalar : &ret->series[k].v;
         for (size_t i = 0; row && i < e->steps; i++)
             row[i] = **at;
         *at = row;

@@ -1,4 +1,5 @@
-/* format: expressions as Prometheus writes them: on one line for rules, or broken at 100 characters for format_query. */
+/* format: expressions as Prometheus writes them: on one line for rules, or broken at 100 characters
+ * for format_query. */
 #include "store/promql/eval.h"
 
 #include "store/promql/lex.h"
@@ -15,8 +16,9 @@ static void format_node(const struct ast *n, struct buf *out);
 const char *
 ast_aggregate_text(enum ast_aggregate a)
 {
-    static const char *const names[] = {"sum", "min", "max", "avg", "group", "stddev", "stdvar", "count", "count_values", "bottomk",
-                                        "topk", "quantile"};
+    static const char *const names[] = {"sum",          "min",     "max",    "avg",
+                                        "group",        "stddev",  "stdvar", "count",
+                                        "count_values", "bottomk", "topk",   "quantile"};
     return names[a];
 }
 
@@ -24,9 +26,13 @@ ast_aggregate_text(enum ast_aggregate a)
 static void
 format_duration(int64_t ms, struct buf *out)
 {
-    static const struct { const char *unit; int64_t ms; bool exact; } units[] = {
-        {"y", 31536000000, true}, {"w", 604800000, true}, {"d", 86400000, false}, {"h", 3600000, false}, {"m", 60000, false},
-        {"s", 1000, false}, {"ms", 1, false}};
+    static const struct {
+        const char *unit;
+        int64_t ms;
+        bool exact;
+    } units[] = {{"y", 31536000000, true}, {"w", 604800000, true}, {"d", 86400000, false},
+                 {"h", 3600000, false},    {"m", 60000, false},    {"s", 1000, false},
+                 {"ms", 1, false}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         if ((units[i].exact && ms % units[i].ms) || ms < units[i].ms)
             continue;
@@ -96,7 +102,8 @@ format_matchers(const struct ast *n, struct buf *out)
     for (size_t i = 0; texts && i < n->matcher_count; i++) {
         const struct matcher *m = &n->matchers[i];
         struct buf b;
-        if (n->name && m->op == MATCH_EQ && !strcmp(m->name, "__name__") && !strcmp(m->value, n->name))
+        if (n->name && m->op == MATCH_EQ && !strcmp(m->name, "__name__") &&
+            !strcmp(m->value, n->name))
             continue;
         buf_init(&b, FORMAT_MAX);
         buf_printf(&b, "%s%s", m->name, ops[m->op]);
@@ -227,7 +234,9 @@ promql_format(const struct promql *q, struct buf *out)
     return out->failed ? ERR_LIMIT : 0;
 }
 
-/* --- broken lines ------------------------------------------------------------------------------------------------------------------ */
+/* --- broken lines
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 format_long(const struct ast *n)
@@ -250,10 +259,11 @@ format_indent(unsigned level, struct buf *out)
 static void
 format_pretty(const struct ast *n, unsigned level, bool indent, struct buf *out)
 {
-    bool whole = n->kind == AST_NUMBER || n->kind == AST_STRING || n->kind == AST_SELECTOR || (n->kind != AST_UNARY && !format_long(n));
+    bool whole = n->kind == AST_NUMBER || n->kind == AST_STRING || n->kind == AST_SELECTOR ||
+                 (n->kind != AST_UNARY && !format_long(n));
     if (n->kind == AST_SUBQUERY) {
         if (whole) {
-            format_node(n, out);        /* Prometheus forgets to indent it */
+            format_node(n, out); /* Prometheus forgets to indent it */
             return;
         }
         format_pretty(n->args[0], level, indent, out);

@@ -1,19 +1,31 @@
-/* function: the table of functions, those of one value at a time, and calls. Functions of a range are in range.c; those that need
- * labels, whole vectors or the time in special.c. */
+/* function: the table of functions, those of one value at a time, and calls. Functions of a range
+ * are in range.c; those that need labels, whole vectors or the time in special.c. */
 #include "store/promql/eval.h"
 
 #include <math.h>
 
-#define ARGS_MAX 4                      /* scalar arguments of a function of values */
+#define ARGS_MAX 4 /* scalar arguments of a function of values */
 
-/* --- element-wise ------------------------------------------------------------------------------------------- */
+/* --- element-wise
+ * ------------------------------------------------------------------------------------------- */
 
-#define MAP1(name, expr) static double map_##name(double v, const double *a) { (void)a; return expr; }
-MAP1(abs, fabs(v)) MAP1(ceil, ceil(v)) MAP1(floor, floor(v)) MAP1(exp, exp(v)) MAP1(sqrt, sqrt(v)) MAP1(ln, log(v))
-MAP1(log2, log2(v)) MAP1(log10, log10(v)) MAP1(sin, sin(v)) MAP1(cos, cos(v)) MAP1(tan, tan(v)) MAP1(asin, asin(v))
-MAP1(acos, acos(v)) MAP1(atan, atan(v)) MAP1(sinh, sinh(v)) MAP1(cosh, cosh(v)) MAP1(tanh, tanh(v)) MAP1(asinh, asinh(v))
-MAP1(acosh, acosh(v)) MAP1(atanh, atanh(v)) MAP1(rad, v * M_PI / 180) MAP1(deg, v * 180 / M_PI)
-MAP1(sgn, v < 0 ? -1 : v > 0 ? 1 : v)
+static double
+map_deg(double v)
+{
+    return v * 180 / M_PI;
+}
+
+static double
+map_rad(double v)
+{
+    return v * M_PI / 180;
+}
+
+static double
+map_sgn(double v)
+{
+    return v < 0 ? -1 : v > 0 ? 1 : v;
+}
 
 /* An infinity wins over NaN, NaN over all else. */
 static double
@@ -30,9 +42,21 @@ map_smaller(double a, double b)
     return -map_greater(-a, -b);
 }
 
-static double map_clamp(double v, const double *a) { return a[1] < a[0] ? ABSENT : map_greater(a[0], map_smaller(a[1], v)); }
-static double map_clamp_min(double v, const double *a) { return map_greater(a[0], v); }
-static double map_clamp_max(double v, const double *a) { return map_smaller(a[0], v); }
+static double
+map_clamp(double v, const double *a)
+{
+    return a[1] < a[0] ? ABSENT : map_greater(a[0], map_smaller(a[1], v));
+}
+static double
+map_clamp_min(double v, const double *a)
+{
+    return map_greater(a[0], v);
+}
+static double
+map_clamp_max(double v, const double *a)
+{
+    return map_smaller(a[0], v);
+}
 
 static double
 map_round(double v, const double *a)
@@ -47,32 +71,44 @@ map_round(double v, const double *a)
 #define T PROMQL_STRING
 
 static const struct function functions[] = {
-    {"abs", V, {V}, 1, 1, .map = map_abs},
+    {"abs", V, {V}, 1, 1, .math = fabs},
     {"absent", V, {V}, 1, 1, .special = special_absent},
     {"absent_over_time", V, {M}, 1, 1, .special = special_absent_over_time},
-    {"acos", V, {V}, 1, 1, .map = map_acos}, {"acosh", V, {V}, 1, 1, .map = map_acosh},
-    {"asin", V, {V}, 1, 1, .map = map_asin}, {"asinh", V, {V}, 1, 1, .map = map_asinh},
-    {"atan", V, {V}, 1, 1, .map = map_atan}, {"atanh", V, {V}, 1, 1, .map = map_atanh},
+    {"acos", V, {V}, 1, 1, .math = acos},
+    {"acosh", V, {V}, 1, 1, .math = acosh},
+    {"asin", V, {V}, 1, 1, .math = asin},
+    {"asinh", V, {V}, 1, 1, .math = asinh},
+    {"atan", V, {V}, 1, 1, .math = atan},
+    {"atanh", V, {V}, 1, 1, .math = atanh},
     {"avg_over_time", V, {M}, 1, 1, .over = range_avg, .slide = 'a'},
-    {"ceil", V, {V}, 1, 1, .map = map_ceil},
+    {"ceil", V, {V}, 1, 1, .math = ceil},
     {"changes", V, {M}, 1, 1, .over = range_changes},
     {"clamp", V, {V, S, S}, 3, 3, .map = map_clamp},
     {"clamp_max", V, {V, S}, 2, 2, .map = map_clamp_max},
     {"clamp_min", V, {V, S}, 2, 2, .map = map_clamp_min},
-    {"cos", V, {V}, 1, 1, .map = map_cos}, {"cosh", V, {V}, 1, 1, .map = map_cosh},
+    {"cos", V, {V}, 1, 1, .math = cos},
+    {"cosh", V, {V}, 1, 1, .math = cosh},
     {"count_over_time", V, {M}, 1, 1, .over = range_count},
-    {"day_of_month", V, {V}, 0, 1, .special = special_date, .uses_time = true}, {"day_of_week", V, {V}, 0, 1, .special = special_date, .uses_time = true},
-    {"day_of_year", V, {V}, 0, 1, .special = special_date, .uses_time = true}, {"days_in_month", V, {V}, 0, 1, .special = special_date, .uses_time = true},
-    {"deg", V, {V}, 1, 1, .map = map_deg},
+    {"day_of_month", V, {V}, 0, 1, .special = special_date, .uses_time = true},
+    {"day_of_week", V, {V}, 0, 1, .special = special_date, .uses_time = true},
+    {"day_of_year", V, {V}, 0, 1, .special = special_date, .uses_time = true},
+    {"days_in_month", V, {V}, 0, 1, .special = special_date, .uses_time = true},
+    {"deg", V, {V}, 1, 1, .math = map_deg},
     {"delta", V, {M}, 1, 1, .over = range_delta},
     {"deriv", V, {M}, 1, 1, .over = range_deriv},
-    {"exp", V, {V}, 1, 1, .map = map_exp},
-    {"floor", V, {V}, 1, 1, .map = map_floor},
+    {"exp", V, {V}, 1, 1, .math = exp},
+    {"floor", V, {V}, 1, 1, .math = floor},
     {"histogram_quantile", V, {S, V}, 2, 2, .special = special_histogram_quantile},
     {"histogram_count", V, {V}, 1, 1, .special = special_nothing},
     {"histogram_fraction", V, {S, S, V}, 3, 3, .special = special_nothing},
     {"histogram_sum", V, {V}, 1, 1, .special = special_nothing},
-    {"holt_winters", V, {M, S, S}, 3, 3, .over = range_holt_winters, .check = range_holt_winters_check},
+    {"holt_winters",
+     V,
+     {M, S, S},
+     3,
+     3,
+     .over = range_holt_winters,
+     .check = range_holt_winters_check},
     {"hour", V, {V}, 0, 1, .special = special_date, .uses_time = true},
     {"idelta", V, {M}, 1, 1, .over = range_idelta},
     {"increase", V, {M}, 1, 1, .over = range_increase, .slide = 'r'},
@@ -80,24 +116,33 @@ static const struct function functions[] = {
     {"label_join", V, {V, T, T, T, T, T}, 3, SIZE_MAX, .special = special_label_join},
     {"label_replace", V, {V, T, T, T, T}, 5, 5, .special = special_label_replace},
     {"last_over_time", V, {M}, 1, 1, .over = range_last, .keeps_name = true},
-    {"ln", V, {V}, 1, 1, .map = map_ln}, {"log10", V, {V}, 1, 1, .map = map_log10}, {"log2", V, {V}, 1, 1, .map = map_log2},
-    {"max_over_time", V, {M}, 1, 1, .over = range_max, .slide = 'x'}, {"min_over_time", V, {M}, 1, 1, .over = range_min, .slide = 'n'},
-    {"minute", V, {V}, 0, 1, .special = special_date, .uses_time = true}, {"month", V, {V}, 0, 1, .special = special_date, .uses_time = true},
+    {"ln", V, {V}, 1, 1, .math = log},
+    {"log10", V, {V}, 1, 1, .math = log10},
+    {"log2", V, {V}, 1, 1, .math = log2},
+    {"max_over_time", V, {M}, 1, 1, .over = range_max, .slide = 'x'},
+    {"min_over_time", V, {M}, 1, 1, .over = range_min, .slide = 'n'},
+    {"minute", V, {V}, 0, 1, .special = special_date, .uses_time = true},
+    {"month", V, {V}, 0, 1, .special = special_date, .uses_time = true},
     {"pi", S, {S}, 0, 0, .special = special_pi},
     {"predict_linear", V, {M, S}, 2, 2, .over = range_predict, .uses_time = true},
     {"present_over_time", V, {M}, 1, 1, .over = range_present},
     {"quantile_over_time", V, {S, M}, 2, 2, .over = range_quantile},
-    {"rad", V, {V}, 1, 1, .map = map_rad},
+    {"rad", V, {V}, 1, 1, .math = map_rad},
     {"rate", V, {M}, 1, 1, .over = range_rate, .slide = 'r'},
     {"resets", V, {M}, 1, 1, .over = range_resets},
     {"round", V, {V, S}, 1, 2, .map = map_round},
     {"scalar", S, {V}, 1, 1, .special = special_scalar},
-    {"sgn", V, {V}, 1, 1, .map = map_sgn}, {"sin", V, {V}, 1, 1, .map = map_sin}, {"sinh", V, {V}, 1, 1, .map = map_sinh},
-    {"sort", V, {V}, 1, 1, .special = special_sort}, {"sort_desc", V, {V}, 1, 1, .special = special_sort},
-    {"sqrt", V, {V}, 1, 1, .map = map_sqrt},
-    {"stddev_over_time", V, {M}, 1, 1, .over = range_stddev}, {"stdvar_over_time", V, {M}, 1, 1, .over = range_stdvar},
+    {"sgn", V, {V}, 1, 1, .math = map_sgn},
+    {"sin", V, {V}, 1, 1, .math = sin},
+    {"sinh", V, {V}, 1, 1, .math = sinh},
+    {"sort", V, {V}, 1, 1, .special = special_sort},
+    {"sort_desc", V, {V}, 1, 1, .special = special_sort},
+    {"sqrt", V, {V}, 1, 1, .math = sqrt},
+    {"stddev_over_time", V, {M}, 1, 1, .over = range_stddev},
+    {"stdvar_over_time", V, {M}, 1, 1, .over = range_stdvar},
     {"sum_over_time", V, {M}, 1, 1, .over = range_sum, .slide = 's'},
-    {"tan", V, {V}, 1, 1, .map = map_tan}, {"tanh", V, {V}, 1, 1, .map = map_tanh},
+    {"tan", V, {V}, 1, 1, .math = tan},
+    {"tanh", V, {V}, 1, 1, .math = tanh},
     {"time", S, {S}, 0, 0, .special = special_time, .uses_time = true},
     {"timestamp", V, {V}, 1, 1, .special = special_timestamp, .uses_time = true},
     {"vector", V, {S}, 1, 1, .special = special_vector},
@@ -113,7 +158,9 @@ function_find(const char *name, size_t len)
     return NULL;
 }
 
-/* --- calling -------------------------------------------------------------------------------------------------------------- */
+/* --- calling
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 /* Scalar arguments of a call, a row each; the vector's or range's place is skipped. */
 static int
@@ -132,9 +179,10 @@ function_scalars(struct eval *e, const struct ast *n, const double *rows[ARGS_MA
 }
 
 static int
-function_map(struct eval *e, const struct ast *n, const double *const *rows, size_t row_count, struct value *ret)
+function_map(struct eval *e, const struct ast *n, const double *const *rows, size_t row_count,
+             struct value *ret)
 {
-    double args[ARGS_MAX] = {1};        /* round's default */
+    double args[ARGS_MAX] = {1}; /* round's default */
     size_t at = 0;
     while (n->args[at]->type != PROMQL_VECTOR)
         at++;
@@ -145,7 +193,7 @@ function_map(struct eval *e, const struct ast *n, const double *const *rows, siz
             for (size_t a = 0; a < row_count; a++)
                 args[a] = rows[a][i];
             if (!absent(v[i]))
-                v[i] = n->function->map(v[i], args);
+                v[i] = n->function->math ? n->function->math(v[i]) : n->function->map(v[i], args);
         }
     }
     if (rc)
@@ -164,5 +212,6 @@ eval_call(struct eval *e, const struct ast *n, struct value *ret)
     int rc = function_scalars(e, n, rows, &count);
     if (rc)
         return rc;
-    return n->function->over ? range_call(e, n, rows, count, ret) : function_map(e, n, rows, count, ret);
+    return n->function->over ? range_call(e, n, rows, count, ret)
+                             : function_map(e, n, rows, count, ret);
 }

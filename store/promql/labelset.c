@@ -1,7 +1,9 @@
-/* labelset: label sets in evaluation: which labels count, equality by them, groups of series, new label sets.
+/* labelset: label sets in evaluation: which labels count, equality by them, groups of series, new
+ * label sets.
  *
- * Expected load: 20,000 series of ten labels, grouped by two. Names stand at the same places in most series of a query, so what is
- * decided of a name is kept by its place and pointer, and no label set is copied until a result needs it. */
+ * Expected load: 20,000 series of ten labels, grouped by two. Names stand at the same places in
+ * most series of a query, so what is decided of a name is kept by its place and pointer, and no
+ * label set is copied until a result needs it. */
 #include "store/promql/eval.h"
 
 #include "base/hash.h"
@@ -36,7 +38,8 @@ pick_place(struct pick *p, const struct label *l, size_t i)
     at->name = l->name;
     at->len = l->name_len;
     at->is_name = labelset_is(l, "__name__");
-    at->keep = (p->kind == PICK_ALL || named == (p->kind == PICK_WITH)) && !(at->is_name && p->drop_name);
+    at->keep =
+        (p->kind == PICK_ALL || named == (p->kind == PICK_WITH)) && !(at->is_name && p->drop_name);
     at->hash = hash_64(l->name, l->name_len, 7);
     return at;
 }
@@ -79,7 +82,8 @@ pick_equal(struct pick *p, const struct series *a, const struct series *b)
         if (i == a->labels->count || k == b->labels->count)
             return i == a->labels->count && k == b->labels->count;
         const struct label *x = &a->labels->at[i], *y = &b->labels->at[k];
-        if (x->name_len != y->name_len || x->value_len != y->value_len || !pick_same(x->name, y->name, x->name_len) ||
+        if (x->name_len != y->name_len || x->value_len != y->value_len ||
+            !pick_same(x->name, y->name, x->name_len) ||
             !pick_same(x->value, y->value, x->value_len))
             return false;
     }
@@ -88,7 +92,8 @@ pick_equal(struct pick *p, const struct series *a, const struct series *b)
 struct labels *
 pick_labels(struct eval *e, struct pick *p, const struct series *s, size_t room)
 {
-    struct labels *n = eval_alloc(e, 1, offsetof(struct labels, at) + (s->labels->count + room) * sizeof *n->at);
+    struct labels *n =
+        eval_alloc(e, 1, offsetof(struct labels, at) + (s->labels->count + room) * sizeof *n->at);
     for (size_t i = 0; n && i < s->labels->count; i++)
         if (pick_keeps(p, s, i))
             n->at[n->count++] = s->labels->at[i];
@@ -105,7 +110,9 @@ labels_plain(struct eval *e, const struct series *s)
     return pick_labels(e, &all, s, 0);
 }
 
-/* --- groups ---------------------------------------------------------------------------------------------------------- */
+/* --- groups
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 int
 groups_init(struct groups *g, struct eval *e, struct pick *p, size_t max)
@@ -113,7 +120,10 @@ groups_init(struct groups *g, struct eval *e, struct pick *p, size_t max)
     size_t size = 16;
     while (size < max * 2)
         size *= 2;
-    *g = (struct groups){.pick = p, .mask = size - 1, .slots = calloc(size, sizeof *g->slots), .at = calloc(max + 1, sizeof *g->at)};
+    *g = (struct groups){.pick = p,
+                         .mask = size - 1,
+                         .slots = calloc(size, sizeof *g->slots),
+                         .at = calloc(max + 1, sizeof *g->at)};
     if (max < UINT32_MAX / 2 && g->slots && g->at)
         return 0;
     groups_done(g);
@@ -158,7 +168,9 @@ groups_take(struct groups *g, const struct series *s)
     return groups_probe(g, s, true);
 }
 
-/* --- label sets ------------------------------------------------------------------------------------------------------- */
+/* --- label sets
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static int
 labelset_order(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -186,7 +198,8 @@ labels_compare(const struct labels *a, const struct labels *b)
 struct labels *
 labels_set(struct eval *e, const struct labels *l, const char *name, const char *value, size_t len)
 {
-    struct labels *n = eval_alloc(e, 1, offsetof(struct labels, at) + (l->count + 1) * sizeof *n->at);
+    struct labels *n =
+        eval_alloc(e, 1, offsetof(struct labels, at) + (l->count + 1) * sizeof *n->at);
     size_t i = 0, name_len = strlen(name);
     if (!n)
         return NULL;
@@ -206,8 +219,10 @@ labels_set(struct eval *e, const struct labels *l, const char *name, const char 
     }
     if (!there)
         memmove(&n->at[i + 1], &n->at[i], (n->count++ - i) * sizeof *n->at);
-    n->at[i] = (struct label){.name = arena_str(e->run->arena, name, name_len), .name_len = (uint32_t)name_len,
-                              .value = arena_str(e->run->arena, value, len), .value_len = (uint32_t)len};
+    n->at[i] = (struct label){.name = arena_str(e->run->arena, name, name_len),
+                              .name_len = (uint32_t)name_len,
+                              .value = arena_str(e->run->arena, value, len),
+                              .value_len = (uint32_t)len};
     if (n->at[i].name && n->at[i].value)
         return n;
     eval_fail(e, ERR_LIMIT, "the query needs more memory than allowed");
@@ -220,7 +235,8 @@ labels_text(const struct labels *l, struct buf *out)
     bool first = true;
     buf_putc(out, '{');
     for (size_t i = 0; i < l->count; i++) {
-        buf_printf(out, "%s%.*s=\"%.*s\"", first ? "" : ", ", (int)l->at[i].name_len, l->at[i].name, (int)l->at[i].value_len, l->at[i].value);
+        buf_printf(out, "%s%.*s=\"%.*s\"", first ? "" : ", ", (int)l->at[i].name_len, l->at[i].name,
+                   (int)l->at[i].value_len, l->at[i].value);
         first = false;
     }
     buf_putc(out, '}');

@@ -1,5 +1,6 @@
-/* lex: see its header. A hand-written automaton: the state is where we are (braces, brackets, parentheses), a token is made on
- * demand. Behaviour: prometheus 2.42, promql/parser, as its HTTP API shows it (tests/store/promql_diff). */
+/* lex: see its header. A hand-written automaton: the state is where we are (braces, brackets,
+ * parentheses), a token is made on demand. Behaviour: prometheus 2.42, promql/parser, as its HTTP
+ * API shows it (tests/store/promql_diff). */
 #include "store/promql/lex.h"
 
 #include "base/err.h"
@@ -22,7 +23,9 @@ lex_init(struct lexer *l, const char *text, size_t len)
     *l = (struct lexer){.text = text, .end = text + len, .pos = text, .start = text};
 }
 
-/* --- characters ----------------------------------------------------------------------------------------------------- */
+/* --- characters
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static bool
 lex_is_digit(int c)
@@ -106,7 +109,9 @@ lex_quote(const char *s, size_t len, size_t most, struct buf *out)
     buf_putc(out, '"');
 }
 
-/* --- tokens ---------------------------------------------------------------------------------------------------------- */
+/* --- tokens
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void
 lex_emit(struct lexer *l, struct token *t, enum lex_kind kind, int value)
@@ -115,7 +120,8 @@ lex_emit(struct lexer *l, struct token *t, enum lex_kind kind, int value)
     l->start = l->pos;
 }
 
-static void lex_error(struct lexer *l, struct token *t, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void lex_error(struct lexer *l, struct token *t, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void
 lex_error(struct lexer *l, struct token *t, const char *fmt, ...)
@@ -155,16 +161,38 @@ lex_error_quoted(struct lexer *l, struct token *t, const char *what)
     buf_done(&b);
 }
 
-static const struct lex_word { const char *text; enum lex_kind kind; int value; } lex_words[] = {
-    {"and", LEX_OPERATOR, OP_AND}, {"or", LEX_OPERATOR, OP_OR}, {"unless", LEX_OPERATOR, OP_UNLESS},
-    {"atan2", LEX_OPERATOR, OP_ATAN2}, {"sum", LEX_AGGREGATE, AGG_SUM}, {"avg", LEX_AGGREGATE, AGG_AVG},
-    {"count", LEX_AGGREGATE, AGG_COUNT}, {"min", LEX_AGGREGATE, AGG_MIN}, {"max", LEX_AGGREGATE, AGG_MAX},
-    {"group", LEX_AGGREGATE, AGG_GROUP}, {"stddev", LEX_AGGREGATE, AGG_STDDEV}, {"stdvar", LEX_AGGREGATE, AGG_STDVAR},
-    {"topk", LEX_AGGREGATE, AGG_TOPK}, {"bottomk", LEX_AGGREGATE, AGG_BOTTOMK},
-    {"count_values", LEX_AGGREGATE, AGG_COUNT_VALUES}, {"quantile", LEX_AGGREGATE, AGG_QUANTILE},
-    {"offset", LEX_OFFSET, 0}, {"by", LEX_BY, 0}, {"without", LEX_WITHOUT, 0}, {"on", LEX_ON, 0},
-    {"ignoring", LEX_IGNORING, 0}, {"group_left", LEX_GROUP_LEFT, 0}, {"group_right", LEX_GROUP_RIGHT, 0},
-    {"bool", LEX_BOOL, 0}, {"start", LEX_START, 0}, {"end", LEX_STOP, 0}, {"inf", LEX_NUMBER, 0}, {"nan", LEX_NUMBER, 0}};
+static const struct lex_word {
+    const char *text;
+    enum lex_kind kind;
+    int value;
+} lex_words[] = {{"and", LEX_OPERATOR, OP_AND},
+                 {"or", LEX_OPERATOR, OP_OR},
+                 {"unless", LEX_OPERATOR, OP_UNLESS},
+                 {"atan2", LEX_OPERATOR, OP_ATAN2},
+                 {"sum", LEX_AGGREGATE, AGG_SUM},
+                 {"avg", LEX_AGGREGATE, AGG_AVG},
+                 {"count", LEX_AGGREGATE, AGG_COUNT},
+                 {"min", LEX_AGGREGATE, AGG_MIN},
+                 {"max", LEX_AGGREGATE, AGG_MAX},
+                 {"group", LEX_AGGREGATE, AGG_GROUP},
+                 {"stddev", LEX_AGGREGATE, AGG_STDDEV},
+                 {"stdvar", LEX_AGGREGATE, AGG_STDVAR},
+                 {"topk", LEX_AGGREGATE, AGG_TOPK},
+                 {"bottomk", LEX_AGGREGATE, AGG_BOTTOMK},
+                 {"count_values", LEX_AGGREGATE, AGG_COUNT_VALUES},
+                 {"quantile", LEX_AGGREGATE, AGG_QUANTILE},
+                 {"offset", LEX_OFFSET, 0},
+                 {"by", LEX_BY, 0},
+                 {"without", LEX_WITHOUT, 0},
+                 {"on", LEX_ON, 0},
+                 {"ignoring", LEX_IGNORING, 0},
+                 {"group_left", LEX_GROUP_LEFT, 0},
+                 {"group_right", LEX_GROUP_RIGHT, 0},
+                 {"bool", LEX_BOOL, 0},
+                 {"start", LEX_START, 0},
+                 {"end", LEX_STOP, 0},
+                 {"inf", LEX_NUMBER, 0},
+                 {"nan", LEX_NUMBER, 0}};
 
 static void
 lex_keyword(struct lexer *l, struct token *t)
@@ -240,12 +268,17 @@ lex_duration(struct lexer *l, struct token *t)
         lex_error_quoted(l, t, "bad duration syntax: ");
 }
 
-/* --- strings --------------------------------------------------------------------------------------------------------- */
+/* --- strings
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static int
 lex_digit(int c)
 {
-    return lex_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
+    return lex_is_digit(c)        ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : 16;
 }
 
 static void
@@ -370,7 +403,9 @@ lex_unquote(const struct token *t, struct arena *arena, size_t *ret_len)
     return out;
 }
 
-/* --- where we are ---------------------------------------------------------------------------------------------------- */
+/* --- where we are
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void
 lex_in_braces(struct lexer *l, struct token *t)
@@ -534,13 +569,18 @@ lex_next(struct lexer *l, struct token *ret)
         lex_statement(l, ret);
 }
 
-/* --- words of tokens --------------------------------------------------------------------------------------------------- */
+/* --- words of tokens
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void
 lex_describe(const struct token *t, struct buf *out)
 {
-    static const char *const kinds[] = {[LEX_IDENT] = "identifier ", [LEX_METRIC] = "metric identifier ", [LEX_STRING] = "string ",
-                                        [LEX_NUMBER] = "number ", [LEX_DURATION] = "duration "};
+    static const char *const kinds[] = {[LEX_IDENT] = "identifier ",
+                                        [LEX_METRIC] = "metric identifier ",
+                                        [LEX_STRING] = "string ",
+                                        [LEX_NUMBER] = "number ",
+                                        [LEX_DURATION] = "duration "};
     int n = (int)t->len;
     if (t->kind == LEX_END) {
         buf_puts(out, "end of input");
@@ -574,7 +614,8 @@ lex_number(const struct token *t, double *ret)
         *ret = (*text | 32) == 'i' ? INFINITY : NAN;
         return 0;
     }
-    bool hex = !strncasecmp(text, "0x", 2), octal = !hex && *text == '0' && text[1] && strspn(text, "01234567") == t->len;
+    bool hex = !strncasecmp(text, "0x", 2),
+         octal = !hex && *text == '0' && text[1] && strspn(text, "01234567") == t->len;
     if (hex || octal) {
         errno = 0;
         unsigned long long v = strtoull(text + (hex ? 2 : 1), &stop, hex ? 16 : 8);
@@ -588,7 +629,7 @@ lex_number(const struct token *t, double *ret)
     }
     size_t n = strspn(text, "0123456789.");
     if (text[n] && !lex_is_digit(text[t->len - 1]))
-        return ERR_SYNTAX;                  /* "1e", "1e+" */
+        return ERR_SYNTAX; /* "1e", "1e+" */
     double v = strtod(text, &stop);
     if (*stop)
         return ERR_SYNTAX;

@@ -1,8 +1,9 @@
 /* parse: PromQL text to a tree, by recursive descent with precedence climbing.
  *
- * The grammar and the sentences of its errors are those of Prometheus 2.42, as its HTTP API shows them. Always true: the first
- * error is the one that is kept; an unexpected token names the innermost aggregation, grouping or selector it broke, because
- * that is where Prometheus' LALR parser recovers. */
+ * The grammar and the sentences of its errors are those of Prometheus 2.42, as its HTTP API shows
+ * them. Always true: the first error is the one that is kept; an unexpected token names the
+ * innermost aggregation, grouping or selector it broke, because that is where Prometheus' LALR
+ * parser recovers. */
 #include "store/promql/eval.h"
 
 #include "base/clock.h"
@@ -19,12 +20,12 @@
 
 struct parse {
     struct lexer lex;
-    struct token t;                     /* present token */
+    struct token t; /* present token */
     const char *text;
     struct promql *q;
     struct err *err;
     bool failed;
-    unsigned depth, aggregates;         /* aggregates: how many we are within, for the words of errors */
+    unsigned depth, aggregates; /* aggregates: how many we are within, for the words of errors */
 };
 
 int
@@ -72,8 +73,9 @@ parse_unexpected(struct parse *ps, const char *where, const char *expected)
     lex_describe(&ps->t, &b);
     if (!where && ps->aggregates)
         where = "aggregation";
-    int rc = parse_fail(ps, parse_pos(ps), "unexpected %s%s%s%s%s", buf_str(&b), where ? " in " : "", where ? where : "",
-                        expected ? ", expected " : "", expected ? expected : "");
+    int rc =
+        parse_fail(ps, parse_pos(ps), "unexpected %s%s%s%s%s", buf_str(&b), where ? " in " : "",
+                   where ? where : "", expected ? ", expected " : "", expected ? expected : "");
     buf_done(&b);
     return rc;
 }
@@ -84,7 +86,9 @@ parse_full(struct parse *ps)
     return parse_fail(ps, parse_pos(ps), "the query is too large");
 }
 
-/* --- tree ------------------------------------------------------------------------------------------------------------ */
+/* --- tree
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static int parse_binary(struct parse *ps, int least, struct ast **ret);
 
@@ -106,8 +110,9 @@ parse_node(struct parse *ps, enum ast_kind kind, enum promql_type type, unsigned
 static int
 parse_child(struct parse *ps, struct ast *n, struct ast *child)
 {
-    if (!(n->arg_count & (n->arg_count - 1))) {     /* full at each power of two */
-        struct ast **p = arena_alloc(ps->q->arena, (n->arg_count ? n->arg_count * 2 : 1) * sizeof *p);
+    if (!(n->arg_count & (n->arg_count - 1))) { /* full at each power of two */
+        struct ast **p =
+            arena_alloc(ps->q->arena, (n->arg_count ? n->arg_count * 2 : 1) * sizeof *p);
         if (!p)
             return parse_full(ps);
         if (n->arg_count)
@@ -123,8 +128,10 @@ parse_child(struct parse *ps, struct ast *n, struct ast *child)
 static bool
 parse_is_label(const struct token *t)
 {
-    return t->kind == LEX_IDENT || t->kind == LEX_AGGREGATE || (t->kind >= LEX_BOOL && t->kind <= LEX_STOP) ||
-           (t->kind == LEX_OPERATOR && (t->value == OP_AND || t->value == OP_OR || t->value == OP_UNLESS || t->value == OP_ATAN2));
+    return t->kind == LEX_IDENT || t->kind == LEX_AGGREGATE ||
+           (t->kind >= LEX_BOOL && t->kind <= LEX_STOP) ||
+           (t->kind == LEX_OPERATOR && (t->value == OP_AND || t->value == OP_OR ||
+                                        t->value == OP_UNLESS || t->value == OP_ATAN2));
 }
 
 static int
@@ -143,7 +150,8 @@ parse_name_add(struct parse *ps, struct ast_names *out)
     return name ? 0 : parse_full(ps);
 }
 
-/* ( a, b, ) of by, without, on, ignoring, group_left, group_right; the present token is what should be "(". */
+/* ( a, b, ) of by, without, on, ignoring, group_left, group_right; the present token is what should
+ * be "(". */
 static int
 parse_names(struct parse *ps, struct ast_names *out)
 {
@@ -166,7 +174,9 @@ parse_names(struct parse *ps, struct ast_names *out)
     return parse_next(ps);
 }
 
-/* --- selectors --------------------------------------------------------------------------------------------------------- */
+/* --- selectors
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 parse_match_op(const struct token *t, enum match_op *ret)
@@ -188,7 +198,8 @@ static struct matcher *
 parse_matcher_add(struct parse *ps, struct ast *n)
 {
     if (!(n->matcher_count & (n->matcher_count - 1))) {
-        struct matcher *p = arena_alloc(ps->q->arena, (n->matcher_count ? n->matcher_count * 2 : 1) * sizeof *p);
+        struct matcher *p =
+            arena_alloc(ps->q->arena, (n->matcher_count ? n->matcher_count * 2 : 1) * sizeof *p);
         if (!p) {
             parse_full(ps);
             return NULL;
@@ -248,7 +259,8 @@ parse_matchers(struct parse *ps, struct ast *n)
     return parse_next(ps);
 }
 
-/* The present token is what follows the name, or "{" without one. The name's matcher stands last, as Prometheus has it. */
+/* The present token is what follows the name, or "{" without one. The name's matcher stands last,
+ * as Prometheus has it. */
 static int
 parse_selector(struct parse *ps, const struct token *name, unsigned pos, struct ast **ret)
 {
@@ -265,13 +277,18 @@ parse_selector(struct parse *ps, const struct token *name, unsigned pos, struct 
     return 0;
 }
 
-/* --- ranges, offsets, @ --------------------------------------------------------------------------------------------------- */
+/* --- ranges, offsets, @
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static int
 parse_duration(struct parse *ps, int64_t *ret)
 {
-    static const struct { const char *unit; int64_t ms; } units[] = {{"y", 31536000000}, {"w", 604800000}, {"d", 86400000},
-                                                                     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"y", 31536000000}, {"w", 604800000}, {"d", 86400000}, {"h", 3600000},
+                 {"m", 60000},       {"s", 1000},      {"ms", 1}};
     const char *p = ps->t.p, *end = p + ps->t.len;
     int64_t sum = 0;
     size_t unit = 0;
@@ -288,14 +305,16 @@ parse_duration(struct parse *ps, int64_t *ret)
             unit++;
         if (unit == 7 || digits == word)
             break;
-        if (v > INT64_C(9223372036854) / units[unit].ms || (sum += v * units[unit++].ms) > INT64_C(9223372036854))
+        if (v > INT64_C(9223372036854) / units[unit].ms ||
+            (sum += v * units[unit++].ms) > INT64_C(9223372036854))
             return parse_fail(ps, parse_pos(ps), "duration out of range");
         if (p == end) {
             *ret = sum;
             return sum ? 0 : parse_fail(ps, parse_pos(ps), "duration must be greater than 0");
         }
     }
-    return parse_fail(ps, parse_pos(ps), "not a valid duration string: \"%.*s\"", (int)ps->t.len, ps->t.p);
+    return parse_fail(ps, parse_pos(ps), "not a valid duration string: \"%.*s\"", (int)ps->t.len,
+                      ps->t.p);
 }
 
 /* Behind "[5m": "]" makes a range selector. */
@@ -363,7 +382,9 @@ parse_offset(struct parse *ps, struct ast *n)
     if (parse_duration(ps, &offset))
         return ERR_SYNTAX;
     if (n->kind != AST_SELECTOR && n->kind != AST_SUBQUERY)
-        return parse_fail(ps, n->pos, "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+        return parse_fail(ps, n->pos,
+                          "offset modifier must be preceded by an instant vector selector or range "
+                          "vector selector or a subquery");
     if (n->offset_ms)
         return parse_fail(ps, n->pos, "offset may not be set multiple times");
     n->offset_ms = sign * offset;
@@ -376,15 +397,18 @@ parse_number(struct parse *ps, double *ret)
     int rc = lex_number(&ps->t, ret);
     if (!rc)
         return 0;
-    return parse_fail(ps, parse_pos(ps), "error parsing number: strconv.ParseFloat: parsing \"%.*s\": %s", (int)ps->t.len, ps->t.p,
-                      rc == ERR_RANGE ? "value out of range" : "invalid syntax");
+    return parse_fail(
+        ps, parse_pos(ps), "error parsing number: strconv.ParseFloat: parsing \"%.*s\": %s",
+        (int)ps->t.len, ps->t.p, rc == ERR_RANGE ? "value out of range" : "invalid syntax");
 }
 
 static int
 parse_at_place(struct parse *ps, struct ast *n)
 {
     if (n->kind != AST_SELECTOR && n->kind != AST_SUBQUERY)
-        return parse_fail(ps, n->pos, "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+        return parse_fail(ps, n->pos,
+                          "@ modifier must be preceded by an instant vector selector or range "
+                          "vector selector or a subquery");
     return n->at ? parse_fail(ps, n->pos, "@ <timestamp> may not be set multiple times") : 0;
 }
 
@@ -426,7 +450,11 @@ parse_at(struct parse *ps, struct ast *n)
     v *= sign;
     if (!isfinite(v) || v >= 0x1p63 || v <= -0x1p63) {
         char text[360];
-        snprintf(text, sizeof text, isnan(v) ? "NaN" : isinf(v) ? (v > 0 ? "+Inf" : "-Inf") : "%f", v);
+        snprintf(text, sizeof text,
+                 isnan(v)   ? "NaN"
+                 : isinf(v) ? (v > 0 ? "+Inf" : "-Inf")
+                            : "%f",
+                 v);
         return parse_fail(ps, n->pos, "timestamp out of bounds for @ modifier: %s", text);
     }
     if (parse_at_place(ps, n))
@@ -454,17 +482,29 @@ parse_postfix(struct parse *ps, struct ast **n)
     return rc;
 }
 
-/* --- calls and aggregations ---------------------------------------------------------------------------------------------- */
+/* --- calls and aggregations
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool
 parse_starts_expression(const struct token *t)
 {
     switch (t->kind) {
-    case LEX_IDENT: case LEX_METRIC: case LEX_STRING: case LEX_NUMBER: case LEX_LEFT_PAREN: case LEX_LEFT_BRACE:
-    case LEX_AGGREGATE: case LEX_BY: case LEX_OFFSET: case LEX_WITHOUT: case LEX_START: case LEX_STOP:
+    case LEX_IDENT:
+    case LEX_METRIC:
+    case LEX_STRING:
+    case LEX_NUMBER:
+    case LEX_LEFT_PAREN:
+    case LEX_LEFT_BRACE:
+    case LEX_AGGREGATE:
+    case LEX_BY:
+    case LEX_OFFSET:
+    case LEX_WITHOUT:
+    case LEX_START:
+    case LEX_STOP:
         return true;
     case LEX_OPERATOR:
-        return t->value == OP_ADD || t->value == OP_SUB || t->value == OP_AND || t->value == OP_OR || t->value == OP_UNLESS;
+        return t->value == OP_ADD || t->value == OP_SUB || t->value == OP_AND ||
+               t->value == OP_OR || t->value == OP_UNLESS;
     default:
         return false;
     }
@@ -539,12 +579,17 @@ parse_aggregate(struct parse *ps, const struct token *name, struct ast **ret)
     if (!n->arg_count)
         return parse_fail(ps, pos, "no arguments for aggregate expression provided");
     if (n->arg_count != want)
-        return parse_fail(ps, pos, "wrong number of arguments for aggregate expression provided, expected %zu, got %zu", want, n->arg_count);
+        return parse_fail(
+            ps, pos,
+            "wrong number of arguments for aggregate expression provided, expected %zu, got %zu",
+            want, n->arg_count);
     *ret = n;
     return 0;
 }
 
-/* --- primary ------------------------------------------------------------------------------------------------------------- */
+/* --- primary
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 parse_word(struct parse *ps, struct ast **ret)
@@ -579,7 +624,8 @@ static int
 parse_literal(struct parse *ps, struct ast **ret)
 {
     bool number = ps->t.kind == LEX_NUMBER;
-    struct ast *n = parse_node(ps, number ? AST_NUMBER : AST_STRING, number ? PROMQL_SCALAR : PROMQL_STRING, parse_pos(ps));
+    struct ast *n = parse_node(ps, number ? AST_NUMBER : AST_STRING,
+                               number ? PROMQL_SCALAR : PROMQL_STRING, parse_pos(ps));
     if (!n || (number && parse_number(ps, &n->number)))
         return ERR_SYNTAX;
     if (!number && !(n->text = lex_unquote(&ps->t, ps->q->arena, &n->text_len)))
@@ -592,7 +638,8 @@ static int
 parse_primary(struct parse *ps, struct ast **ret)
 {
     int rc;
-    if (!parse_starts_expression(&ps->t) || (ps->t.kind == LEX_OPERATOR && (ps->t.value == OP_ADD || ps->t.value == OP_SUB)))
+    if (!parse_starts_expression(&ps->t) ||
+        (ps->t.kind == LEX_OPERATOR && (ps->t.value == OP_ADD || ps->t.value == OP_SUB)))
         return parse_unexpected(ps, NULL, NULL);
     if (ps->t.kind == LEX_NUMBER || ps->t.kind == LEX_STRING)
         rc = parse_literal(ps, ret);
@@ -605,7 +652,7 @@ parse_primary(struct parse *ps, struct ast **ret)
     return rc ? rc : parse_postfix(ps, ret);
 }
 
-#define PARSE_UNARY 5                   /* binds as * and / */
+#define PARSE_UNARY 5 /* binds as * and / */
 
 static int
 parse_unary(struct parse *ps, struct ast **ret)
@@ -630,12 +677,19 @@ parse_unary(struct parse *ps, struct ast **ret)
     return 0;
 }
 
-/* --- binary operators ------------------------------------------------------------------------------------------------------ */
+/* --- binary operators
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-static const struct { const char *text; int precedence; } parse_operators[] = {
-    [OP_ADD] = {"+", 4}, [OP_SUB] = {"-", 4}, [OP_MUL] = {"*", 5}, [OP_DIV] = {"/", 5}, [OP_MOD] = {"%", 5}, [OP_POW] = {"^", 6},
-    [OP_ATAN2] = {"atan2", 5}, [OP_EQ] = {"==", 3}, [OP_NE] = {"!=", 3}, [OP_GT] = {">", 3}, [OP_LT] = {"<", 3},
-    [OP_GE] = {">=", 3}, [OP_LE] = {"<=", 3}, [OP_AND] = {"and", 2}, [OP_OR] = {"or", 1}, [OP_UNLESS] = {"unless", 2}};
+static const struct {
+    const char *text;
+    int precedence;
+} parse_operators[] = {[OP_ADD] = {"+", 4},        [OP_SUB] = {"-", 4},   [OP_MUL] = {"*", 5},
+                       [OP_DIV] = {"/", 5},        [OP_MOD] = {"%", 5},   [OP_POW] = {"^", 6},
+                       [OP_ATAN2] = {"atan2", 5},  [OP_EQ] = {"==", 3},   [OP_NE] = {"!=", 3},
+                       [OP_GT] = {">", 3},         [OP_LT] = {"<", 3},    [OP_GE] = {">=", 3},
+                       [OP_LE] = {"<=", 3},        [OP_AND] = {"and", 2}, [OP_OR] = {"or", 1},
+                       [OP_UNLESS] = {"unless", 2}};
 
 const char *
 ast_op_text(enum ast_op op)
@@ -674,7 +728,8 @@ parse_operation(struct parse *ps, struct ast **left)
     n->op = (enum ast_op)ps->t.value;
     n->op_pos = parse_pos(ps);
     int precedence = parse_operators[n->op].precedence + (n->op != OP_POW);
-    if (parse_next(ps) || parse_modifiers(ps, n) || parse_binary(ps, precedence, &right) || parse_child(ps, n, *left) || parse_child(ps, n, right))
+    if (parse_next(ps) || parse_modifiers(ps, n) || parse_binary(ps, precedence, &right) ||
+        parse_child(ps, n, *left) || parse_child(ps, n, right))
         return ERR_SYNTAX;
     if ((*left)->type == PROMQL_SCALAR && right->type == PROMQL_SCALAR)
         n->type = PROMQL_SCALAR;
@@ -697,7 +752,9 @@ parse_binary(struct parse *ps, int least, struct ast **ret)
     return rc;
 }
 
-/* --- queries ------------------------------------------------------------------------------------------------------------- */
+/* --- queries
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 parse_query(struct parse *ps)
@@ -746,11 +803,13 @@ promql_free(struct promql *q)
 }
 
 int
-promql_selector(const struct promql *q, const struct matcher **ret, size_t *ret_count, struct err *err)
+promql_selector(const struct promql *q, const struct matcher **ret, size_t *ret_count,
+                struct err *err)
 {
     const struct ast *n = q->root;
     if (n->kind != AST_SELECTOR || n->range_ms)
-        return err_set(err, ERR_SYNTAX, "1:1: parse error: a series selector is expected, as in up{job=\"x\"}");
+        return err_set(err, ERR_SYNTAX,
+                       "1:1: parse error: a series selector is expected, as in up{job=\"x\"}");
     *ret = n->matchers;
     *ret_count = n->matcher_count;
     return 0;

@@ -1,7 +1,8 @@
-/* print: answers as Prometheus' JSON. Values are the shortest decimals that read back the same, without exponent except for the
- * very large and small ones, as strconv writes them.
+/* print: answers as Prometheus' JSON. Values are the shortest decimals that read back the same,
+ * without exponent except for the very large and small ones, as strconv writes them.
  *
- * Expected load: 10,000 series of 240 points: most values are whole or have few decimals and are written without printf. */
+ * Expected load: 10,000 series of 240 points: most values are whole or have few decimals and are
+ * written without printf. */
 #include "store/promql/ast.h"
 
 #include "base/jsonw.h"
@@ -12,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- values -------------------------------------------------------------------------------------------------------------------- */
+/* --- values
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 value_digits(uint64_t v, char *out)
@@ -118,7 +121,9 @@ value_format(double v, bool json, char out[400])
     return n;
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------------------- */
+/* --- answers
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 static void
 print_text(struct jsonw *w, const char *s, size_t len)
@@ -167,7 +172,11 @@ print_time(int64_t t_ms, bool trim, char *out)
 
 /* Rows of a matrix have the same times: their texts are kept. */
 #define PRINT_TIMES 1024
-struct print_times { int64_t t_ms; int len; char text[28]; };
+struct print_times {
+    int64_t t_ms;
+    int len;
+    char text[28];
+};
 
 static int
 print_time_kept(int64_t t_ms, bool json, struct print_times *kept, char *out)
@@ -202,7 +211,8 @@ static void
 print_rows(const struct promql_result *r, struct jsonw *w)
 {
     bool matrix = r->type == PROMQL_MATRIX;
-    struct print_times *kept = matrix ? calloc(PRINT_TIMES, sizeof *kept) : NULL;  /* without memory: slower */
+    struct print_times *kept =
+        matrix ? calloc(PRINT_TIMES, sizeof *kept) : NULL; /* without memory: slower */
     buf_putc(w->out, '[');
     for (size_t i = 0; i < r->set.count; i++) {
         const struct series_row *row = &r->set.rows[i];

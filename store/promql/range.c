@@ -1,9 +1,10 @@
 /* range: functions of a range of samples, and how windows slide over a series.
  *
- * Formulas: the manual's "Functions" and what Prometheus 2.42 answers: rate and increase extrapolate to the window's ends, at most
- * half a mean interval beyond the samples, and not below zero for counters; sums are Neumaier's. Windows are inclusive at both
- * ends. rate looks into a window only where a counter was reset in it; maxima and minima are kept in a queue, so that the cost of
- * a step does not grow with the window. */
+ * Formulas: the manual's "Functions" and what Prometheus 2.42 answers: rate and increase
+ * extrapolate to the window's ends, at most half a mean interval beyond the samples, and not below
+ * zero for counters; sums are Neumaier's. Windows are inclusive at both ends. rate looks into a
+ * window only where a counter was reset in it; maxima and minima are kept in a queue, so that the
+ * cost of a step does not grow with the window. */
 #include "store/promql/eval.h"
 
 #include <math.h>
@@ -17,7 +18,9 @@ range_add(double v, double *sum, double *c)
     *sum = t;
 }
 
-/* --- rate and its kin -------------------------------------------------------------------------------------------------------- */
+/* --- rate and its kin
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static double
 range_extrapolate(const struct window *w, bool counter, bool rate)
@@ -29,7 +32,8 @@ range_extrapolate(const struct window *w, bool counter, bool rate)
     for (size_t i = 1; counter && w->resets && i < w->count; i++)
         if (w->s[i].v < w->s[i - 1].v)
             result += w->s[i - 1].v;
-    double to_start = (double)(a->t_ms - w->from_ms) / 1000, to_end = (double)(w->to_ms - b->t_ms) / 1000;
+    double to_start = (double)(a->t_ms - w->from_ms) / 1000,
+           to_end = (double)(w->to_ms - b->t_ms) / 1000;
     double mean = sampled / (double)(w->count - 1), threshold = mean * 1.1, extended = sampled;
     if (counter && result > 0 && a->v >= 0) {
         double to_zero = sampled * (a->v / result);
@@ -55,12 +59,12 @@ range_instant(const struct window *w, bool rate)
     return rate ? v / ((double)(b->t_ms - a->t_ms) / 1000) : v;
 }
 
-#define RANGE_OF(name, expr)                                                                                                       \
-    double range_##name(const struct window *w, const double *a)                                                                   \
-    {                                                                                                                              \
-        (void)w;                                                                                                                   \
-        (void)a;                                                                                                                   \
-        return expr;                                                                                                               \
+#define RANGE_OF(name, expr)                                                                       \
+    double range_##name(const struct window *w, const double *a)                                   \
+    {                                                                                              \
+        (void)w;                                                                                   \
+        (void)a;                                                                                   \
+        return expr;                                                                               \
     }
 RANGE_OF(rate, range_extrapolate(w, true, true))
 RANGE_OF(increase, range_extrapolate(w, true, false))
@@ -71,7 +75,9 @@ RANGE_OF(count, (double)w->count)
 RANGE_OF(last, w->s[w->count - 1].v)
 RANGE_OF(present, 1)
 
-/* --- over time ---------------------------------------------------------------------------------------------------------------- */
+/* --- over time
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
 double
 range_sum(const struct window *w, const double *a)
@@ -180,7 +186,8 @@ range_regression(const struct window *w, int64_t origin_ms, double *slope, doubl
         *intercept = isinf(w->s[0].v) ? NAN : w->s[0].v;
         return true;
     }
-    double sx = x[0] + x[1], sy = y[0] + y[1], cov = xy[0] + xy[1] - sx * sy / n, var = xx[0] + xx[1] - sx * sx / n;
+    double sx = x[0] + x[1], sy = y[0] + y[1], cov = xy[0] + xy[1] - sx * sy / n,
+           var = xx[0] + xx[1] - sx * sx / n;
     *slope = cov / var;
     *intercept = sy / n - *slope * sx / n;
     return true;
@@ -205,7 +212,8 @@ int
 range_holt_winters_check(struct eval *e, const double *a)
 {
     if (a[0] <= 0 || a[0] >= 1)
-        return eval_fail(e, ERR_RANGE, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", a[0]);
+        return eval_fail(e, ERR_RANGE, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f",
+                         a[0]);
     if (a[1] <= 0 || a[1] >= 1)
         return eval_fail(e, ERR_RANGE, "invalid trend factor. Expected: 0 < tf < 1, got: %f", a[1]);
     return 0;
@@ -230,10 +238,15 @@ range_holt_winters(const struct window *w, const double *a)
     return s1;
 }
 
-/* --- windows ------------------------------------------------------------------------------------------------------------------ */
+/* --- windows
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* A series with its window: samples lo .. hi - 1. */
-struct slide { const struct series_row *row; size_t lo, hi, resets; };
+struct slide {
+    const struct series_row *row;
+    size_t lo, hi, resets;
+};
 
 static void
 slide_to(struct slide *s, int64_t from_ms, int64_t to_ms, bool count_resets)
@@ -249,17 +262,20 @@ slide_to(struct slide *s, int64_t from_ms, int64_t to_ms, bool count_resets)
     }
 }
 
-/* Highest or lowest of each window: candidates in order, each beating all behind it; NaN loses to everything. */
+/* Highest or lowest of each window: candidates in order, each beating all behind it; NaN loses to
+ * everything. */
 static void
-range_extremes(const struct eval *e, const struct ranges *r, const struct series_row *row, bool max, size_t *queue, double *out)
+range_extremes(const struct eval *e, const struct ranges *r, const struct series_row *row, bool max,
+               size_t *queue, double *out)
 {
     const struct sample *p = row->samples;
     size_t head = 0, tail = 0, hi = 0;
     for (size_t i = 0; i < e->steps; i++) {
         int64_t to = select_reference(e, r->node, i), from = to - r->range_ms;
         for (; hi < row->count && p[hi].t_ms <= to; hi++) {
-            while (tail > head && (isnan(p[queue[tail - 1]].v) ||
-                                   (max ? p[hi].v >= p[queue[tail - 1]].v : p[hi].v <= p[queue[tail - 1]].v)))
+            while (tail > head &&
+                   (isnan(p[queue[tail - 1]].v) ||
+                    (max ? p[hi].v >= p[queue[tail - 1]].v : p[hi].v <= p[queue[tail - 1]].v)))
                 tail--;
             queue[tail++] = hi;
         }
@@ -271,8 +287,9 @@ range_extremes(const struct eval *e, const struct ranges *r, const struct series
 }
 
 static int
-range_windows(struct eval *e, const struct ast *n, const struct ranges *r, const struct series_row *row, const double *const *rows,
-              size_t row_count, double *out)
+range_windows(struct eval *e, const struct ast *n, const struct ranges *r,
+              const struct series_row *row, const double *const *rows, size_t row_count,
+              double *out)
 {
     const struct function *f = n->function;
     struct slide at = {.row = row};
@@ -296,7 +313,8 @@ range_windows(struct eval *e, const struct ast *n, const struct ranges *r, const
 }
 
 int
-range_call(struct eval *e, const struct ast *n, const double *const *rows, size_t row_count, struct value *ret)
+range_call(struct eval *e, const struct ast *n, const double *const *rows, size_t row_count,
+           struct value *ret)
 {
     const struct function *f = n->function;
     struct ranges r;
@@ -307,7 +325,8 @@ range_call(struct eval *e, const struct ast *n, const double *const *rows, size_
     struct series *out = rc ? NULL : eval_alloc(e, r.count, sizeof *out);
     for (size_t k = 0; out && k < r.count; k++)
         longest = r.rows[k].count > longest ? r.rows[k].count : longest;
-    size_t *queue = out && (f->slide == 'x' || f->slide == 'n') ? eval_alloc(e, longest, sizeof *queue) : NULL;
+    size_t *queue =
+        out && (f->slide == 'x' || f->slide == 'n') ? eval_alloc(e, longest, sizeof *queue) : NULL;
     if (!out || (!queue && (f->slide == 'x' || f->slide == 'n')))
         return rc ? rc : ERR_LIMIT;
     *ret = (struct value){.type = PROMQL_VECTOR, .series = out, .one_name = r.one_name};

@@ -1,6 +1,8 @@
-/* result: runs a query and makes its answer: rows of samples, in order of labels unless sort() or topk() asked otherwise.
+/* result: runs a query and makes its answer: rows of samples, in order of labels unless sort() or
+ * topk() asked otherwise.
  *
- * All memory of a query is one arena, and the sets that the store answered; both go with the result. */
+ * All memory of a query is one arena, and the sets that the store answered; both go with the
+ * result. */
 #include "store/promql/eval.h"
 
 #include "base/clock.h"
@@ -10,7 +12,7 @@
 
 #define RESULT_SAMPLES     50000000
 #define RESULT_TIMEOUT_MS  120000
-#define RESULT_POINTS      11000        /* Prometheus' own limit of points a series */
+#define RESULT_POINTS      11000 /* Prometheus' own limit of points a series */
 #define RESULT_LOOKBACK_MS 300000
 #define RESULT_ARENA       ((size_t)4 << 30)
 
@@ -20,9 +22,14 @@ struct result_memory {
     size_t set_count;
 };
 
-/* --- order ------------------------------------------------------------------------------------------------------------------- */
+/* --- order
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
-struct result_key { uint64_t head; struct series_row row; };
+struct result_key {
+    uint64_t head;
+    struct series_row row;
+};
 
 static int
 result_order(const void *a, const void *b)
@@ -39,7 +46,8 @@ result_same(const char *a, size_t a_len, const char *b, size_t b_len)
     return a_len == b_len && (a == b || !memcmp(a, b, a_len));
 }
 
-/* The place of the first label at which rows differ in value, while all have the same name there; SIZE_MAX when they have not. */
+/* The place of the first label at which rows differ in value, while all have the same name there;
+ * SIZE_MAX when they have not. */
 static size_t
 result_differs(const struct series_row *rows, size_t n)
 {
@@ -48,7 +56,8 @@ result_differs(const struct series_row *rows, size_t n)
     for (size_t k = 1; k < n && best; k++) {
         const struct labels *b = rows[k].labels;
         size_t i = 0;
-        while (i < best && i < b->count && result_same(a->at[i].name, a->at[i].name_len, b->at[i].name, b->at[i].name_len) &&
+        while (i < best && i < b->count &&
+               result_same(a->at[i].name, a->at[i].name_len, b->at[i].name, b->at[i].name_len) &&
                result_same(a->at[i].value, a->at[i].value_len, b->at[i].value, b->at[i].value_len))
             i++;
         best = i;
@@ -56,13 +65,15 @@ result_differs(const struct series_row *rows, size_t n)
     for (size_t k = 1; k < n; k++) {
         const struct labels *b = rows[k].labels;
         if (best >= a->count || best >= b->count ||
-            !result_same(a->at[best].name, a->at[best].name_len, b->at[best].name, b->at[best].name_len))
+            !result_same(a->at[best].name, a->at[best].name_len, b->at[best].name,
+                         b->at[best].name_len))
             return SIZE_MAX;
     }
     return best;
 }
 
-/* Sorts by labels; the first eight bytes in which the first telling label differs decide most comparisons. */
+/* Sorts by labels; the first eight bytes in which the first telling label differs decide most
+ * comparisons. */
 static int
 result_sort(struct eval *e, struct series_row *rows, size_t n)
 {
@@ -82,7 +93,8 @@ result_sort(struct eval *e, struct series_row *rows, size_t n)
         keys[k].row = rows[k];
         const struct label *y = telling ? &rows[k].labels->at[at] : NULL;
         for (size_t i = 0; y && i < 8; i++)
-            keys[k].head = keys[k].head << 8 | (skip + i < y->value_len ? (unsigned char)y->value[skip + i] : 0);
+            keys[k].head = keys[k].head << 8 |
+                           (skip + i < y->value_len ? (unsigned char)y->value[skip + i] : 0);
     }
     if (n)
         qsort(keys, n, sizeof *keys, result_order);
@@ -91,7 +103,9 @@ result_sort(struct eval *e, struct series_row *rows, size_t n)
     return 0;
 }
 
-/* --- rows -------------------------------------------------------------------------------------------------------------------- */
+/* --- rows
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 result_row(struct eval *e, const struct series *s, struct series_row *row)
@@ -181,17 +195,20 @@ result_fill(struct eval *e, const struct promql *q, bool range, struct promql_re
     return r->string ? 0 : eval_fail(e, ERR_LIMIT, "the query needs more memory than allowed");
 }
 
-/* --- queries ------------------------------------------------------------------------------------------------------------------ */
+/* --- queries
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 static int
-result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_ms, const struct promql_options *o, bool range, struct promql_result *ret,
-           struct err *err)
+result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_ms,
+           const struct promql_options *o, bool range, struct promql_result *ret, struct err *err)
 {
     static const struct promql_options none = {0};
     struct promql_result r = {0};
     struct err local;
     o = o ? o : &none;
-    struct run run = {.store = s, .o = o, .err = err ? err : &local, .start_ms = e->from_ms, .end_ms = end_ms};
+    struct run run = {
+        .store = s, .o = o, .err = err ? err : &local, .start_ms = e->from_ms, .end_ms = end_ms};
     run.lookback_ms = o->lookback_ms ? o->lookback_ms : RESULT_LOOKBACK_MS;
     run.samples_max = o->max_samples ? o->max_samples : RESULT_SAMPLES;
     run.deadline_us = clock_mono_us() + (o->timeout_ms ? o->timeout_ms : RESULT_TIMEOUT_MS) * 1000;
@@ -213,26 +230,35 @@ result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_
 }
 
 int
-promql_instant(struct store *s, const struct promql *q, int64_t at_ms, const struct promql_options *o, struct promql_result *ret, struct err *err)
+promql_instant(struct store *s, const struct promql *q, int64_t at_ms,
+               const struct promql_options *o, struct promql_result *ret, struct err *err)
 {
     struct eval e = {.from_ms = at_ms, .step_ms = 1, .steps = 1};
     return result_run(s, q, &e, at_ms, o, false, ret, err);
 }
 
 int
-promql_range(struct store *s, const struct promql *q, int64_t from_ms, int64_t to_ms, int64_t step_ms, const struct promql_options *o,
-             struct promql_result *ret, struct err *err)
+promql_range(struct store *s, const struct promql *q, int64_t from_ms, int64_t to_ms,
+             int64_t step_ms, const struct promql_options *o, struct promql_result *ret,
+             struct err *err)
 {
     if (step_ms <= 0)
-        return err_set(err, ERR_RANGE, "zero or negative query resolution step widths are not accepted. Try a positive integer");
+        return err_set(err, ERR_RANGE,
+                       "zero or negative query resolution step widths are not accepted. Try a "
+                       "positive integer");
     if (to_ms < from_ms)
         return err_set(err, ERR_RANGE, "end timestamp must not be before start time");
     if ((to_ms - from_ms) / step_ms > RESULT_POINTS)
-        return err_set(err, ERR_RANGE, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+        return err_set(err, ERR_RANGE,
+                       "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                       "decreasing the query resolution (?step=XX)");
     if (q->root->type != PROMQL_SCALAR && q->root->type != PROMQL_VECTOR)
-        return err_set(err, ERR_SYNTAX, "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
-                       ast_type_name(q->root->type));
-    struct eval e = {.from_ms = from_ms, .step_ms = step_ms, .steps = (size_t)((to_ms - from_ms) / step_ms) + 1};
+        return err_set(
+            err, ERR_SYNTAX,
+            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+            ast_type_name(q->root->type));
+    struct eval e = {
+        .from_ms = from_ms, .step_ms = step_ms, .steps = (size_t)((to_ms - from_ms) / step_ms) + 1};
     return result_run(s, q, &e, to_ms, o, true, ret, err);
 }
 

@@ -1,13 +1,16 @@
-/* select: what selectors and subqueries read. Each series is read once for the whole range of steps.
+/* select: what selectors and subqueries read. Each series is read once for the whole range of
+ * steps.
  *
- * A stale marker ends a series; a sample counts for the lookback (5 min), both ends of a window count. */
+ * A stale marker ends a series; a sample counts for the lookback (5 min), both ends of a window
+ * count. */
 #include "store/promql/eval.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* With @ a walk over many steps (predict_linear, parameters of aggregations; all else is constant and has one) begins at the
- * time given and goes on from there, but nothing behind that time is read: so Prometheus 2.42 does it. */
+/* With @ a walk over many steps (predict_linear, parameters of aggregations; all else is constant
+ * and has one) begins at the time given and goes on from there, but nothing behind that time is
+ * read: so Prometheus 2.42 does it. */
 int64_t
 select_reference(const struct eval *e, const struct ast *n, size_t step)
 {
@@ -36,10 +39,13 @@ select_keep(struct eval *e, struct series_set *set)
 }
 
 static int
-select_read(struct eval *e, const struct ast *n, int64_t back_ms, bool latest, struct series_set *ret)
+select_read(struct eval *e, const struct ast *n, int64_t back_ms, bool latest,
+            struct series_set *ret)
 {
     struct run *r = e->run;
-    struct select_limits lim = {.max_series = r->o->max_series, .max_samples = r->samples_max - r->samples, .deadline_mono_us = r->deadline_us,
+    struct select_limits lim = {.max_series = r->o->max_series,
+                                .max_samples = r->samples_max - r->samples,
+                                .deadline_mono_us = r->deadline_us,
                                 .tenant = r->o->tenant};
     bool fixed = n->at != AT_NONE && (n->at == AT_TIME || n->at_bound);
     int64_t a = select_reference(e, n, 0), b = fixed ? a : select_reference(e, n, e->steps - 1);
@@ -48,8 +54,10 @@ select_read(struct eval *e, const struct ast *n, int64_t back_ms, bool latest, s
     *ret = (struct series_set){0};
     if (!lim.max_samples)
         return eval_tick(e, 1);
-    int rc = latest ? store_latest(r->store, n->matchers, n->matcher_count, a, back_ms, &lim, ret, r->err)
-                    : store_select(r->store, n->matchers, n->matcher_count, a - back_ms, b, &lim, ret, r->err);
+    int rc = latest ? store_latest(r->store, n->matchers, n->matcher_count, a, back_ms, &lim, ret,
+                                   r->err)
+                    : store_select(r->store, n->matchers, n->matcher_count, a - back_ms, b, &lim,
+                                   ret, r->err);
     if (rc == ERR_TIMEOUT)
         return eval_fail(e, ERR_TIMEOUT, "query timed out in expression evaluation");
     if (rc)
@@ -69,9 +77,11 @@ select_one_name(const struct ast *n)
     return false;
 }
 
-/* At each step the newest sample not older than the lookback, or its time; false when there is none at all. */
+/* At each step the newest sample not older than the lookback, or its time; false when there is none
+ * at all. */
 static bool
-select_steps(const struct eval *e, const struct ast *n, const struct series_row *row, bool times, double *v)
+select_steps(const struct eval *e, const struct ast *n, const struct series_row *row, bool times,
+             double *v)
 {
     double none = ABSENT;
     bool any = false;
@@ -114,9 +124,11 @@ select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret
     return series ? 0 : ERR_LIMIT;
 }
 
-/* --- subqueries ------------------------------------------------------------------------------------------------------------ */
+/* --- subqueries
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
-#define SELECT_STEP_MS 60000            /* a subquery without step: Prometheus' evaluation interval */
+#define SELECT_STEP_MS 60000 /* a subquery without step: Prometheus' evaluation interval */
 
 static int
 select_samples(struct eval *in, const struct series *s, struct series_row *row)
@@ -172,7 +184,7 @@ select_ranges(struct eval *e, const struct ast *n, struct ranges *ret)
     int rc = select_read(e, n, n->range_ms, false, &set);
     if (rc)
         return rc;
-    for (size_t i = 0; i < set.count; i++) {    /* stale markers are no samples of a range */
+    for (size_t i = 0; i < set.count; i++) { /* stale markers are no samples of a range */
         struct series_row *r = &set.rows[i];
         size_t k = 0;
         while (k < r->count && !absent(r->samples[k].v))
@@ -182,6 +194,10 @@ select_ranges(struct eval *e, const struct ast *n, struct ranges *ret)
                 r->samples[k++] = r->samples[j];
         r->count = k;
     }
-    *ret = (struct ranges){.rows = set.rows, .count = set.count, .range_ms = n->range_ms, .node = n, .one_name = select_one_name(n)};
+    *ret = (struct ranges){.rows = set.rows,
+                           .count = set.count,
+                           .range_ms = n->range_ms,
+                           .node = n,
+                           .one_name = select_one_name(n)};
     return 0;
 }

@@ -1,4 +1,5 @@
-/* special: functions that need more than a window or a value: labels, whole vectors, the evaluation's time. */
+/* special: functions that need more than a window or a value: labels, whole vectors, the
+ * evaluation's time. */
 #include "store/promql/eval.h"
 
 #include "base/regex.h"
@@ -16,7 +17,9 @@ special_row(struct eval *e, struct value *ret)
     return ret->scalar;
 }
 
-/* --- absent ------------------------------------------------------------------------------------------------------------------ */
+/* --- absent
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Labels that equality matchers of a selector give, each name once. */
 static const struct labels *
@@ -37,7 +40,8 @@ special_absent_labels(struct eval *e, const struct ast *n)
 }
 
 static int
-special_absent_answer(struct eval *e, const struct ast *arg, const struct value *v, struct value *ret)
+special_absent_answer(struct eval *e, const struct ast *arg, const struct value *v,
+                      struct value *ret)
 {
     const struct labels *l = special_absent_labels(e, arg);
     if (!l || eval_one(e, l, ret))
@@ -69,14 +73,20 @@ special_absent_over_time(struct eval *e, const struct ast *n, struct value *ret)
     return rc ? rc : special_absent_answer(e, n->args[0], &v, ret);
 }
 
-/* --- time -------------------------------------------------------------------------------------------------------------------- */
+/* --- time
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
-/* Seconds from the first day of a year that begins a cycle of 400 years, long before anything; arithmetic wraps as Go's. */
+/* Seconds from the first day of a year that begins a cycle of 400 years, long before anything;
+ * arithmetic wraps as Go's. */
 #define SPECIAL_ZERO_YEAR (-INT64_C(292277022399))
 #define SPECIAL_ZERO_SEC  UINT64_C(9223372028715321600)
-#define SPECIAL_CYCLE     146097        /* days of 400 years */
+#define SPECIAL_CYCLE     146097 /* days of 400 years */
 
-struct special_date { int64_t year; int month, day, weekday, yearday, hour, minute, month_days; };
+struct special_date {
+    int64_t year;
+    int month, day, weekday, yearday, hour, minute, month_days;
+};
 
 static bool
 special_leap(int64_t y)
@@ -90,7 +100,9 @@ special_date_of(double t)
     static const int months[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t unix_sec = t >= -0x1p63 && t < 0x1p63 ? (int64_t)t : INT64_MIN;
     uint64_t sec = (uint64_t)unix_sec + SPECIAL_ZERO_SEC, days = sec / 86400;
-    struct special_date d = {.weekday = (int)((days + 1) % 7), .hour = (int)(sec % 86400 / 3600), .minute = (int)(sec % 3600 / 60)};
+    struct special_date d = {.weekday = (int)((days + 1) % 7),
+                             .hour = (int)(sec % 86400 / 3600),
+                             .minute = (int)(sec % 3600 / 60)};
     uint64_t year = days / SPECIAL_CYCLE * 400, left = days % SPECIAL_CYCLE, n = left / 36524;
     n -= n >> 2;
     year += n * 100, left -= n * 36524;
@@ -114,9 +126,13 @@ static double
 special_date_part(const char *what, double t)
 {
     struct special_date d = special_date_of(t);
-    const struct { const char *name; double v; } parts[] = {
-        {"year", (double)d.year}, {"month", d.month}, {"day_of_month", d.day}, {"day_of_week", d.weekday}, {"day_of_year", d.yearday},
-        {"hour", d.hour}, {"minute", d.minute}, {"days_in_month", d.month_days}};
+    const struct {
+        const char *name;
+        double v;
+    } parts[] = {{"year", (double)d.year},   {"month", d.month},
+                 {"day_of_month", d.day},    {"day_of_week", d.weekday},
+                 {"day_of_year", d.yearday}, {"hour", d.hour},
+                 {"minute", d.minute},       {"days_in_month", d.month_days}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strcmp(parts[i].name, what))
             return parts[i].v;
@@ -170,7 +186,9 @@ special_timestamp(struct eval *e, const struct ast *n, struct value *ret)
     return rc ? rc : eval_drop_names(e, ret, false);
 }
 
-/* --- scalar, vector, sort ------------------------------------------------------------------------------------------------------ */
+/* --- scalar, vector, sort
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 int
 special_scalar(struct eval *e, const struct ast *n, struct value *ret)
@@ -240,7 +258,8 @@ special_sort(struct eval *e, const struct ast *n, struct value *ret)
             ret->series[kept++] = ret->series[k];
     ret->count = kept;
     if (kept)
-        qsort(ret->series, kept, sizeof *ret->series, n->function->name[4] ? special_down : special_up);
+        qsort(ret->series, kept, sizeof *ret->series,
+              n->function->name[4] ? special_down : special_up);
     ret->sorted = true;
     return 0;
 }
@@ -255,7 +274,9 @@ special_nothing(struct eval *e, const struct ast *n, struct value *ret)
     return rc;
 }
 
-/* --- labels ------------------------------------------------------------------------------------------------------------------ */
+/* --- labels
+ * ------------------------------------------------------------------------------------------------------------------
+ */
 
 #define SPECIAL_WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
@@ -325,8 +346,10 @@ special_replace(struct eval *e, const struct ast *n, const struct regex *re, str
     s->labels = labels_plain(e, s);
     s->nameless = false;
     if (out.failed)
-        m = eval_fail(e, ERR_LIMIT, "label_replace() makes a value longer than %d bytes", LABEL_VALUE_MAX);
-    else if (!s->labels || !(s->labels = labels_set(e, s->labels, special_text(n, 1)->text, buf_str(&out), out.len)))
+        m = eval_fail(e, ERR_LIMIT, "label_replace() makes a value longer than %d bytes",
+                      LABEL_VALUE_MAX);
+    else if (!s->labels || !(s->labels = labels_set(e, s->labels, special_text(n, 1)->text,
+                                                    buf_str(&out), out.len)))
         m = ERR_LIMIT;
     buf_done(&out);
     return m < 0 ? m : 0;
@@ -340,9 +363,12 @@ special_label_replace(struct eval *e, const struct ast *n, struct value *ret)
     char fault[400];
     if (parse_regex_fault(pattern, fault, sizeof fault) ||
         regex_compile(pattern, strlen(pattern), REGEX_ANCHORED | REGEX_UTF, &re, NULL))
-        return eval_fail(e, ERR_SYNTAX, "invalid regular expression in label_replace(): %s", pattern);
-    int rc = special_name_ok(dst) ? eval_node(e, n->args[0], ret)
-                                  : eval_fail(e, ERR_SYNTAX, "invalid destination label name in label_replace(): %s", dst);
+        return eval_fail(e, ERR_SYNTAX, "invalid regular expression in label_replace(): %s",
+                         pattern);
+    int rc = special_name_ok(dst)
+                 ? eval_node(e, n->args[0], ret)
+                 : eval_fail(e, ERR_SYNTAX, "invalid destination label name in label_replace(): %s",
+                             dst);
     for (size_t k = 0; !rc && k < ret->count; k++)
         rc = special_replace(e, n, re, &ret->series[k]);
     regex_free(re);
@@ -365,7 +391,8 @@ special_join(struct eval *e, const struct ast *n, struct series *s, struct buf *
             buf_append(out, l->value, l->value_len);
     }
     if (out->failed)
-        return eval_fail(e, ERR_LIMIT, "label_join() makes a value longer than %d bytes", LABEL_VALUE_MAX);
+        return eval_fail(e, ERR_LIMIT, "label_join() makes a value longer than %d bytes",
+                         LABEL_VALUE_MAX);
     s->labels = labels_set(e, s->labels, special_text(n, 1)->text, buf_str(out), out->len);
     return s->labels ? 0 : ERR_LIMIT;
 }
@@ -376,9 +403,11 @@ special_label_join(struct eval *e, const struct ast *n, struct value *ret)
     struct buf out;
     for (size_t i = 3; i < n->arg_count; i++)
         if (!special_name_ok(special_text(n, i)->text))
-            return eval_fail(e, ERR_SYNTAX, "invalid source label name in label_join(): %s", special_text(n, i)->text);
+            return eval_fail(e, ERR_SYNTAX, "invalid source label name in label_join(): %s",
+                             special_text(n, i)->text);
     if (!special_name_ok(special_text(n, 1)->text))
-        return eval_fail(e, ERR_SYNTAX, "invalid destination label name in label_join(): %s", special_text(n, 1)->text);
+        return eval_fail(e, ERR_SYNTAX, "invalid destination label name in label_join(): %s",
+                         special_text(n, 1)->text);
     int rc = eval_node(e, n->args[0], ret);
     buf_init(&out, LABEL_VALUE_MAX);
     for (size_t k = 0; !rc && k < ret->count; k++)
@@ -388,9 +417,15 @@ special_label_join(struct eval *e, const struct ast *n, struct value *ret)
     return rc ? rc : eval_merge(e, ret, false);
 }
 
-/* --- histograms ---------------------------------------------------------------------------------------------------------------- */
+/* --- histograms
+ * ----------------------------------------------------------------------------------------------------------------
+ */
 
-struct special_bucket { double bound; const double *v; size_t group; };
+struct special_bucket {
+    double bound;
+    const double *v;
+    size_t group;
+};
 
 static int
 special_bucket_order(const void *a, const void *b)
@@ -412,13 +447,13 @@ special_quantile(double q, const double *bounds, double *counts, size_t n)
         return INFINITY;
     if (!isinf(bounds[n - 1]) || bounds[n - 1] < 0 || n < 2)
         return NAN;
-    for (size_t i = 1; i < n; i++)      /* buckets are cumulative: a smaller one is noise of scraping */
+    for (size_t i = 1; i < n; i++) /* buckets are cumulative: a smaller one is noise of scraping */
         counts[i] = counts[i] < counts[i - 1] ? counts[i - 1] : counts[i];
     double total = counts[n - 1], rank = q * total;
     if (total == 0)
         return NAN;
     size_t b = 0, end = n - 1;
-    while (b < end) {                   /* the first that reaches the rank; NaN never does */
+    while (b < end) { /* the first that reaches the rank; NaN never does */
         size_t mid = (b + end) / 2;
         if (counts[mid] >= rank)
             end = mid;
@@ -437,7 +472,8 @@ special_quantile(double q, const double *bounds, double *counts, size_t n)
 
 /* One histogram's buckets in order of bounds, step by step. */
 static void
-special_histogram(const struct eval *e, const double *q, const struct special_bucket *b, size_t n, double *bounds, double *counts, double *out)
+special_histogram(const struct eval *e, const double *q, const struct special_bucket *b, size_t n,
+                  double *bounds, double *counts, double *out)
 {
     for (size_t i = 0; i < e->steps; i++) {
         size_t m = 0;
@@ -456,7 +492,8 @@ special_histogram(const struct eval *e, const double *q, const struct special_bu
     }
 }
 
-/* Buckets of the vector with their histogram's number; series without a readable bound are left out. */
+/* Buckets of the vector with their histogram's number; series without a readable bound are left
+ * out. */
 static size_t
 special_buckets(const struct value *v, struct groups *g, struct special_bucket *all)
 {
@@ -486,7 +523,8 @@ special_histogram_quantile(struct eval *e, const struct ast *n, struct value *re
     if (!rc)
         rc = groups_init(&g, e, &pick, v.count);
     struct special_bucket *all = rc ? NULL : eval_alloc(e, v.count, sizeof *all);
-    double *bounds = rc ? NULL : eval_alloc(e, v.count, sizeof *bounds), *counts = rc ? NULL : eval_alloc(e, v.count, sizeof *counts);
+    double *bounds = rc ? NULL : eval_alloc(e, v.count, sizeof *bounds),
+           *counts = rc ? NULL : eval_alloc(e, v.count, sizeof *counts);
     size_t count = all ? special_buckets(&v, &g, all) : 0;
     struct series *out = all ? eval_alloc(e, g.count, sizeof *out) : NULL;
     rc = rc ? rc : bounds && counts && out ? 0 : ERR_LIMIT;
@@ -497,7 +535,9 @@ special_histogram_quantile(struct eval *e, const struct ast *n, struct value *re
         for (end = i; end < count && all[end].group == all[i].group; end++)
             continue;
         struct series *s = &out[ret->count++];
-        *s = (struct series){.labels = pick_labels(e, &pick, g.at[all[i].group].first, 0), .v = eval_row(e, true), .nameless = true};
+        *s = (struct series){.labels = pick_labels(e, &pick, g.at[all[i].group].first, 0),
+                             .v = eval_row(e, true),
+                             .nameless = true};
         rc = s->labels && s->v ? 0 : ERR_LIMIT;
         if (!rc)
             special_histogram(e, q.scalar, &all[i], end - i, bounds, counts, s->v);

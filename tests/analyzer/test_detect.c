@@ -1,5 +1,5 @@
-/* The detectors, fed with series and an injected clock: what begins, at whom, with which text; what ends; what healthy noise
- * does not raise. */
+/* The detectors, fed with series and an injected clock: what begins, at whom, with which text; what
+ * ends; what healthy noise does not raise. */
 #include "analyzer/detect.h"
 #include "base/clock.h"
 #include "base/doc.h"
@@ -17,17 +17,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ZERO 1700000000000
-#define STEP 15000
+#define ZERO  1700000000000
+#define STEP  15000
 #define HEARD 512
 
-#define PLAN                                                                                                          \
-    "version: 1\ncluster: {name: t}\n"                                                                                \
-    "fabric: {kind: rail-spine-leaf, groups: 1, nodes_per_group: 4, rails: 2, spines: 4, nodes_per_rack: 2, "         \
-    "gpus: {count: 8, model: H100}}\n"                                                                                \
-    "storage: [{name: fs01, kind: nfs, servers: [nas1], path: /data, nodes: 'node[00001-00004]'}]\n"
+#define PLAN                                                                                       \
+    "version: 1\ncluster: {name: t}\n"                                                             \
+    "fabric: {kind: rail-spine-leaf, groups: 1, nodes_per_group: 4, rails: 2, spines: 4, "         \
+    "nodes_per_rack: 2, "                                                                          \
+    "gpus: {count: 8, model: H100}}\n"                                                             \
+    "storage: [{name: fs01, kind: nfs, servers: [nas1], path: /data, nodes: "                      \
+    "'node[00001-00004]'}]\n"
 
-struct heard { char code[64], entity[ENTITY_SIZE], text[256]; enum event_phase phase; };
+struct heard {
+    char code[64], entity[ENTITY_SIZE], text[256];
+    enum event_phase phase;
+};
 
 struct bed {
     char folder[64];
@@ -77,12 +82,14 @@ bed_setup(void **state)
     assert_non_null(mkdtemp(b->folder));
     b->now_ms = ZERO;
     b->clock = (struct clock){bed_now, b};
-    struct store_config sc = {.folder = b->folder, .clock = &b->clock, .retention_ms = (int64_t)3650 * 86400000};
+    struct store_config sc = {
+        .folder = b->folder, .clock = &b->clock, .retention_ms = (int64_t)3650 * 86400000};
     assert_int_equal(store_open(&sc, &b->store, &err), 0);
     assert_int_equal(topo_put_document(b->store, PLAN, strlen(PLAN), "plan", &err), 0);
     assert_int_equal(kb_load(NULL, &b->kb, &err), 0);
     b->metrics = metric_table_new();
-    b->cfg = (struct analyzer_config){.store = b->store, .kb = b->kb, .metrics = b->metrics, .clock = &b->clock};
+    b->cfg = (struct analyzer_config){
+        .store = b->store, .kb = b->kb, .metrics = b->metrics, .clock = &b->clock};
     b->d = detectors_new(&b->cfg);
     b->presence = presence_new();
     topo_settle(b->store);
@@ -116,7 +123,7 @@ bed_put(struct bed *b, struct store_batch *batch, const char *series, double v)
     for (char *p = strtok_r(NULL, ",}", &save); p; p = strtok_r(NULL, ",}", &save)) {
         char *eq = strchr(p, '=');
         if (!eq)
-            break;                  /* what follows the braces is a value */
+            break; /* what follows the braces is a value */
         *eq = 0;
         labels_add_str(&l, p, eq + 1);
     }
@@ -144,53 +151,242 @@ bed_find(const struct bed *b, const char *code, enum event_phase phase)
     return NULL;
 }
 
-/* --- one measure that goes wrong and comes back ------------------------------------------------------- */
+/* --- one measure that goes wrong and comes back
+ * ------------------------------------------------------- */
 
 struct wrong {
     const char *code, *entity, *series;
-    double good, bad, grow;        /* grow: a counter, grown by `grow` a step while bad */
-    const char *says;              /* part of the text */
-    const char *with[4];           /* other series that must be there, "name{...} value" */
+    double good, bad, grow; /* grow: a counter, grown by `grow` a step while bad */
+    const char *says;       /* part of the text */
+    const char *with[4];    /* other series that must be there, "name{...} value" */
 };
 
 static const struct wrong wrongs[] = {
-    {"gpu.temperature-high", "gpu:node00001/3", "DCGM_FI_DEV_GPU_TEMP{Hostname=node00001,gpu=3}", 60, 95, 0, "95 °C > 87 °C", {0}},
-    {"gpu.throttle-thermal", "gpu:node00001/3", "DCGM_FI_DEV_CLOCKS_EVENT_REASONS{Hostname=node00001,gpu=3}", 4, 0x40, 0, "thermal", {0}},
-    {"gpu.throttle-power", "gpu:node00001/3", "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS{Hostname=node00001,gpu=3}", 0, 0x80, 0, "power brake", {0}},
-    {"gpu.ecc-dbe", "gpu:node00002/0", "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{Hostname=node00002,gpu=0}", 0, 0, 1, "uncorrected", {0}},
-    {"gpu.row-remap-failure", "gpu:node00002/0", "DCGM_FI_DEV_ROW_REMAP_FAILURE{Hostname=node00002,gpu=0}", 0, 1, 0, "", {0}},
-    {"gpu.pcie-replay", "gpu:node00002/0", "DCGM_FI_DEV_PCIE_REPLAY_COUNTER{Hostname=node00002,gpu=0}", 5, 0, 600, "replays", {0}},
-    {"gpu.nvlink-errors", "gpu:node00002/0", "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL{Hostname=node00002,gpu=0}", 5, 0, 2000, "CRC", {0}},
-    {"gpu.pcie-degraded", "gpu:node00001/3", "DCGM_FI_DEV_PCIE_LINK_WIDTH{Hostname=node00001,gpu=3}", 16, 4, 0, "x4 < Gen0 x16",
+    {"gpu.temperature-high",
+     "gpu:node00001/3",
+     "DCGM_FI_DEV_GPU_TEMP{Hostname=node00001,gpu=3}",
+     60,
+     95,
+     0,
+     "95 °C > 87 °C",
+     {0}},
+    {"gpu.throttle-thermal",
+     "gpu:node00001/3",
+     "DCGM_FI_DEV_CLOCKS_EVENT_REASONS{Hostname=node00001,gpu=3}",
+     4,
+     0x40,
+     0,
+     "thermal",
+     {0}},
+    {"gpu.throttle-power",
+     "gpu:node00001/3",
+     "DCGM_FI_DEV_CLOCK_THROTTLE_REASONS{Hostname=node00001,gpu=3}",
+     0,
+     0x80,
+     0,
+     "power brake",
+     {0}},
+    {"gpu.ecc-dbe",
+     "gpu:node00002/0",
+     "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{Hostname=node00002,gpu=0}",
+     0,
+     0,
+     1,
+     "uncorrected",
+     {0}},
+    {"gpu.row-remap-failure",
+     "gpu:node00002/0",
+     "DCGM_FI_DEV_ROW_REMAP_FAILURE{Hostname=node00002,gpu=0}",
+     0,
+     1,
+     0,
+     "",
+     {0}},
+    {"gpu.pcie-replay",
+     "gpu:node00002/0",
+     "DCGM_FI_DEV_PCIE_REPLAY_COUNTER{Hostname=node00002,gpu=0}",
+     5,
+     0,
+     600,
+     "replays",
+     {0}},
+    {"gpu.nvlink-errors",
+     "gpu:node00002/0",
+     "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL{Hostname=node00002,gpu=0}",
+     5,
+     0,
+     2000,
+     "CRC",
+     {0}},
+    {"gpu.pcie-degraded",
+     "gpu:node00001/3",
+     "DCGM_FI_DEV_PCIE_LINK_WIDTH{Hostname=node00001,gpu=3}",
+     16,
+     4,
+     0,
+     "x4 < Gen0 x16",
      {"DCGM_FI_DEV_PCIE_LINK_WIDTH{Hostname=node00001,gpu=4} 16"}},
-    {"nic.link-down", "nic:node00001/mlx5_0", "node_infiniband_state_id{node=node00001,device=mlx5_0,port=1}", 4, 1, 0, "not active", {0}},
-    {"nic.link-flap", "nic:node00001/mlx5_0", "node_ethtool_link_down_events_phy{node=node00001,device=eth1}", 2, 0, 1, "went down", {0}},
-    {"nic.errors", "nic:node00001/mlx5_0", "node_ethtool_rx_crc_errors_phy{node=node00001,device=eth1}", 2, 0, 500, "physical", {0}},
-    {"nic.retransmits", "nic:node00001/mlx5_0", "rdma_packet_seq_err_total{node=node00001,device=mlx5_0}", 2, 0, 5000, "retrans", {0}},
-    {"nic.pfc-pause", "nic:node00001/mlx5_0", "node_ethtool_rx_prio3_pause{node=node00001,device=eth1}", 2, 0, 90000, "pauses received", {0}},
-    {"nic.pause-storm", "nic:node00001/mlx5_0", "node_ethtool_tx_prio3_pause{node=node00001,device=eth1}", 2, 0, 600000, "pauses sent", {0}},
-    {"port.down", "port:leaf-g01-1/Ethernet1", "ifOperStatus{instance=leaf-g01-1,ifName=Ethernet1}", 1, 2, 0, "oper state",
+    {"nic.link-down",
+     "nic:node00001/mlx5_0",
+     "node_infiniband_state_id{node=node00001,device=mlx5_0,port=1}",
+     4,
+     1,
+     0,
+     "not active",
+     {0}},
+    {"nic.link-flap",
+     "nic:node00001/mlx5_0",
+     "node_ethtool_link_down_events_phy{node=node00001,device=eth1}",
+     2,
+     0,
+     1,
+     "went down",
+     {0}},
+    {"nic.errors",
+     "nic:node00001/mlx5_0",
+     "node_ethtool_rx_crc_errors_phy{node=node00001,device=eth1}",
+     2,
+     0,
+     500,
+     "physical",
+     {0}},
+    {"nic.retransmits",
+     "nic:node00001/mlx5_0",
+     "rdma_packet_seq_err_total{node=node00001,device=mlx5_0}",
+     2,
+     0,
+     5000,
+     "retrans",
+     {0}},
+    {"nic.pfc-pause",
+     "nic:node00001/mlx5_0",
+     "node_ethtool_rx_prio3_pause{node=node00001,device=eth1}",
+     2,
+     0,
+     90000,
+     "pauses received",
+     {0}},
+    {"nic.pause-storm",
+     "nic:node00001/mlx5_0",
+     "node_ethtool_tx_prio3_pause{node=node00001,device=eth1}",
+     2,
+     0,
+     600000,
+     "pauses sent",
+     {0}},
+    {"port.down",
+     "port:leaf-g01-1/Ethernet1",
+     "ifOperStatus{instance=leaf-g01-1,ifName=Ethernet1}",
+     1,
+     2,
+     0,
+     "oper state",
      {"ifAdminStatus{instance=leaf-g01-1,ifName=Ethernet1} 1"}},
-    {"port.errors", "port:leaf-g01-1/Ethernet1", "ifInErrors{instance=leaf-g01-1,ifName=Ethernet1}", 9, 0, 500, "input errors", {0}},
-    {"port.discards", "port:leaf-g01-1/Ethernet1", "ifOutDiscards{instance=leaf-g01-1,ifName=Ethernet1}", 9, 0, 9000, "discards", {0}},
-    {"port.pfc-storm", "port:leaf-g01-1/Ethernet1", "switch_pfc_rx_total{instance=leaf-g01-1,ifName=Ethernet1,priority=3}", 9, 0, 900000,
-     "pauses", {0}},
-    {"optic.rx-power-low", "optic:leaf-g01-1/Ethernet1", "optic_rx_power_dbm{node=leaf-g01-1,port=Ethernet1,lane=1}", -3, -12.1, 0,
-     "rx -12.1 dBm < -10.2 dBm (low alarm)", {"optic_rx_power_dbm_low_alarm{node=leaf-g01-1,port=Ethernet1} -10.2"}},
-    {"optic.tx-power-low", "optic:node00001/mlx5_0", "optic_tx_power_dbm{node=node00001,port=mlx5_0,lane=2}", 0, -40, 0, "low alarm",
+    {"port.errors",
+     "port:leaf-g01-1/Ethernet1",
+     "ifInErrors{instance=leaf-g01-1,ifName=Ethernet1}",
+     9,
+     0,
+     500,
+     "input errors",
+     {0}},
+    {"port.discards",
+     "port:leaf-g01-1/Ethernet1",
+     "ifOutDiscards{instance=leaf-g01-1,ifName=Ethernet1}",
+     9,
+     0,
+     9000,
+     "discards",
+     {0}},
+    {"port.pfc-storm",
+     "port:leaf-g01-1/Ethernet1",
+     "switch_pfc_rx_total{instance=leaf-g01-1,ifName=Ethernet1,priority=3}",
+     9,
+     0,
+     900000,
+     "pauses",
+     {0}},
+    {"optic.rx-power-low",
+     "optic:leaf-g01-1/Ethernet1",
+     "optic_rx_power_dbm{node=leaf-g01-1,port=Ethernet1,lane=1}",
+     -3,
+     -12.1,
+     0,
+     "rx -12.1 dBm < -10.2 dBm (low alarm)",
+     {"optic_rx_power_dbm_low_alarm{node=leaf-g01-1,port=Ethernet1} -10.2"}},
+    {"optic.tx-power-low",
+     "optic:node00001/mlx5_0",
+     "optic_tx_power_dbm{node=node00001,port=mlx5_0,lane=2}",
+     0,
+     -40,
+     0,
+     "low alarm",
      {"optic_tx_power_dbm_low_alarm{node=node00001,port=mlx5_0} -5.9"}},
-    {"optic.bias-high", "optic:node00001/mlx5_0", "optic_bias_milliamperes{node=node00001,port=mlx5_0,lane=2}", 8, 14, 0, "14 mA > 12.5 mA",
+    {"optic.bias-high",
+     "optic:node00001/mlx5_0",
+     "optic_bias_milliamperes{node=node00001,port=mlx5_0,lane=2}",
+     8,
+     14,
+     0,
+     "14 mA > 12.5 mA",
      {"optic_bias_milliamperes_high_alarm{node=node00001,port=mlx5_0} 12.5"}},
-    {"optic.temperature-high", "optic:node00001/mlx5_0", "optic_temperature_celsius{node=node00001,port=mlx5_0}", 50, 79, 0, "> 75 °C",
+    {"optic.temperature-high",
+     "optic:node00001/mlx5_0",
+     "optic_temperature_celsius{node=node00001,port=mlx5_0}",
+     50,
+     79,
+     0,
+     "> 75 °C",
      {"optic_temperature_celsius_high_alarm{node=node00001,port=mlx5_0} 75"}},
-    {"optic.pre-fec-ber-high", "optic:node00001/mlx5_0", "optic_pre_fec_ber{node=node00001,port=mlx5_0}", 1e-9, 1e-4, 0, "BER", {0}},
-    {"optic.uncorrectable", "optic:node00001/mlx5_0", "optic_uncorrectable_codewords_total{node=node00001,port=mlx5_0}", 1, 0, 90, "code", {0}},
-    {"host.memory-errors", "node:node00003", "node_edac_correctable_errors_total{node=node00003,controller=0}", 1, 0, 200, "corrected", {0}},
-    {"host.oom-kill", "node:node00003", "node_vmstat_oom_kill{node=node00003}", 1, 0, 1, "OOM", {0}},
-    {"host.disk-full", "node:node00003", "node_filesystem_avail_bytes{node=node00003,device=/dev/sda1,fstype=ext4,mountpoint=/}", 5e11, 1e6, 0,
-     "/ has 0.00 % left", {"node_filesystem_size_bytes{node=node00003,device=/dev/sda1,fstype=ext4,mountpoint=/} 1e12",
-                           "node_load1{node=node00003} 3"}},
-    {"host.clock-skew", "node:node00003", "node_timex_offset_seconds{node=node00003}", 1e-5, -47.3, 0, "-47.300 s", {0}},
+    {"optic.pre-fec-ber-high",
+     "optic:node00001/mlx5_0",
+     "optic_pre_fec_ber{node=node00001,port=mlx5_0}",
+     1e-9,
+     1e-4,
+     0,
+     "BER",
+     {0}},
+    {"optic.uncorrectable",
+     "optic:node00001/mlx5_0",
+     "optic_uncorrectable_codewords_total{node=node00001,port=mlx5_0}",
+     1,
+     0,
+     90,
+     "code",
+     {0}},
+    {"host.memory-errors",
+     "node:node00003",
+     "node_edac_correctable_errors_total{node=node00003,controller=0}",
+     1,
+     0,
+     200,
+     "corrected",
+     {0}},
+    {"host.oom-kill",
+     "node:node00003",
+     "node_vmstat_oom_kill{node=node00003}",
+     1,
+     0,
+     1,
+     "OOM",
+     {0}},
+    {"host.disk-full",
+     "node:node00003",
+     "node_filesystem_avail_bytes{node=node00003,device=/dev/sda1,fstype=ext4,mountpoint=/}",
+     5e11,
+     1e6,
+     0,
+     "/ has 0.00 % left",
+     {"node_filesystem_size_bytes{node=node00003,device=/dev/sda1,fstype=ext4,mountpoint=/} 1e12",
+      "node_load1{node=node00003} 3"}},
+    {"host.clock-skew",
+     "node:node00003",
+     "node_timex_offset_seconds{node=node00003}",
+     1e-5,
+     -47.3,
+     0,
+     "-47.300 s",
+     {0}},
     {"pdu.feed-down", "pdu:p01", "pdu_feed_up{pdu=p01}", 1, 0, 0, "feeds", {0}},
     {"rack.power-loss", "rack:r01", "rack_power_watts{rack=r01}", 20000, 0, 0, "rack power", {0}},
     {"rack.inlet-hot", "rack:r01", "rack_inlet_celsius{rack=r01}", 24, 36, 0, "36 °C > 32 °C", {0}},
@@ -229,9 +425,14 @@ every_measure_that_goes_wrong_begins_at_its_entity_and_ends(void **state)
     }
 }
 
-/* --- who is silent ------------------------------------------------------------------------------------------ */
+/* --- who is silent
+ * ------------------------------------------------------------------------------------------ */
 
-struct silence { const char *who; bool links_down; const char *code, *entity; };
+struct silence {
+    const char *who;
+    bool links_down;
+    const char *code, *entity;
+};
 
 static void
 bed_alive(struct bed *b, struct store_batch *batch, int n, bool speaks, bool port_up)
@@ -245,7 +446,8 @@ bed_alive(struct bed *b, struct store_batch *batch, int n, bool speaks, bool por
     if (speaks)
         bed_put(b, batch, series, 10);
     for (int rail = 1; rail <= 2; rail++) {
-        snprintf(series, sizeof series, "ifOperStatus{instance=leaf-g01-%d,ifName=Ethernet%d}", rail, n);
+        snprintf(series, sizeof series, "ifOperStatus{instance=leaf-g01-%d,ifName=Ethernet%d}",
+                 rail, n);
         bed_put(b, batch, series, port_up ? 1 : 2);
     }
 }
@@ -263,7 +465,8 @@ silence_is_told_by_what_the_switch_sees(void **state)
                 bed_alive(b, batch, n, n != 2 || !silent, n != 2 || !silent || !down);
             bed_turn(b, batch);
         }
-        const char *code = down ? "node.absent" : "telemetry.agent-lost", *other = down ? "telemetry.agent-lost" : "node.absent";
+        const char *code = down ? "node.absent" : "telemetry.agent-lost",
+                   *other = down ? "telemetry.agent-lost" : "node.absent";
         const struct heard *h = bed_find(b, code, EVENT_BEGIN);
         assert_non_null(h);
         assert_string_equal(h->entity, "node:node00002");
@@ -311,7 +514,8 @@ a_boot_time_that_moves_is_a_reboot_and_a_new_xid_an_event(void **state)
     for (int step = 0; step < 20; step++) {
         struct store_batch *batch = store_batch_new(b->store);
         bed_put(b, batch, "node_boot_time_seconds{node=node00001}", step < 8 ? 1.6e9 : 1.6999e9);
-        bed_put(b, batch, "sysUpTime{instance=leaf-g01-1}", step < 8 ? 1e6 + step * 1500 : step * 100);
+        bed_put(b, batch, "sysUpTime{instance=leaf-g01-1}",
+                step < 8 ? 1e6 + step * 1500 : step * 100);
         bed_put(b, batch, "DCGM_FI_DEV_XID_ERRORS{Hostname=node00001,gpu=1}", step < 8 ? 31 : 79);
         bed_turn(b, batch);
     }
@@ -322,12 +526,15 @@ a_boot_time_that_moves_is_a_reboot_and_a_new_xid_an_event(void **state)
     assert_null(bed_find(b, "nvidia.xid.31", EVENT_INSTANT));
 }
 
-/* --- peers --------------------------------------------------------------------------------------------------- */
+/* --- peers
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void
 bed_job(struct bed *b)
 {
-    static const char job[] = "{\"id\":\"7\",\"name\":\"j\",\"state\":\"running\",\"nodes\":\"node[00001-00004]\",\"gpus_per_node\":8,"
+    static const char job[] = "{\"id\":\"7\",\"name\":\"j\",\"state\":\"running\",\"nodes\":\"node["
+                              "00001-00004]\",\"gpus_per_node\":8,"
                               "\"start\":\"2023-11-14T22:00:00Z\"}";
     struct err err;
     struct job j = {0};
@@ -379,9 +586,11 @@ a_job_that_spins_hangs_and_one_that_saves_does_not(void **state)
         for (int step = 0; step < 30; step++) {
             struct store_batch *batch = store_batch_new(b->store);
             bool stands = step >= 10;
-            bed_gpus(b, batch, "DCGM_FI_DEV_GPU_UTIL", stands && saves ? 22 : 98, stands && saves ? 22 : 98);
+            bed_gpus(b, batch, "DCGM_FI_DEV_GPU_UTIL", stands && saves ? 22 : 98,
+                     stands && saves ? 22 : 98);
             bed_gpus(b, batch, "DCGM_FI_DEV_POWER_USAGE", stands ? 240 : 620, stands ? 240 : 620);
-            bed_gpus(b, batch, "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", stands ? 0.01 : 0.4, stands ? 0.01 : 0.4);
+            bed_gpus(b, batch, "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", stands ? 0.01 : 0.4,
+                     stands ? 0.01 : 0.4);
             bed_turn(b, batch);
         }
         assert_int_equal(bed_find(b, "job.hang", EVENT_BEGIN) != NULL, !saves);
@@ -401,9 +610,14 @@ a_file_system_that_none_of_its_clients_reaches_is_stalled(void **state)
         ops += stalled ? 0 : 600;
         seconds += stalled ? 0 : 1.2;
         for (int n = 1; n <= 4; n++) {
-            snprintf(series, sizeof series, "node_mountstats_nfs_operations_requests_total{node=node%05d,operation=WRITE}", n);
+            snprintf(series, sizeof series,
+                     "node_mountstats_nfs_operations_requests_total{node=node%05d,operation=WRITE}",
+                     n);
             bed_put(b, batch, series, ops);
-            snprintf(series, sizeof series, "node_mountstats_nfs_operations_request_time_seconds_total{node=node%05d,operation=WRITE}", n);
+            snprintf(series, sizeof series,
+                     "node_mountstats_nfs_operations_request_time_seconds_total{node=node%05d,"
+                     "operation=WRITE}",
+                     n);
             bed_put(b, batch, series, seconds);
         }
         bed_turn(b, batch);
@@ -412,7 +626,8 @@ a_file_system_that_none_of_its_clients_reaches_is_stalled(void **state)
     assert_non_null(bed_find(b, "storage.stalled", EVENT_END));
 }
 
-/* --- what must raise nothing --------------------------------------------------------------------------------- */
+/* --- what must raise nothing
+ * --------------------------------------------------------------------------------- */
 
 static void
 healthy_noise_raises_nothing(void **state)
@@ -428,7 +643,8 @@ healthy_noise_raises_nothing(void **state)
         bed_put(b, batch, "DCGM_FI_DEV_GPU_TEMP{Hostname=node00001,gpu=1}", step == 30 ? 92 : 64);
         bed_put(b, batch, "node_edac_correctable_errors_total{node=node00001,controller=0}", ce);
         bed_put(b, batch, "rdma_packet_seq_err_total{node=node00001,device=mlx5_0}", retrans);
-        bed_put(b, batch, "ifOperStatus{instance=leaf-g01-1,ifName=Ethernet60}", step % 10 == 3 ? 1 : 2);
+        bed_put(b, batch, "ifOperStatus{instance=leaf-g01-1,ifName=Ethernet60}",
+                step % 10 == 3 ? 1 : 2);
         bed_put(b, batch, "ifAdminStatus{instance=leaf-g01-1,ifName=Ethernet60}", 1);
         bed_put(b, batch, "ifOperStatus{instance=leaf-g01-1,ifName=Ethernet2}", 2);
         bed_put(b, batch, "ifAdminStatus{instance=leaf-g01-1,ifName=Ethernet2}", 2);
@@ -470,13 +686,18 @@ main(void)
         cmocka_unit_test(every_measure_that_goes_wrong_begins_at_its_entity_and_ends),
         cmocka_unit_test(silence_is_told_by_what_the_switch_sees),
         cmocka_unit_test_setup_teardown(silence_of_everybody_is_ours, bed_setup, bed_teardown),
-        cmocka_unit_test_setup_teardown(an_accelerator_that_is_silent_while_its_node_speaks_is_absent, bed_setup, bed_teardown),
-        cmocka_unit_test_setup_teardown(a_boot_time_that_moves_is_a_reboot_and_a_new_xid_an_event, bed_setup, bed_teardown),
-        cmocka_unit_test_setup_teardown(one_slow_or_idle_accelerator_stands_out_of_its_job, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(
+            an_accelerator_that_is_silent_while_its_node_speaks_is_absent, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(a_boot_time_that_moves_is_a_reboot_and_a_new_xid_an_event,
+                                        bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(one_slow_or_idle_accelerator_stands_out_of_its_job,
+                                        bed_setup, bed_teardown),
         cmocka_unit_test(a_job_that_spins_hangs_and_one_that_saves_does_not),
-        cmocka_unit_test_setup_teardown(a_file_system_that_none_of_its_clients_reaches_is_stalled, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(a_file_system_that_none_of_its_clients_reaches_is_stalled,
+                                        bed_setup, bed_teardown),
         cmocka_unit_test_setup_teardown(healthy_noise_raises_nothing, bed_setup, bed_teardown),
-        cmocka_unit_test_setup_teardown(every_row_has_an_entry_of_its_scope, bed_setup, bed_teardown),
+        cmocka_unit_test_setup_teardown(every_row_has_an_entry_of_its_scope, bed_setup,
+                                        bed_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

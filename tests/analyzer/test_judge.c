@@ -1,5 +1,6 @@
-/* From symptoms to incidents: what is one fault and what is two, who stands above whom, when an incident opens, joins, calms
- * down, resolves and comes back. A small topology, events by hand, an injected clock. */
+/* From symptoms to incidents: what is one fault and what is two, who stands above whom, when an
+ * incident opens, joins, calms down, resolves and comes back. A small topology, events by hand, an
+ * injected clock. */
 #include "analyzer/judge.h"
 #include "analyzer/reason.h"
 #include "analyzer/world.h"
@@ -17,9 +18,10 @@
 #include <string.h>
 
 #define T0 INT64_C(1795420800000)
-#define PLAN                                                                                                            \
-    "version: 1\ncluster: {name: t}\n"                                                                                  \
-    "fabric: {kind: rail-spine-leaf, groups: 1, nodes_per_group: 16, rails: 2, spines: 2, nodes_per_rack: 4, "          \
+#define PLAN                                                                                       \
+    "version: 1\ncluster: {name: t}\n"                                                             \
+    "fabric: {kind: rail-spine-leaf, groups: 1, nodes_per_group: 16, rails: 2, spines: 2, "        \
+    "nodes_per_rack: 4, "                                                                          \
     "gpus: {count: 8, model: H100}}\n"
 
 struct bed {
@@ -57,7 +59,8 @@ setup(void **state)
     assert_non_null(mkdtemp(b->folder));
     b->now_ms = T0;
     b->clock = (struct clock){bed_now, b};
-    struct store_config sc = {.folder = b->folder, .clock = &b->clock, .retention_ms = (int64_t)3650 * 86400000};
+    struct store_config sc = {
+        .folder = b->folder, .clock = &b->clock, .retention_ms = (int64_t)3650 * 86400000};
     assert_int_equal(store_open(&sc, &b->store, &err), 0);
     assert_int_equal(topo_put_document(b->store, PLAN, strlen(PLAN), "plan", &err), 0);
     topo_settle(b->store);
@@ -90,8 +93,16 @@ event(struct bed *b, const char *code, const char *entity, enum event_phase phas
     const struct kb_entry *e = kb_find_code(b->kb, code);
     if (!e)
         fail_msg("the knowledge base lacks %s", code);
-    struct event ev = {.time_ms = b->now_ms, .phase = phase, .severity = e->severity, .entity = entity, .code = code,
-                       .source = phase == EVENT_INSTANT ? "kernel" : "detector", .text = code, .node = "", .job = job, .tenant = "",
+    struct event ev = {.time_ms = b->now_ms,
+                       .phase = phase,
+                       .severity = e->severity,
+                       .entity = entity,
+                       .code = code,
+                       .source = phase == EVENT_INSTANT ? "kernel" : "detector",
+                       .text = code,
+                       .node = "",
+                       .job = job,
+                       .tenant = "",
                        .fields = ""};
     assert_true(symptoms_event(b->table, &ev, ++b->id) >= 0);
 }
@@ -111,8 +122,13 @@ pass(struct bed *b, int seconds)
     }
 }
 
-struct told { char state[16], cause[64], entity[ENTITY_SIZE], verdict[24]; };
-struct list { struct told at[32]; size_t count; };
+struct told {
+    char state[16], cause[64], entity[ENTITY_SIZE], verdict[24];
+};
+struct list {
+    struct told at[32];
+    size_t count;
+};
 
 static int
 list_cb(void *ctx, const struct catalog_doc *c)
@@ -151,7 +167,8 @@ one_is(struct bed *b, const char *state, const char *cause, const char *entity)
     assert_string_equal(l.at[0].entity, entity);
 }
 
-/* --- what is one fault ------------------------------------------------------------------------------ */
+/* --- what is one fault
+ * ------------------------------------------------------------------------------ */
 
 static void
 signals_of_one_part_are_one_incident_and_the_job_joins(void **state)
@@ -269,7 +286,8 @@ a_lost_feed_stands_above_the_rack_it_darkens(void **state)
     one_is(b, "open", "pdu.feed-down", "pdu:p01");
 }
 
-/* --- a user's error ---------------------------------------------------------------------------------- */
+/* --- a user's error
+ * ---------------------------------------------------------------------------------- */
 
 static void
 an_error_of_the_program_is_the_users_and_no_machines(void **state)
@@ -284,7 +302,9 @@ an_error_of_the_program_is_the_users_and_no_machines(void **state)
     assert_string_equal(incidents(b).at[0].verdict, "user");
 }
 
-/* --- life ----------------------------------------------------------------------------------------------- */
+/* --- life
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void
 an_incident_ends_with_its_finding_and_comes_back_under_its_name(void **state)

@@ -18,7 +18,8 @@ static const char document[] =
     "version: 1\n"
     "cluster: {name: t}\n"
     "fabric: {kind: rail-spine-leaf, groups: 1, nodes_per_group: 16, rails: 2, spines: 2}\n"
-    "storage: [{name: fs01, kind: nfs, servers: [fs01], path: /data, nodes: 'node[00001-00016]'}]\n";
+    "storage: [{name: fs01, kind: nfs, servers: [fs01], path: /data, nodes: "
+    "'node[00001-00016]'}]\n";
 
 static int
 setup(void **state)
@@ -49,8 +50,15 @@ seen(const char *code, const char *entity, int64_t after_ms)
     const struct kb_entry *e = kb_find_code(kb, code);
     if (!e)
         fail_msg("the knowledge base lacks %s", code);
-    return (struct symptom){.entity = entity, .entry = e, .first_ms = T0 + after_ms, .last_ms = T0 + after_ms, .count = 1,
-                            .source = "kernel", .text = code, .node = "", .job = ""};
+    return (struct symptom){.entity = entity,
+                            .entry = e,
+                            .first_ms = T0 + after_ms,
+                            .last_ms = T0 + after_ms,
+                            .count = 1,
+                            .source = "kernel",
+                            .text = code,
+                            .node = "",
+                            .job = ""};
 }
 
 static struct reason_cases
@@ -120,7 +128,8 @@ static void
 two_faults_far_apart_are_two_cases(void **state)
 {
     (void)state;
-    struct symptom s[] = {seen("nvidia.xid.79", "gpu:node00002/3", 0), seen("nfs.not-responding", "node:node00009", 5000)};
+    struct symptom s[] = {seen("nvidia.xid.79", "gpu:node00002/3", 0),
+                          seen("nfs.not-responding", "node:node00009", 5000)};
     struct reason_cases c = cases_of(s, 2);
     assert_int_equal(c.count, 2);
     reason_cases_done(&c);

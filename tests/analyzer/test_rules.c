@@ -1,4 +1,5 @@
-/* Rules: files with errors at their place, templates, an alert's life from pending to over, what is recorded. */
+/* Rules: files with errors at their place, templates, an alert's life from pending to over, what is
+ * recorded. */
 #include "analyzer/rules_priv.h"
 
 #include <setjmp.h>
@@ -11,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-struct file { char path[64]; };
+struct file {
+    char path[64];
+};
 
 static void
 file_write(struct file *f, const char *text)
@@ -23,13 +26,19 @@ file_write(struct file *f, const char *text)
     close(fd);
 }
 
-static const struct { const char *text, *says; unsigned line; } broken[] = {
+static const struct {
+    const char *text, *says;
+    unsigned line;
+} broken[] = {
     {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up ==\n", "X", 5},
     {"groups:\n- name: a\n  rules:\n  - alert: X\n", "no 'expr'", 4},
     {"groups:\n- name: a\n  rules:\n  - alert: X\n    record: y\n    expr: up\n", "either", 4},
-    {"groups:\n- name: a\n  rules:\n  - record: y\n    expr: up\n    for: 5m\n", "belong to alerts", 4},
+    {"groups:\n- name: a\n  rules:\n  - record: y\n    expr: up\n    for: 5m\n", "belong to alerts",
+     4},
     {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    for: soon\n", "duration", 6},
-    {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    annotations:\n      summary: '{{ query \"up\" }}'\n", "template", 7},
+    {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    annotations:\n      summary: "
+     "'{{ query \"up\" }}'\n",
+     "template", 7},
     {"groups:\n- name: a\n- name: a\n", "two groups", 3},
     {"groups:\n- rules: []\n", "name", 2},
     {"group:\n- name: a\n", "groups", 1},
@@ -55,7 +64,11 @@ a_broken_file_is_told_with_line_and_sentence(void **state)
     }
 }
 
-static const struct { const char *text; double value; const char *is; } templates[] = {
+static const struct {
+    const char *text;
+    double value;
+    const char *is;
+} templates[] = {
     {"plain", 1, "plain"},
     {"{{ $labels.node }} at {{ $value }}", 12.5, "node1 at 12.5"},
     {"{{ $value | humanize }}", 1234567, "1.235M"},
@@ -90,26 +103,31 @@ templates_expand_labels_values_and_functions(void **state)
     }
 }
 
-#define RULES                                                                                                                 \
-    "groups:\n- name: g\n  interval: 1m\n  rules:\n"                                                                          \
-    "  - record: job:hot:sum\n    expr: sum by (job) (hot)\n    labels: {of: site}\n"                                         \
-    "  - alert: Hot\n    expr: hot > 90\n    for: 2m\n    keep_firing_for: 3m\n    labels: {severity: critical}\n"            \
+#define RULES                                                                                      \
+    "groups:\n- name: g\n  interval: 1m\n  rules:\n"                                               \
+    "  - record: job:hot:sum\n    expr: sum by (job) (hot)\n    labels: {of: site}\n"              \
+    "  - alert: Hot\n    expr: hot > 90\n    for: 2m\n    keep_firing_for: 3m\n    labels: "       \
+    "{severity: critical}\n"                                                                       \
     "    annotations: {summary: '{{ $labels.node }} is at {{ $value }}'}\n"
 
-#define TESTS                                                                                                                 \
-    "rule_files: ['%s']\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n"                                  \
-    "  - {series: 'hot{job=\"a\",node=\"n1\"}', values: '10 10 95 95 95 95 10x20'}\n"                                         \
-    "  - {series: 'hot{job=\"a\",node=\"n2\"}', values: '1+1x30'}\n"                                                          \
-    "  alert_rule_test:\n"                                                                                                    \
-    "  - {eval_time: 3m, alertname: Hot}\n"                                                                                   \
-    "  - eval_time: 4m\n    alertname: Hot\n    exp_alerts:\n"                                                                \
-    "    - exp_labels: {severity: critical, job: a, node: n1}\n      exp_annotations: {summary: n1 is at 95}\n"               \
-    "  - eval_time: 7m\n    alertname: Hot\n    exp_alerts:\n"                                                                \
-    "    - exp_labels: {severity: critical, job: a, node: n1}\n      exp_annotations: {summary: n1 is at 95}\n"               \
-    "  - {eval_time: 9m, alertname: Hot}\n"                                                                                   \
-    "  promql_expr_test:\n"                                                                                                   \
-    "  - expr: job:hot:sum\n    eval_time: 1m\n    exp_samples: [{labels: 'job:hot:sum{job=\"a\",of=\"site\"}', value: %d}]\n" \
-    "  - expr: count(ALERTS{alertstate=\"firing\"})\n    eval_time: 5m\n    exp_samples: [{labels: '{}', value: 1}]\n"
+#define TESTS                                                                                      \
+    "rule_files: ['%s']\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n"       \
+    "  - {series: 'hot{job=\"a\",node=\"n1\"}', values: '10 10 95 95 95 95 10x20'}\n"              \
+    "  - {series: 'hot{job=\"a\",node=\"n2\"}', values: '1+1x30'}\n"                               \
+    "  alert_rule_test:\n"                                                                         \
+    "  - {eval_time: 3m, alertname: Hot}\n"                                                        \
+    "  - eval_time: 4m\n    alertname: Hot\n    exp_alerts:\n"                                     \
+    "    - exp_labels: {severity: critical, job: a, node: n1}\n      exp_annotations: {summary: "  \
+    "n1 is at 95}\n"                                                                               \
+    "  - eval_time: 7m\n    alertname: Hot\n    exp_alerts:\n"                                     \
+    "    - exp_labels: {severity: critical, job: a, node: n1}\n      exp_annotations: {summary: "  \
+    "n1 is at 95}\n"                                                                               \
+    "  - {eval_time: 9m, alertname: Hot}\n"                                                        \
+    "  promql_expr_test:\n"                                                                        \
+    "  - expr: job:hot:sum\n    eval_time: 1m\n    exp_samples: [{labels: "                        \
+    "'job:hot:sum{job=\"a\",of=\"site\"}', value: %d}]\n"                                          \
+    "  - expr: count(ALERTS{alertstate=\"firing\"})\n    eval_time: 5m\n    exp_samples: "         \
+    "[{labels: '{}', value: 1}]\n"
 
 static int
 unit(const char *rules_path, int value, struct buf *out)

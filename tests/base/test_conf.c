@@ -25,28 +25,80 @@ struct all {
 };
 
 static const struct conf_row peer_rows[] = {
-    {.key = "name", .type = CONF_STR, .offset = offsetof(struct peer, name), .required = true, .help = "Its name."},
-    {.key = "port", .type = CONF_INT, .offset = offsetof(struct peer, port), .dflt = "80", .min = 1, .max = 65535, .help = "Its port."},
+    {.key = "name",
+     .type = CONF_STR,
+     .offset = offsetof(struct peer, name),
+     .required = true,
+     .help = "Its name."},
+    {.key = "port",
+     .type = CONF_INT,
+     .offset = offsetof(struct peer, port),
+     .dflt = "80",
+     .min = 1,
+     .max = 65535,
+     .help = "Its port."},
     {.key = NULL},
 };
 static const struct conf_row http_rows[] = {
-    {.key = "listen", .type = CONF_STR, .offset = 0, .dflt = "127.0.0.1:8686", .help = "Where to listen."},
+    {.key = "listen",
+     .type = CONF_STR,
+     .offset = 0,
+     .dflt = "127.0.0.1:8686",
+     .help = "Where to listen."},
     {.key = "more", .type = CONF_STRS, .offset = sizeof(char *), .dflt = "x", .help = "More."},
     {.key = NULL},
 };
 static const char *const choices[] = {"sqlite", "prometheus", NULL};
 static const struct conf_row rows[] = {
-    {.key = "on", .type = CONF_BOOL, .offset = offsetof(struct all, on), .dflt = "true", .help = "On."},
-    {.key = "count", .type = CONF_INT, .offset = offsetof(struct all, count), .dflt = "7", .min = 1, .max = 10, .help = "How many."},
-    {.key = "wait", .type = CONF_DURATION, .offset = offsetof(struct all, wait), .dflt = "15s", .min = 1000, .max = 60000, .help = "How long."},
-    {.key = "size", .type = CONF_SIZE, .offset = offsetof(struct all, size), .dflt = "64MiB", .help = "How large."},
-    {.key = "ratio", .type = CONF_REAL, .offset = offsetof(struct all, ratio), .max = 1, .help = "Which part."},
+    {.key = "on",
+     .type = CONF_BOOL,
+     .offset = offsetof(struct all, on),
+     .dflt = "true",
+     .help = "On."},
+    {.key = "count",
+     .type = CONF_INT,
+     .offset = offsetof(struct all, count),
+     .dflt = "7",
+     .min = 1,
+     .max = 10,
+     .help = "How many."},
+    {.key = "wait",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct all, wait),
+     .dflt = "15s",
+     .min = 1000,
+     .max = 60000,
+     .help = "How long."},
+    {.key = "size",
+     .type = CONF_SIZE,
+     .offset = offsetof(struct all, size),
+     .dflt = "64MiB",
+     .help = "How large."},
+    {.key = "ratio",
+     .type = CONF_REAL,
+     .offset = offsetof(struct all, ratio),
+     .max = 1,
+     .help = "Which part."},
     {.key = "name", .type = CONF_STR, .offset = offsetof(struct all, name), .help = "A name."},
     {.key = "path", .type = CONF_PATH, .offset = offsetof(struct all, path), .help = "A path."},
-    {.key = "choice", .type = CONF_CHOICE, .offset = offsetof(struct all, choice), .dflt = "prometheus", .choices = choices, .help = "Which one."},
+    {.key = "choice",
+     .type = CONF_CHOICE,
+     .offset = offsetof(struct all, choice),
+     .dflt = "prometheus",
+     .choices = choices,
+     .help = "Which one."},
     {.key = "words", .type = CONF_STRS, .offset = offsetof(struct all, words), .help = ".Words."},
-    {.key = "http", .type = CONF_MAP, .offset = offsetof(struct all, http), .rows = http_rows, .help = "The server."},
-    {.key = "peers", .type = CONF_LIST, .offset = offsetof(struct all, peers), .rows = peer_rows, .size = sizeof(struct peer), .help = "Others."},
+    {.key = "http",
+     .type = CONF_MAP,
+     .offset = offsetof(struct all, http),
+     .rows = http_rows,
+     .help = "The server."},
+    {.key = "peers",
+     .type = CONF_LIST,
+     .offset = offsetof(struct all, peers),
+     .rows = peer_rows,
+     .size = sizeof(struct peer),
+     .help = "Others."},
     {.key = "raw", .type = CONF_NODE, .offset = offsetof(struct all, raw), .help = "As it is."},
     {.key = NULL},
 };
@@ -73,8 +125,10 @@ static void
 a_document_fills_the_struct(void **state)
 {
     (void)state;
-    static const char text[] = "on: false\ncount: 3\nwait: 1m\nsize: 1.5GB\nratio: 0.25\nname: 007\npath: x/y\nchoice: sqlite\n"
-                               "words: [a, 1]\nhttp: {listen: ':1'}\npeers: [{name: p1}, {name: p2, port: 9}]\nraw: {a: 1}\n";
+    static const char text[] = "on: false\ncount: 3\nwait: 1m\nsize: 1.5GB\nratio: 0.25\nname: "
+                               "007\npath: x/y\nchoice: sqlite\n"
+                               "words: [a, 1]\nhttp: {listen: ':1'}\npeers: [{name: p1}, {name: "
+                               "p2, port: 9}]\nraw: {a: 1}\n";
     struct all a;
     struct doc *d;
     struct err err = {0};
@@ -127,7 +181,8 @@ errors_name_the_place_and_what_is_expected(void **state)
         struct doc *d;
         struct err err = {0};
         char out[512];
-        assert_int_equal(doc_parse_yaml(cases[i].text, strlen(cases[i].text), "f.yaml", &d, &err), 0);
+        assert_int_equal(doc_parse_yaml(cases[i].text, strlen(cases[i].text), "f.yaml", &d, &err),
+                         0);
         assert_true(conf_fill(rows, d, doc_root(d), NULL, &a, &err) < 0);
         assert_string_equal(err_format(&err, out, sizeof out), cases[i].message);
         doc_free(d);
@@ -141,7 +196,8 @@ every_row_is_described(void **state)
     struct buf b;
     buf_init(&b, 1 << 16);
     assert_int_equal(conf_describe(rows, "", &b), 0);
-    assert_non_null(strstr(buf_str(&b), ".B http.listen\n(a text; default: 127.0.0.1:8686)\nWhere to listen.\n"));
+    assert_non_null(strstr(
+        buf_str(&b), ".B http.listen\n(a text; default: 127.0.0.1:8686)\nWhere to listen.\n"));
     assert_non_null(strstr(buf_str(&b), ".B peers[].name\n(a text; required)\n"));
     assert_non_null(strstr(buf_str(&b), "(one of sqlite, prometheus; default: prometheus)"));
     assert_non_null(strstr(buf_str(&b), "\n\\&.Words."));

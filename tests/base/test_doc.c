@@ -11,7 +11,8 @@ parse(const char *text, bool json)
 {
     struct doc *d = NULL;
     struct err err = {0};
-    int rc = json ? doc_parse_json(text, strlen(text), "t", &d, &err) : doc_parse_yaml(text, strlen(text), "t", &d, &err);
+    int rc = json ? doc_parse_json(text, strlen(text), "t", &d, &err)
+                  : doc_parse_yaml(text, strlen(text), "t", &d, &err);
     if (rc)
         print_error("%s\n", err.text);
     assert_int_equal(rc, 0);
@@ -52,11 +53,28 @@ yaml_scalars_follow_the_core_schema(void **state)
         enum doc_kind kind;
         double v;
     } rows[] = {
-        {"12", DOC_INT, 12}, {"-3", DOC_INT, -3}, {"0x1f", DOC_INT, 31}, {"0o17", DOC_INT, 15}, {"00012", DOC_INT, 12},
-        {"1.5", DOC_REAL, 1.5}, {"1e3", DOC_REAL, 1000}, {".5", DOC_REAL, .5}, {"-.inf", DOC_REAL, -INFINITY},
-        {"'12'", DOC_STR, 0}, {"\"true\"", DOC_STR, 0}, {"yes", DOC_STR, 0}, {"10.0.0.1", DOC_STR, 0}, {"0x", DOC_STR, 0},
-        {"inf", DOC_STR, 0}, {"12a", DOC_STR, 0}, {"!!str 12", DOC_STR, 0}, {"~", DOC_NULL, 0}, {"", DOC_NULL, 0},
-        {"True", DOC_BOOL, 1}, {"0x1p3", DOC_STR, 0}, {"99999999999999999999", DOC_REAL, 99999999999999999999.0},
+        {"12", DOC_INT, 12},
+        {"-3", DOC_INT, -3},
+        {"0x1f", DOC_INT, 31},
+        {"0o17", DOC_INT, 15},
+        {"00012", DOC_INT, 12},
+        {"1.5", DOC_REAL, 1.5},
+        {"1e3", DOC_REAL, 1000},
+        {".5", DOC_REAL, .5},
+        {"-.inf", DOC_REAL, -INFINITY},
+        {"'12'", DOC_STR, 0},
+        {"\"true\"", DOC_STR, 0},
+        {"yes", DOC_STR, 0},
+        {"10.0.0.1", DOC_STR, 0},
+        {"0x", DOC_STR, 0},
+        {"inf", DOC_STR, 0},
+        {"12a", DOC_STR, 0},
+        {"!!str 12", DOC_STR, 0},
+        {"~", DOC_NULL, 0},
+        {"", DOC_NULL, 0},
+        {"True", DOC_BOOL, 1},
+        {"0x1p3", DOC_STR, 0},
+        {"99999999999999999999", DOC_REAL, 99999999999999999999.0},
         {"-", DOC_SEQ, 0},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -108,7 +126,8 @@ errors_name_file_line_and_column(void **state)
         struct doc *d = NULL;
         struct err err = {0};
         size_t n = strlen(rows[i].text);
-        int rc = rows[i].json ? doc_parse_json(rows[i].text, n, "f.x", &d, &err) : doc_parse_yaml(rows[i].text, n, "f.x", &d, &err);
+        int rc = rows[i].json ? doc_parse_json(rows[i].text, n, "f.x", &d, &err)
+                              : doc_parse_yaml(rows[i].text, n, "f.x", &d, &err);
         assert_int_equal(rc, rows[i].code);
         assert_null(d);
         assert_int_equal(err.code, rows[i].code);
@@ -117,7 +136,8 @@ errors_name_file_line_and_column(void **state)
         assert_true(err.column > 0);
         if (!strstr(err.text, rows[i].part))
             fail_msg("'%s' lacks '%s'", err.text, rows[i].part);
-        assert_int_equal(rows[i].json ? doc_parse_json(rows[i].text, n, NULL, &d, NULL) : doc_parse_yaml(rows[i].text, n, NULL, &d, NULL),
+        assert_int_equal(rows[i].json ? doc_parse_json(rows[i].text, n, NULL, &d, NULL)
+                                      : doc_parse_yaml(rows[i].text, n, NULL, &d, NULL),
                          rows[i].code);
     }
 }
@@ -183,8 +203,10 @@ unknown_keys_name_the_nearest(void **state)
     char out[256];
     struct doc *d = parse("auth: none\nlisten_: x\n", false);
     assert_int_equal(doc_only(d, doc_root(d), known, &err), ERR_SYNTAX);
-    assert_string_equal(err_format(&err, out, sizeof out), "t:2:1: unknown key 'listen_'; did you mean 'listen'?");
-    assert_int_equal(doc_err(d, doc_get(doc_root(d), "auth"), &err, ERR_RANGE, "no %d", 5), ERR_RANGE);
+    assert_string_equal(err_format(&err, out, sizeof out),
+                        "t:2:1: unknown key 'listen_'; did you mean 'listen'?");
+    assert_int_equal(doc_err(d, doc_get(doc_root(d), "auth"), &err, ERR_RANGE, "no %d", 5),
+                     ERR_RANGE);
     assert_string_equal(err_format(&err, out, sizeof out), "t:1:7: no 5");
     doc_free(d);
 }

@@ -44,8 +44,9 @@ ill_formed_names_are_refused_with_a_sentence(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "", "node", "node:", ":x", "nod:x", "gpu:node1", "gpu:node1/", "gpu:/1", "node:a/b", "switch:a/b", "node:a b",
-        "node:a\nb", "node:a\"b", "node:a'b", "node:a\\b", "node:\xff", "node:a\xc2\x85", "node:a\xe2\x80\xa8",
+        "",           "node",     "node:",     ":x",         "nod:x",          "gpu:node1",
+        "gpu:node1/", "gpu:/1",   "node:a/b",  "switch:a/b", "node:a b",       "node:a\nb",
+        "node:a\"b",  "node:a'b", "node:a\\b", "node:\xff",  "node:a\xc2\x85", "node:a\xe2\x80\xa8",
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct entity e;
@@ -105,7 +106,9 @@ every_kind_and_relation_has_its_words(void **state)
     assert_int_equal(entity_kind_find("nod", 3), ENTITY_NONE);
     assert_int_equal(entity_kind_find("", 0), ENTITY_NONE);
     for (unsigned r = RELATION_NONE + 1; r < RELATIONS; r++)
-        assert_int_equal(relation_find(relation_word((enum relation)r), strlen(relation_word((enum relation)r))), r);
+        assert_int_equal(
+            relation_find(relation_word((enum relation)r), strlen(relation_word((enum relation)r))),
+            r);
     assert_int_equal(relation_find("near", 4), RELATION_NONE);
 }
 

@@ -46,11 +46,20 @@ wrong_lists_are_refused_at_their_place(void **state)
         int code;
         unsigned column;
     } rows[] = {
-        {"node[1-3", ERR_SYNTAX, 5},  {"node[]", ERR_SYNTAX, 6},      {"node[3-1]", ERR_SYNTAX, 6},
-        {"node[a]", ERR_SYNTAX, 6},   {"node[1-]", ERR_SYNTAX, 8},    {"node[1,]", ERR_SYNTAX, 8},
-        {"a b", ERR_SYNTAX, 2},       {"a,b/c", ERR_SYNTAX, 4},       {"a]", ERR_SYNTAX, 2},
-        {"n[1-9999999]", ERR_LIMIT, 13}, {"n[1-3][[1]", ERR_SYNTAX, 8}, {"n[0-999999999999999999]", ERR_LIMIT, 24},
-        {"n[1][1][1][1][1][1][1][1][1]", ERR_LIMIT, 26}, {"n[1 -2]", ERR_SYNTAX, 4},
+        {"node[1-3", ERR_SYNTAX, 5},
+        {"node[]", ERR_SYNTAX, 6},
+        {"node[3-1]", ERR_SYNTAX, 6},
+        {"node[a]", ERR_SYNTAX, 6},
+        {"node[1-]", ERR_SYNTAX, 8},
+        {"node[1,]", ERR_SYNTAX, 8},
+        {"a b", ERR_SYNTAX, 2},
+        {"a,b/c", ERR_SYNTAX, 4},
+        {"a]", ERR_SYNTAX, 2},
+        {"n[1-9999999]", ERR_LIMIT, 13},
+        {"n[1-3][[1]", ERR_SYNTAX, 8},
+        {"n[0-999999999999999999]", ERR_LIMIT, 24},
+        {"n[1][1][1][1][1][1][1][1][1]", ERR_LIMIT, 26},
+        {"n[1 -2]", ERR_SYNTAX, 4},
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx[1]", ERR_LIMIT, 65},
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", ERR_LIMIT, 64},
     };
@@ -82,7 +91,8 @@ names_are_compacted(void **state)
         {"login,n1", "login,n1"},
         {"leaf-g01-1,leaf-g01-2", "leaf-g01-[1-2]"},
         {"7,8", "[7-8]"},
-        {"n99999999999999999999,n99999999999999999998", "n99[999999999999999998-999999999999999999]"},
+        {"n99999999999999999999,n99999999999999999998",
+         "n99[999999999999999998-999999999999999999]"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct hostlist l;

@@ -37,9 +37,10 @@ commas_and_nesting_are_placed(void **state)
     jsonw_raw(&w, "[1]", 3);
     jsonw_end_object(&w);
     assert_false(b.failed);
-    assert_string_equal(buf_str(&b),
-                        "{\"a\":\"x\",\"b\":[1,{},[],null],\"c\":-9223372036854775808,\"d\":0.1,\"e\":null,\"f\":true,"
-                        "\"g\":\"1970-01-01T00:00:01.000Z\",\"h\":null,\"i\":{\"en\":\"on\",\"zh\":\"开\"},\"j\":null,\"k\":[1]}");
+    assert_string_equal(buf_str(&b), "{\"a\":\"x\",\"b\":[1,{},[],null],\"c\":-9223372036854775808,"
+                                     "\"d\":0.1,\"e\":null,\"f\":true,"
+                                     "\"g\":\"1970-01-01T00:00:01.000Z\",\"h\":null,\"i\":{\"en\":"
+                                     "\"on\",\"zh\":\"开\"},\"j\":null,\"k\":[1]}");
     buf_done(&b);
 }
 
@@ -50,8 +51,12 @@ strings_are_escaped_and_mended(void **state)
     static const struct {
         const char *in, *out;
     } rows[] = {
-        {"a\"b\\c", "\"a\\\"b\\\\c\""}, {"\n\t\r\b\f", "\"\\n\\t\\r\\b\\f\""}, {"\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\""},
-        {"温\xff度", "\"温\xef\xbf\xbd度\""}, {"\xe6\xb8", "\"\xef\xbf\xbd\xef\xbf\xbd\""}, {"", "\"\""},
+        {"a\"b\\c", "\"a\\\"b\\\\c\""},
+        {"\n\t\r\b\f", "\"\\n\\t\\r\\b\\f\""},
+        {"\x01\x1f\x7f", "\"\\u0001\\u001f\\u007f\""},
+        {"温\xff度", "\"温\xef\xbf\xbd度\""},
+        {"\xe6\xb8", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+        {"", "\"\""},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct buf b;

@@ -50,7 +50,8 @@ map_survives_many_sets_and_removes(void **state)
             assert_ptr_equal(map_remove(m, key, (size_t)sprintf(key, "k%d", i)), &values[i]);
         assert_int_equal(map_count(m), N / 2);
         for (int i = 0; i < N; i++)
-            assert_ptr_equal(map_get(m, key, (size_t)sprintf(key, "k%d", i)), i % 2 ? &values[i] : NULL);
+            assert_ptr_equal(map_get(m, key, (size_t)sprintf(key, "k%d", i)),
+                             i % 2 ? &values[i] : NULL);
     }
     size_t pos = 0, seen = 0, len;
     void *value;

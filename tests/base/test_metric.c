@@ -82,7 +82,13 @@ a_site_adds_and_overrides_rows(void **state)
     size_t n = metric_rows(t);
     struct err err;
     char name[] = "my_gpu_temp";
-    struct metric_row r = {.name = name, .meaning = METRIC_GPU_TEMP, .scale = 0.1, .max = 150, .part_labels = "card", .vendor = "any", .help = "x"};
+    struct metric_row r = {.name = name,
+                           .meaning = METRIC_GPU_TEMP,
+                           .scale = 0.1,
+                           .max = 150,
+                           .part_labels = "card",
+                           .vendor = "any",
+                           .help = "x"};
     assert_int_equal(metric_table_add(t, &r, &err), 0);
     name[0] = 'M';
     assert_int_equal(metric_rows(t), n + 1);
@@ -134,10 +140,12 @@ a_series_names_its_entity(void **state)
         {"node_load1", "job=node", NULL},
         {"node_infiniband_state_id", "node=n1 device=mlx5_0 port=1", "nic:n1/mlx5_0"},
         {"rdma_np_cnp_sent_total", "node=n1 device=mlx5_0 port=1", "nic:n1/mlx5_0"},
-        {"ifHCInOctets", "instance=leaf-g01-1 ifName=Ethernet1/1 ifDescr=x", "port:leaf-g01-1/Ethernet1/1"},
+        {"ifHCInOctets", "instance=leaf-g01-1 ifName=Ethernet1/1 ifDescr=x",
+         "port:leaf-g01-1/Ethernet1/1"},
         {"ifHCInOctets", "node=leaf-g01-1 ifDescr=Eth1", "port:leaf-g01-1/Eth1"},
         {"sysUpTime", "instance=leaf-g01-1", "switch:leaf-g01-1"},
-        {"optic_rx_power_dbm", "node=leaf-g01-1 port=Ethernet1/1 lane=1", "optic:leaf-g01-1/Ethernet1/1"},
+        {"optic_rx_power_dbm", "node=leaf-g01-1 port=Ethernet1/1 lane=1",
+         "optic:leaf-g01-1/Ethernet1/1"},
         {"optic_rx_power_dbm", "node=n1 port=mlx5_0 lane=1", "optic:n1/mlx5_0"},
         {"rack_power_watts", "rack=r01", "rack:r01"},
         {"pdu_feed_up", "pdu=p1 node=x", "pdu:p1"},
@@ -156,7 +164,8 @@ a_series_names_its_entity(void **state)
         strcpy(text, rows[i].labels);
         struct labels l = labels_of(text);
         int rc = metric_entity(metric_find(t, rows[i].name, strlen(rows[i].name)), &l, out);
-        if (rc != (rows[i].entity ? 0 : ERR_NOTFOUND) || (rows[i].entity && strcmp(out, rows[i].entity) != 0))
+        if (rc != (rows[i].entity ? 0 : ERR_NOTFOUND) ||
+            (rows[i].entity && strcmp(out, rows[i].entity) != 0))
             fail_msg("%s{%s}: %d %s", rows[i].name, rows[i].labels, rc, out);
     }
     metric_table_free(t);

@@ -35,8 +35,8 @@ ill_formed_label_sets_are_refused(void **state)
         const char *a, *b;
         int rc;
     } rows[] = {
-        {"a", "a", ERR_SYNTAX}, {"1a", "b", ERR_SYNTAX}, {"a-b", "b", ERR_SYNTAX}, {"", "b", ERR_SYNTAX},
-        {"a1_", "_", 0}, {"温", "b", ERR_SYNTAX},
+        {"a", "a", ERR_SYNTAX}, {"1a", "b", ERR_SYNTAX}, {"a-b", "b", ERR_SYNTAX},
+        {"", "b", ERR_SYNTAX},  {"a1_", "_", 0},         {"温", "b", ERR_SYNTAX},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct labels l = {.count = 0};
@@ -57,7 +57,8 @@ label_ceilings_hold(void **state)
     assert_int_equal(labels_add(&l, big, LABEL_NAME_MAX + 1, "v", 1), ERR_LIMIT);
     for (int i = 0; i <= LABELS_MAX; i++) {
         sprintf(names[i], "l%d", i);
-        assert_int_equal(labels_add(&l, names[i], strlen(names[i]), big, LABEL_VALUE_MAX), i < LABELS_MAX ? 0 : ERR_LIMIT);
+        assert_int_equal(labels_add(&l, names[i], strlen(names[i]), big, LABEL_VALUE_MAX),
+                         i < LABELS_MAX ? 0 : ERR_LIMIT);
     }
     assert_int_equal(labels_finish(&l), 0);
     uint64_t h = labels_hash(&l);

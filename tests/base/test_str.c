@@ -51,10 +51,13 @@ double_reads_what_prometheus_writes(void **state)
         const char *text;
         double v;
     } good[] = {
-        {"0", 0},           {"-1", -1},         {"1.5", 1.5},          {"1e3", 1000},
-        {"+Inf", INFINITY}, {"-Inf", -INFINITY}, {"Inf", INFINITY},     {".5", 0.5},
-        {"0.1", 0.1},       {"123456789012345.5", 123456789012345.5},  {"1e-320", 1e-320},
-        {"-12.125", -12.125}, {"+3", 3}, {"999999999999999", 999999999999999.0},
+        {"0", 0},           {"-1", -1},
+        {"1.5", 1.5},       {"1e3", 1000},
+        {"+Inf", INFINITY}, {"-Inf", -INFINITY},
+        {"Inf", INFINITY},  {".5", 0.5},
+        {"0.1", 0.1},       {"123456789012345.5", 123456789012345.5},
+        {"1e-320", 1e-320}, {"-12.125", -12.125},
+        {"+3", 3},          {"999999999999999", 999999999999999.0},
     };
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         double v = 99;
@@ -64,7 +67,8 @@ double_reads_what_prometheus_writes(void **state)
     double v;
     assert_int_equal(str_double("NaN", 3, &v), 0);
     assert_true(isnan(v));
-    static const char *const bad[] = {"", " 1", "1 ", "1x", "-", ".", "0x10", "1e", "--1", "nano", "+-1", "e5"};
+    static const char *const bad[] = {"",     " 1", "1 ",  "1x",   "-",   ".",
+                                      "0x10", "1e", "--1", "nano", "+-1", "e5"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_int_equal(str_double(bad[i], strlen(bad[i]), &v), ERR_SYNTAX);
 }
@@ -94,8 +98,16 @@ double_format_is_shortest_and_reads_back(void **state)
         double v;
         const char *text;
     } rows[] = {
-        {0, "0"}, {-0.0, "-0"}, {1, "1"}, {0.1, "0.1"}, {-12.1, "-12.1"}, {1e300, "1e+300"},
-        {1.0 / 3, "0.3333333333333333"}, {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}, {1e14, "100000000000000"},
+        {0, "0"},
+        {-0.0, "-0"},
+        {1, "1"},
+        {0.1, "0.1"},
+        {-12.1, "-12.1"},
+        {1e300, "1e+300"},
+        {1.0 / 3, "0.3333333333333333"},
+        {INFINITY, "+Inf"},
+        {-INFINITY, "-Inf"},
+        {1e14, "100000000000000"},
         {5e-324, "4.94065645841247e-324"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -122,7 +134,8 @@ utf8_is_judged_as_unicode_says(void **state)
 {
     (void)state;
     static const char *const good[] = {"", "abc", "温度", "\xf0\x9f\x98\x80", "\xed\x9f\xbf"};
-    static const char *const bad[] = {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe6\xb8", "\xff"};
+    static const char *const bad[] = {
+        "\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe6\xb8", "\xff"};
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_true(str_utf8_ok(good[i], strlen(good[i])));
     for (size_t i = 0; i < COUNT_OF(bad); i++) {

@@ -1,4 +1,5 @@
-/* Tests of base/wire: what an agent writes is what the collector reads, and nothing else is read. */
+/* Tests of base/wire: what an agent writes is what the collector reads, and nothing else is read.
+ */
 #include "tests/base/base_test.h"
 
 #include "base/compress.h"
@@ -29,7 +30,8 @@ seen_samples(void *ctx, const struct labels *l, const struct sample *v, size_t n
 {
     struct seen *s = ctx;
     for (size_t i = 0; i < l->count; i++)
-        buf_printf(&s->text, "%.*s=%.*s,", (int)l->at[i].name_len, l->at[i].name, (int)l->at[i].value_len, l->at[i].value);
+        buf_printf(&s->text, "%.*s=%.*s,", (int)l->at[i].name_len, l->at[i].name,
+                   (int)l->at[i].value_len, l->at[i].value);
     for (size_t i = 0; i < n; i++)
         buf_printf(&s->text, "%lld:%g;", (long long)v[i].t_ms, v[i].v);
     return seen_step(s);
@@ -39,8 +41,9 @@ static int
 seen_event(void *ctx, const struct event *e)
 {
     struct seen *s = ctx;
-    buf_printf(&s->text, "event %lld %d %d %s %s %s %s %s %s %s %s;", (long long)e->time_ms, e->phase, e->severity, e->entity,
-               e->code, e->source, e->text, e->node, e->job, e->tenant, e->fields);
+    buf_printf(&s->text, "event %lld %d %d %s %s %s %s %s %s %s %s;", (long long)e->time_ms,
+               e->phase, e->severity, e->entity, e->code, e->source, e->text, e->node, e->job,
+               e->tenant, e->fields);
     return seen_step(s);
 }
 
@@ -48,8 +51,8 @@ static int
 seen_log(void *ctx, const struct log_line *l)
 {
     struct seen *s = ctx;
-    buf_printf(&s->text, "log %lld %d %d %s %s %s %s %s;", (long long)l->time_ms, l->severity, l->rank, l->node, l->job, l->source,
-               l->tenant, l->text);
+    buf_printf(&s->text, "log %lld %d %d %s %s %s %s %s;", (long long)l->time_ms, l->severity,
+               l->rank, l->node, l->job, l->source, l->tenant, l->text);
     return seen_step(s);
 }
 
@@ -57,8 +60,8 @@ static int
 seen_gap(void *ctx, const struct gap *g)
 {
     struct seen *s = ctx;
-    buf_printf(&s->text, "gap %lld %lld %s %s %llu;", (long long)g->from_ms, (long long)g->to_ms, g->source, g->reason,
-               (unsigned long long)g->count);
+    buf_printf(&s->text, "gap %lld %lld %s %s %llu;", (long long)g->from_ms, (long long)g->to_ms,
+               g->source, g->reason, (unsigned long long)g->count);
     return seen_step(s);
 }
 
@@ -73,7 +76,8 @@ seen_inventory(void *ctx, const char *json, size_t len)
 static struct wire_handler
 handler_of(struct seen *s)
 {
-    return (struct wire_handler){seen_head, seen_samples, seen_event, seen_log, seen_gap, seen_inventory, s};
+    return (struct wire_handler){seen_head, seen_samples,   seen_event, seen_log,
+                                 seen_gap,  seen_inventory, s};
 }
 
 static struct labels
@@ -92,9 +96,21 @@ make_batch(struct buf *out)
     struct wire_encoder *e = wire_encoder_new();
     struct wire_head head = {"node00001", 7, 42, 1000};
     struct labels a = labels_of("up", "node00001"), b = labels_of("node_load1", "node00001");
-    struct event ev = {.time_ms = 5, .phase = EVENT_BEGIN, .severity = SEVERITY_CRITICAL, .entity = "gpu:node00001/3",
-                       .code = "nvidia.xid.79", .source = "kernel", .text = "fallen", .node = "node00001"};
-    struct log_line line = {.time_ms = 6, .severity = SEVERITY_WARNING, .node = "node00001", .job = "4711", .source = "job", .rank = -1, .text = "温度"};
+    struct event ev = {.time_ms = 5,
+                       .phase = EVENT_BEGIN,
+                       .severity = SEVERITY_CRITICAL,
+                       .entity = "gpu:node00001/3",
+                       .code = "nvidia.xid.79",
+                       .source = "kernel",
+                       .text = "fallen",
+                       .node = "node00001"};
+    struct log_line line = {.time_ms = 6,
+                            .severity = SEVERITY_WARNING,
+                            .node = "node00001",
+                            .job = "4711",
+                            .source = "job",
+                            .rank = -1,
+                            .text = "温度"};
     struct gap gap = {1, 2, "agent:node00001", "spool-full", 99};
     assert_int_equal(wire_encode_sample(e, &a, 1, 1), ERR_STATE);
     wire_encode_begin(e, &head);
@@ -129,10 +145,12 @@ a_batch_comes_out_as_it_went_in(void **state)
     assert_int_equal(s.head.epoch, 7);
     assert_int_equal(s.head.sequence, 42);
     assert_int_equal(s.head.sent_ms, 1000);
-    assert_string_equal(buf_str(&s.text),
-                        "__name__=up,node=node00001,10:1;__name__=node_load1,node=node00001,10:0.5;__name__=up,node=node00001,20:0;"
-                        "event 5 1 2 gpu:node00001/3 nvidia.xid.79 kernel fallen node00001   ;"
-                        "log 6 1 -1 node00001 4711 job  温度;gap 1 2 agent:node00001 spool-full 99;inventory {}");
+    assert_string_equal(
+        buf_str(&s.text),
+        "__name__=up,node=node00001,10:1;__name__=node_load1,node=node00001,10:0.5;__name__=up,"
+        "node=node00001,20:0;"
+        "event 5 1 2 gpu:node00001/3 nvidia.xid.79 kernel fallen node00001   ;"
+        "log 6 1 -1 node00001 4711 job  温度;gap 1 2 agent:node00001 spool-full 99;inventory {}");
     struct wire_handler none = {0};
     assert_int_equal(wire_decode(batch.data, batch.len, &none, &err), 0);
     buf_done(&s.text);
@@ -219,9 +237,21 @@ ill_formed_records_are_refused(void **state)
         int rc;
     } rows[] = {
         {"nothing", "", 0, 0},
-        {"good labels", "\x01\x02\x01""a\x01x\x01""b\x01y", 10, 0},
-        {"unsorted labels", "\x01\x02\x01""b\x01x\x01""a\x01y", 10, ERR_SYNTAX},
-        {"a duplicate label", "\x01\x02\x01""a\x01x\x01""a\x01y", 10, ERR_SYNTAX},
+        {"good labels",
+         "\x01\x02\x01"
+         "a\x01x\x01"
+         "b\x01y",
+         10, 0},
+        {"unsorted labels",
+         "\x01\x02\x01"
+         "b\x01x\x01"
+         "a\x01y",
+         10, ERR_SYNTAX},
+        {"a duplicate label",
+         "\x01\x02\x01"
+         "a\x01x\x01"
+         "a\x01y",
+         10, ERR_SYNTAX},
         {"an empty label set", "\x01\x00", 2, ERR_SYNTAX},
         {"too many labels", "\x01\x41", 2, ERR_SYNTAX},
         {"unknown type", "\x07", 1, ERR_SYNTAX},
@@ -234,7 +264,8 @@ ill_formed_records_are_refused(void **state)
         {"inventory with a zero inside", "\x06\x02{\0\0", 5, ERR_SYNTAX},
         {"cut inventory", "\x06\x05{}", 4, ERR_SYNTAX},
         {"a cut event", "\x03\0\0\0\0\0\0\0\0\0\0", 11, ERR_SYNTAX},
-        {"a log of no severity", "\x04\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, ERR_SYNTAX},
+        {"a log of no severity", "\x04\0\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24,
+         ERR_SYNTAX},
         {"an empty log", "\x04\0\0\0\0\0\0\0\0\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24, 0},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -1,16 +1,20 @@
-/* bench_overview: what the pages of a site of 18,432 accelerators cost over HTTP: 36 groups of 64 nodes, ten series an accelerator,
- * two minutes of samples at 15 s, twelve jobs; with the argument "all" also what adapters, switch ports and optical modules (four
- * lanes) send: 460,000 series more. Each answer is asked cold (views four seconds old, so that all is worked out
- * anew) and warm; the median of five is printed. Not a test. */
+/* bench_overview: what the pages of a site of 18,432 accelerators cost over HTTP: 36 groups of 64
+ * nodes, ten series an accelerator, two minutes of samples at 15 s, twelve jobs; with the argument
+ * "all" also what adapters, switch ports and optical modules (four lanes) send: 460,000 series
+ * more. Each answer is asked cold (views four seconds old, so that all is worked out anew) and
+ * warm; the median of five is printed. Not a test. */
 #include "tests/web/web_test.h"
 
 #define BENCH_NODES 2304
-#define BENCH_GPUS 8
+#define BENCH_GPUS  8
 #define BENCH_STEPS 8
 
 static const char *const bench_names[] = {
-    "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_MEMORY_TEMP", "DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_DEV_FB_USED",
-    "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", "DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"};
+    "DCGM_FI_DEV_GPU_UTIL",          "DCGM_FI_DEV_GPU_TEMP",
+    "DCGM_FI_DEV_MEMORY_TEMP",       "DCGM_FI_DEV_POWER_USAGE",
+    "DCGM_FI_DEV_SM_CLOCK",          "DCGM_FI_DEV_FB_USED",
+    "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL", "DCGM_FI_DEV_PCIE_REPLAY_COUNTER",
+    "DCGM_FI_DEV_XID_ERRORS",        "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE"};
 
 static struct web_test t;
 
@@ -49,7 +53,8 @@ bench_feed(int64_t now, int step)
 }
 
 static void
-bench_series(struct store_batch *b, const char *name, const char *owner, const char *label, const char *part, const char *lane, int64_t t_ms, double v)
+bench_series(struct store_batch *b, const char *name, const char *owner, const char *label,
+             const char *part, const char *lane, int64_t t_ms, double v)
 {
     struct labels l = {0};
     struct sample s = {t_ms, v};
@@ -74,8 +79,10 @@ bench_entity(struct store_batch *b, enum entity_kind kind, const char *entity, i
     snprintf(owner, sizeof owner, "%.*s", (int)e.owner_len, e.name);
     if (kind == ENTITY_NIC) {
         bench_series(b, "node_infiniband_state_id", owner, "device", e.part, NULL, t_ms, 4);
-        bench_series(b, "node_infiniband_port_data_received_bytes_total", owner, "device", e.part, NULL, t_ms, (double)t_ms);
-        bench_series(b, "node_infiniband_port_data_transmitted_bytes_total", owner, "device", e.part, NULL, t_ms, (double)t_ms);
+        bench_series(b, "node_infiniband_port_data_received_bytes_total", owner, "device", e.part,
+                     NULL, t_ms, (double)t_ms);
+        bench_series(b, "node_infiniband_port_data_transmitted_bytes_total", owner, "device",
+                     e.part, NULL, t_ms, (double)t_ms);
     } else if (kind == ENTITY_PORT) {
         bench_series(b, "ifOperStatus", owner, "ifName", e.part, NULL, t_ms, 1);
         bench_series(b, "ifHCInOctets", owner, "ifName", e.part, NULL, t_ms, (double)t_ms);
@@ -155,7 +162,9 @@ main(int argc, char **argv)
     (void)argv;
     web_test_open(&t);
     int64_t start = clock_mono_us();
-    web_test_topology(&t, "cluster: {name: demo}\nfabric: {kind: rail-spine-leaf, groups: 36, nodes_per_group: 64, rails: 8, spines: 64, gpus: {count: 8, vendor: nvidia, model: H100}}\n");
+    web_test_topology(
+        &t, "cluster: {name: demo}\nfabric: {kind: rail-spine-leaf, groups: 36, nodes_per_group: "
+            "64, rails: 8, spines: 64, gpus: {count: 8, vendor: nvidia, model: H100}}\n");
     printf("topology   %8.1f ms\n", (double)(clock_mono_us() - start) / 1000);
     start = clock_mono_us();
     t.now = clock_now_ms(NULL);
@@ -164,13 +173,15 @@ main(int argc, char **argv)
     bool all = argc > 1;
     if (all)
         bench_network(t.now);
-    printf("feed       %8.1f ms for %d samples of accelerators\n", (double)(clock_mono_us() - start) / 1000, BENCH_STEPS * BENCH_NODES * BENCH_GPUS * 10);
+    printf("feed       %8.1f ms for %d samples of accelerators\n",
+           (double)(clock_mono_us() - start) / 1000, BENCH_STEPS * BENCH_NODES * BENCH_GPUS * 10);
     for (int j = 0; j < 12; j++) {
         snprintf(id, sizeof id, "%d", 4711 + j);
         snprintf(nodes, sizeof nodes, "node[%05d-%05d]", j * 192 + 1, (j + 1) * 192);
         web_test_job(&t, id, "t1", "running", nodes, t.now - 3600000, 0);
     }
-    web_test_incident(&t, "inc-1", "gpu:node00001/3", "critical", "gpu", "4711", "t1", t.now - 60000, 0);
+    web_test_incident(&t, "inc-1", "gpu:node00001/3", "critical", "gpu", "4711", "t1",
+                      t.now - 60000, 0);
     topo_settle(t.store);
     bench_path("/api/v1/overview", true);
     bench_path("/api/v1/fleet?measure=gpu_temperature", true);

@@ -40,7 +40,11 @@ static const struct conf_row rows[] = {
     {.key = "c", .type = CONF_CHOICE, .offset = offsetof(struct all, choice), .choices = choices},
     {.key = "w", .type = CONF_STRS, .offset = offsetof(struct all, words)},
     {.key = "m", .type = CONF_MAP, .offset = offsetof(struct all, part), .rows = part_rows},
-    {.key = "l", .type = CONF_LIST, .offset = offsetof(struct all, parts), .rows = part_rows, .size = sizeof(struct part)},
+    {.key = "l",
+     .type = CONF_LIST,
+     .offset = offsetof(struct all, parts),
+     .rows = part_rows,
+     .size = sizeof(struct part)},
     {.key = "n", .type = CONF_NODE, .offset = offsetof(struct all, raw)},
     {.key = NULL},
 };

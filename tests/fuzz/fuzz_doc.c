@@ -1,5 +1,5 @@
-/* fuzz_doc: hostile JSON and YAML. What is accepted obeys the promises of doc.h, and JSON written from it reads
- * back as the same tree. */
+/* fuzz_doc: hostile JSON and YAML. What is accepted obeys the promises of doc.h, and JSON written
+ * from it reads back as the same tree. */
 #include "base/doc.h"
 #include "base/jsonw.h"
 
@@ -59,7 +59,8 @@ write_node(struct jsonw *w, const struct doc_node *n, unsigned depth)
 static bool
 same(const struct doc_node *a, const struct doc_node *b)
 {
-    if (a->kind == DOC_REAL) /* integral ones are written as integers, those that are none as null */
+    if (a->kind ==
+        DOC_REAL) /* integral ones are written as integers, those that are none as null */
         return !isfinite(a->v.r) || doc_real(b, NAN) == a->v.r;
     if (a->kind != b->kind || a->count != b->count)
         return false;
@@ -82,7 +83,8 @@ check(const struct doc *d)
     buf_init(&b, 64 << 20);
     jsonw_init(&w, &b);
     write_node(&w, doc_root(d), 0);
-    /* The tree may be one level deeper than the writer goes, and a name that is no UTF-8 is mended. */
+    /* The tree may be one level deeper than the writer goes, and a name that is no UTF-8 is mended.
+     */
     if (!b.failed) {
         if (doc_parse_json(buf_str(&b), b.len, "again", &again, NULL))
             abort();
@@ -96,8 +98,8 @@ check(const struct doc *d)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static int (*const parse[])(const char *, size_t, const char *, struct doc **, struct err *) = {
-        doc_parse_json, doc_parse_yaml, doc_parse_any};
+    static int (*const parse[])(const char *, size_t, const char *, struct doc **,
+                                struct err *) = {doc_parse_json, doc_parse_yaml, doc_parse_any};
     if (!size || size > 1 << 16)
         return 0;
     struct doc *d = NULL;

@@ -21,7 +21,8 @@ check_entity(const char *text)
     }
     memcpy(owner, e.name, e.owner_len);
     owner[e.owner_len] = 0;
-    if (entity_format(out, e.kind, owner, e.part) || strcmp(out, text) != 0 || entity_kind_of(text) != e.kind)
+    if (entity_format(out, e.kind, owner, e.part) || strcmp(out, text) != 0 ||
+        entity_kind_of(text) != e.kind)
         abort();
     if (e.part && entity_owner(out, text, true) && !strpbrk(owner, "/"))
         abort();

@@ -1,4 +1,5 @@
-/* Queries of any bytes: parsed, written out, read back the same, and evaluated over a few series with low ceilings. */
+/* Queries of any bytes: parsed, written out, read back the same, and evaluated over a few series
+ * with low ceilings. */
 #include "tests/store/fake_series.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -8,7 +9,8 @@ fuzz_evaluate(const struct promql *q)
 {
     static const struct promql_options few = {.max_samples = 20000, .timeout_ms = 200};
     struct store s = {0};
-    struct fake_series *f = fake_series(&s, "foo{a=\"b\",le=\"1\"}"), *g = fake_series(&s, "foo{a=\"c\",le=\"+Inf\"}");
+    struct fake_series *f = fake_series(&s, "foo{a=\"b\",le=\"1\"}"),
+                       *g = fake_series(&s, "foo{a=\"c\",le=\"+Inf\"}");
     struct promql_result r;
     struct buf out;
     for (int i = 0; i < 20; i++) {

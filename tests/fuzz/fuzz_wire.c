@@ -1,6 +1,6 @@
-/* fuzz_wire: hostile batches. The first byte says whether the input is a whole batch or the raw bytes of one, which
- * is then packed and sealed, so that the fuzzer need not guess a checksum. What is accepted is written again and
- * must be accepted again, with as many calls. */
+/* fuzz_wire: hostile batches. The first byte says whether the input is a whole batch or the raw
+ * bytes of one, which is then packed and sealed, so that the fuzzer need not guess a checksum. What
+ * is accepted is written again and must be accepted again, with as many calls. */
 #include "base/compress.h"
 #include "base/wire.h"
 
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct echo {
     struct wire_encoder *to; /* NULL: only counts */
     size_t calls;
-    volatile size_t bytes;   /* touched, so that a sanitizer sees every pointer used */
+    volatile size_t bytes; /* touched, so that a sanitizer sees every pointer used */
 };
 
 static int
@@ -43,7 +43,8 @@ echo_event(void *ctx, const struct event *ev)
 {
     struct echo *e = ctx;
     e->calls++;
-    e->bytes += strlen(ev->text) + strlen(ev->fields) + strlen(ev->tenant) + strlen(ev->job) + strlen(ev->node);
+    e->bytes += strlen(ev->text) + strlen(ev->fields) + strlen(ev->tenant) + strlen(ev->job) +
+                strlen(ev->node);
     if (e->to && wire_encode_event(e->to, ev))
         abort();
     return 0;
@@ -83,7 +84,8 @@ echo_inventory(void *ctx, const char *json, size_t len)
 static int
 decode(const void *data, size_t len, struct echo *e)
 {
-    struct wire_handler h = {echo_head, echo_samples, echo_event, echo_log, echo_gap, echo_inventory, e};
+    struct wire_handler h = {echo_head, echo_samples,   echo_event, echo_log,
+                             echo_gap,  echo_inventory, e};
     struct err err = {0};
     int rc = wire_decode(data, len, &h, &err);
     if (rc && (!err.text[0] || e->calls))
@@ -117,7 +119,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         seal(data + 1, size - 1, &batch);
     if (!decode(buf_str(&batch), batch.len, &first)) {
-        if (wire_encode_end(first.to, &again) || decode(again.data, again.len, &second) || first.calls != second.calls)
+        if (wire_encode_end(first.to, &again) || decode(again.data, again.len, &second) ||
+            first.calls != second.calls)
             abort();
     }
     wire_encoder_free(first.to);

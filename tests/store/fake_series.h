@@ -1,5 +1,6 @@
-/* fake_series: a store of a few series in memory, behind the two functions that PromQL reads by. For unit tests, the bench and
- * the fuzzer of the engine: what stands here is defined instead of the store's own. */
+/* fake_series: a store of a few series in memory, behind the two functions that PromQL reads by.
+ * For unit tests, the bench and the fuzzer of the engine: what stands here is defined instead of
+ * the store's own. */
 #ifndef TESTS_STORE_FAKE_SERIES_H
 #define TESTS_STORE_FAKE_SERIES_H
 
@@ -12,11 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fake_series { struct labels *labels; char *text; struct sample *samples; size_t count, cap; };
-struct store { struct fake_series *at; size_t count, cap; };
+struct fake_series {
+    struct labels *labels;
+    char *text;
+    struct sample *samples;
+    size_t count, cap;
+};
+struct store {
+    struct fake_series *at;
+    size_t count, cap;
+};
 
 static struct fake_series *
-fake_series(struct store *s, const char *text)      /* m{a="b",c="d"}, no escapes */
+fake_series(struct store *s, const char *text) /* m{a="b",c="d"}, no escapes */
 {
     if (s->count == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 64;
@@ -60,13 +69,15 @@ fake_done(struct store *s)
 }
 
 static bool
-fake_matches(const struct fake_series *f, const struct matcher *m, size_t n, struct regex *const *re)
+fake_matches(const struct fake_series *f, const struct matcher *m, size_t n,
+             struct regex *const *re)
 {
     for (size_t i = 0; i < n; i++) {
         const struct label *l = labels_find(f->labels, m[i].name);
         const char *v = l ? l->value : "";
         size_t len = l ? l->value_len : 0;
-        bool is = re[i] ? regex_match(re[i], v, len, NULL, NULL) == 1 : len == strlen(m[i].value) && !memcmp(v, m[i].value, len);
+        bool is = re[i] ? regex_match(re[i], v, len, NULL, NULL) == 1
+                        : len == strlen(m[i].value) && !memcmp(v, m[i].value, len);
         if (is != (m[i].op == MATCH_EQ || m[i].op == MATCH_RE))
             return false;
     }
@@ -74,15 +85,16 @@ fake_matches(const struct fake_series *f, const struct matcher *m, size_t n, str
 }
 
 static int
-fake_read(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms, bool latest, const struct select_limits *lim,
-          struct series_set *ret, struct err *err)
+fake_read(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
+          bool latest, const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     struct regex *re[64] = {0};
     size_t total = 0;
     int rc = n <= 64 ? 0 : ERR_LIMIT;
     for (size_t i = 0; !rc && i < n; i++)
         if (m[i].op >= MATCH_RE)
-            rc = regex_compile(m[i].value, strlen(m[i].value), REGEX_ANCHORED | REGEX_UTF, &re[i], err);
+            rc = regex_compile(m[i].value, strlen(m[i].value), REGEX_ANCHORED | REGEX_UTF, &re[i],
+                               err);
     *ret = (struct series_set){.rows = calloc(s->count + 1, sizeof *ret->rows)};
     for (size_t k = 0; !rc && k < s->count; k++) {
         const struct fake_series *f = &s->at[k];
@@ -98,29 +110,33 @@ fake_read(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, i
         if (a == b || (latest && sample_is_stale(f->samples[a].v)))
             continue;
         struct series_row *r = &ret->rows[ret->count++];
-        *r = (struct series_row){.labels = f->labels, .id = k, .samples = malloc((b - a) * sizeof *r->samples), .count = b - a};
+        *r = (struct series_row){.labels = f->labels,
+                                 .id = k,
+                                 .samples = malloc((b - a) * sizeof *r->samples),
+                                 .count = b - a};
         memcpy(r->samples, f->samples + a, (b - a) * sizeof *r->samples);
         total += b - a;
     }
     for (size_t i = 0; i < 64; i++)
         regex_free(re[i]);
     if (!rc && lim->max_samples && total > lim->max_samples)
-        rc = err_set(err, ERR_LIMIT, "query processing would load too many samples into memory in query execution");
+        rc = err_set(err, ERR_LIMIT,
+                     "query processing would load too many samples into memory in query execution");
     if (rc)
         series_set_done(ret);
     return rc;
 }
 
 int
-store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms, const struct select_limits *lim,
-             struct series_set *ret, struct err *err)
+store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
+             const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     return fake_read(s, m, n, from_ms, to_ms, false, lim, ret, err);
 }
 
 int
-store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms, const struct select_limits *lim,
-             struct series_set *ret, struct err *err)
+store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms,
+             const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     return fake_read(s, m, n, at_ms - lookback_ms, at_ms, true, lim, ret, err);
 }

@@ -1,6 +1,6 @@
-/* promql_diff: asks Prometheus (at the URL given) and this engine, over a real store, the same queries on the same series, and
- * compares status, type, label sets, order and values (relative 1e-9). TAP: one result a kind of comparison; each difference is
- * told as a comment. */
+/* promql_diff: asks Prometheus (at the URL given) and this engine, over a real store, the same
+ * queries on the same series, and compares status, type, label sets, order and values (relative
+ * 1e-9). TAP: one result a kind of comparison; each difference is told as a comment. */
 #include "tests/store/promql_diff.h"
 
 #include "base/compress.h"
@@ -24,10 +24,12 @@ struct diff {
     struct store *store;
     struct diff_series series[DIFF_SERIES_MAX];
     size_t series_count, asked, wrong, told;
-    const char *only;                   /* a query to look at, from the environment */
+    const char *only; /* a query to look at, from the environment */
 };
 
-/* --- writing ----------------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* name{a="b"} of a series, labels unescaped and sorted. */
 static size_t
@@ -35,13 +37,17 @@ diff_labels(const struct diff_series *s, char *text, struct label *out)
 {
     size_t n = 0;
     char *p = text;
-    out[n++] = (struct label){.name = "__name__", .value = s->name, .name_len = 8, .value_len = (uint32_t)strlen(s->name)};
+    out[n++] = (struct label){.name = "__name__",
+                              .value = s->name,
+                              .name_len = 8,
+                              .value_len = (uint32_t)strlen(s->name)};
     snprintf(text, 200, "%s", s->labels);
     while (*p) {
         char *eq = strchr(p, '='), *v = eq + 2, *to = v, *from = v;
         for (; *from != '"'; from++)
             *to++ = *from == '\\' ? *++from : *from;
-        out[n++] = (struct label){.name = p, .value = v, .name_len = (uint32_t)(eq - p), .value_len = (uint32_t)(to - v)};
+        out[n++] = (struct label){
+            .name = p, .value = v, .name_len = (uint32_t)(eq - p), .value_len = (uint32_t)(to - v)};
         p = from + 1 + (from[1] == ',');
     }
     return n;
@@ -59,7 +65,8 @@ diff_put_label(struct buf *out, const struct label *l)
 static int
 diff_send(struct diff *d, struct buf *raw)
 {
-    static const char *const headers[] = {"Content-Encoding: snappy", "Content-Type: application/x-protobuf",
+    static const char *const headers[] = {"Content-Encoding: snappy",
+                                          "Content-Type: application/x-protobuf",
                                           "X-Prometheus-Remote-Write-Version: 0.1.0", NULL};
     char url[200];
     struct buf packed;
@@ -68,7 +75,11 @@ diff_send(struct diff *d, struct buf *raw)
     snprintf(url, sizeof url, "%s/api/v1/write", d->url);
     buf_init(&packed, (size_t)64 << 20);
     compress_snappy(raw->data, raw->len, &packed);
-    struct httpc_request req = {.method = "POST", .url = url, .body = packed.data, .body_len = packed.len, .headers = headers};
+    struct httpc_request req = {.method = "POST",
+                                .url = url,
+                                .body = packed.data,
+                                .body_len = packed.len,
+                                .headers = headers};
     int rc = httpc_fetch(d->http, &req, &resp, &err);
     if (rc || resp.status / 100 != 2)
         printf("# write: %d %s %s\n", resp.status, err.text, buf_str(&resp.body)), rc = -1;
@@ -117,12 +128,17 @@ diff_write_block(struct diff *d, unsigned from, unsigned to)
     return rc;
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------------ */
+/* --- asking
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
-struct diff_ask { int64_t from_ms, to_ms, step_ms; };   /* step 0: instant */
+struct diff_ask {
+    int64_t from_ms, to_ms, step_ms;
+}; /* step 0: instant */
 
 static int
-diff_ask_prometheus(struct diff *d, const char *query, const struct diff_ask *a, struct doc **ret, int *ret_status)
+diff_ask_prometheus(struct diff *d, const char *query, const struct diff_ask *a, struct doc **ret,
+                    int *ret_status)
 {
     static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded", NULL};
     char url[200];
@@ -133,11 +149,17 @@ diff_ask_prometheus(struct diff *d, const char *query, const struct diff_ask *a,
     buf_puts(&body, "query=");
     str_percent_encode(&body, query, "");
     if (a->step_ms)
-        buf_printf(&body, "&start=%.3f&end=%.3f&step=%.3f", (double)a->from_ms / 1000, (double)a->to_ms / 1000, (double)a->step_ms / 1000);
+        buf_printf(&body, "&start=%.3f&end=%.3f&step=%.3f", (double)a->from_ms / 1000,
+                   (double)a->to_ms / 1000, (double)a->step_ms / 1000);
     else
         buf_printf(&body, "&time=%.3f", (double)a->from_ms / 1000);
     snprintf(url, sizeof url, "%s/api/v1/%s", d->url, a->step_ms ? "query_range" : "query");
-    struct httpc_request req = {.method = "POST", .url = url, .body = body.data, .body_len = body.len, .headers = headers, .max_body = (size_t)256 << 20};
+    struct httpc_request req = {.method = "POST",
+                                .url = url,
+                                .body = body.data,
+                                .body_len = body.len,
+                                .headers = headers,
+                                .max_body = (size_t)256 << 20};
     int rc = httpc_fetch(d->http, &req, &resp, &err);
     if (!rc)
         rc = doc_parse_json(buf_str(&resp.body), resp.body.len, "prometheus", ret, &err);
@@ -151,7 +173,8 @@ diff_ask_prometheus(struct diff *d, const char *query, const struct diff_ask *a,
 
 /* Our answer as the API would give it. */
 static int
-diff_ask_engine(struct diff *d, const char *query, const struct diff_ask *a, struct doc **ret, int *ret_status, struct err *err)
+diff_ask_engine(struct diff *d, const char *query, const struct diff_ask *a, struct doc **ret,
+                int *ret_status, struct err *err)
 {
     struct promql *q = NULL;
     struct promql_result r;
@@ -166,7 +189,8 @@ diff_ask_engine(struct diff *d, const char *query, const struct diff_ask *a, str
         return 0;
     }
     *ret_status = 422;
-    int rc = a->step_ms ? promql_range(d->store, q, a->from_ms, a->to_ms, a->step_ms, NULL, &r, err) : promql_instant(d->store, q, a->from_ms, NULL, &r, err);
+    int rc = a->step_ms ? promql_range(d->store, q, a->from_ms, a->to_ms, a->step_ms, NULL, &r, err)
+                        : promql_instant(d->store, q, a->from_ms, NULL, &r, err);
     promql_free(q);
     if (rc)
         return 0;
@@ -181,9 +205,12 @@ diff_ask_engine(struct diff *d, const char *query, const struct diff_ask *a, str
     return rc;
 }
 
-/* --- comparing --------------------------------------------------------------------------------------------------------- */
+/* --- comparing
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static void diff_tell(struct diff *d, const char *query, const struct diff_ask *a, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void diff_tell(struct diff *d, const char *query, const struct diff_ask *a, const char *fmt,
+                      ...) __attribute__((format(printf, 4, 5)));
 
 static void
 diff_tell(struct diff *d, const char *query, const struct diff_ask *a, const char *fmt, ...)
@@ -192,7 +219,8 @@ diff_tell(struct diff *d, const char *query, const struct diff_ask *a, const cha
     d->wrong++;
     if (d->told++ >= DIFF_TELL)
         return;
-    printf("# %s [%lld..%lld/%lld]: ", query, (long long)(a->from_ms - DIFF_START) / 1000, (long long)(a->to_ms - DIFF_START) / 1000, (long long)a->step_ms / 1000);
+    printf("# %s [%lld..%lld/%lld]: ", query, (long long)(a->from_ms - DIFF_START) / 1000,
+           (long long)(a->to_ms - DIFF_START) / 1000, (long long)a->step_ms / 1000);
     va_start(ap, fmt);
     vprintf(fmt, ap);
     va_end(ap);
@@ -224,7 +252,8 @@ static void
 diff_points(const struct doc_node *x, const struct doc_node *y, char *out, size_t size)
 {
     const struct doc_node *a = doc_get(x, "values"), *b = doc_get(y, "values");
-    const struct doc_node *p = a ? a->first : doc_get(x, "value"), *q = b ? b->first : doc_get(y, "value");
+    const struct doc_node *p = a ? a->first : doc_get(x, "value"),
+                          *q = b ? b->first : doc_get(y, "value");
     *out = 0;
     for (; p || q; p = a ? p->next : NULL, q = b ? q->next : NULL) {
         double t = doc_real(doc_at(p, 0), -1), u = doc_real(doc_at(q, 0), -1);
@@ -240,7 +269,8 @@ static bool
 diff_is_ordered(const char *query)
 {
     size_t n = strlen(query);
-    return query[n - 1] == ')' && (!strncmp(query, "sort", 4) || !strncmp(query, "topk(", 5) || !strncmp(query, "bottomk(", 8));
+    return query[n - 1] == ')' && (!strncmp(query, "sort", 4) || !strncmp(query, "topk(", 5) ||
+                                   !strncmp(query, "bottomk(", 8));
 }
 
 static const struct doc_node *
@@ -259,9 +289,12 @@ diff_find(const struct doc_node *rows, const char *key)
 }
 
 static void
-diff_rows(struct diff *d, const char *query, const struct diff_ask *a, const struct doc_node *x, const struct doc_node *y)
+diff_rows(struct diff *d, const char *query, const struct diff_ask *a, const struct doc_node *x,
+          const struct doc_node *y)
 {
-    bool ties = (strstr(query, "level") || strstr(query, "weird")) && (strstr(query, "topk") || strstr(query, "bottomk") || strstr(query, "sort"));     /* which of equals is kept is not told */
+    bool ties = (strstr(query, "level") || strstr(query, "weird")) &&
+                (strstr(query, "topk") || strstr(query, "bottomk") ||
+                 strstr(query, "sort")); /* which of equals is kept is not told */
     if (ties && a->step_ms)
         return;
     if (x->count != y->count) {
@@ -274,7 +307,8 @@ diff_rows(struct diff *d, const char *query, const struct diff_ask *a, const str
         char what[200];
         buf_init(&key, 4096);
         diff_key(p, &key);
-        const struct doc_node *same = a->step_ms || diff_is_ordered(query) ? q : diff_find(y, buf_str(&key));
+        const struct doc_node *same =
+            a->step_ms || diff_is_ordered(query) ? q : diff_find(y, buf_str(&key));
         struct buf other;
         buf_init(&other, 4096);
         if (same)
@@ -282,7 +316,8 @@ diff_rows(struct diff *d, const char *query, const struct diff_ask *a, const str
         diff_points(p, same, what, sizeof what);
         bool wrong = !same || *what || strcmp(buf_str(&key), buf_str(&other));
         if (wrong && !(ties && same && !*what))
-            diff_tell(d, query, a, "row {%s} against {%s}: %s", buf_str(&key), same ? buf_str(&other) : "none", what);
+            diff_tell(d, query, a, "row {%s} against {%s}: %s", buf_str(&key),
+                      same ? buf_str(&other) : "none", what);
         buf_done(&key);
         buf_done(&other);
         if (wrong)
@@ -291,7 +326,8 @@ diff_rows(struct diff *d, const char *query, const struct diff_ask *a, const str
 }
 
 static void
-diff_compare(struct diff *d, const char *query, const struct diff_ask *a, const struct doc *x, const struct doc *y)
+diff_compare(struct diff *d, const char *query, const struct diff_ask *a, const struct doc *x,
+             const struct doc *y)
 {
     const struct doc_node *p = doc_get(doc_root(x), "data"), *q = doc_root(y);
     const char *type = doc_get_str(p, "resultType", "?"), *ours = doc_get_str(q, "resultType", "?");
@@ -315,10 +351,13 @@ diff_same_error(const char *theirs, const char *ours)
     if (str_prefix(theirs, invalid))
         theirs += sizeof invalid - 1;
     const char *bracket = strstr(theirs, ": [");
-    size_t n = bracket && strstr(theirs, "many-to-many") ? (size_t)(bracket - theirs) : strlen(theirs);
+    size_t n =
+        bracket && strstr(theirs, "many-to-many") ? (size_t)(bracket - theirs) : strlen(theirs);
     if (n < strlen(theirs) && !strncmp(theirs, "found duplicate", 15)) {
         const char *hand = strstr(theirs, "} on the "), *ourhand = strstr(ours, "} on the ");
-        return hand && ourhand && !strncmp(theirs, ours, 48) && strstr(ours, ";many-to-many matching not allowed: matching labels must be unique on one side");
+        return hand && ourhand && !strncmp(theirs, ours, 48) &&
+               strstr(ours, ";many-to-many matching not allowed: matching labels must be unique on "
+                            "one side");
     }
     return !strcmp(theirs, ours);
 }
@@ -330,12 +369,14 @@ diff_one(struct diff *d, const char *query, const struct diff_ask *a)
     struct err err = {0};
     int status, ours;
     d->asked++;
-    if (diff_ask_prometheus(d, query, a, &x, &status) || diff_ask_engine(d, query, a, &y, &ours, &err)) {
+    if (diff_ask_prometheus(d, query, a, &x, &status) ||
+        diff_ask_engine(d, query, a, &y, &ours, &err)) {
         diff_tell(d, query, a, "no answer");
     } else if (status == 200 && ours == 200) {
         diff_compare(d, query, a, x, y);
     } else {
-        const char *theirs = status == 200 ? "fine" : doc_get_str(doc_root(x), "error", "?"), *we = ours == 200 ? "fine" : err.text;
+        const char *theirs = status == 200 ? "fine" : doc_get_str(doc_root(x), "error", "?"),
+                   *we = ours == 200 ? "fine" : err.text;
         if (status != ours || !diff_same_error(theirs, we))
             diff_tell(d, query, a, "Prometheus %d %s; we %d %s", status, theirs, ours, we);
     }
@@ -347,9 +388,11 @@ static void
 diff_query(void *ctx, const char *query)
 {
     static const struct diff_ask asks[] = {
-        {DIFF_START + 7200000, DIFF_START + 7200000, 0}, {DIFF_START + 5407000, DIFF_START + 5407000, 0},
+        {DIFF_START + 7200000, DIFF_START + 7200000, 0},
+        {DIFF_START + 5407000, DIFF_START + 5407000, 0},
         {DIFF_START + 705 * 15000 + 200123, DIFF_START + 705 * 15000 + 200123, 0},
-        {DIFF_START + 3600000, DIFF_START + 9000000, 60000}, {DIFF_START - 120000, DIFF_START + 3601000, 97000}};
+        {DIFF_START + 3600000, DIFF_START + 9000000, 60000},
+        {DIFF_START - 120000, DIFF_START + 3601000, 97000}};
     struct diff *d = ctx;
     if (d->only && strcmp(d->only, query))
         return;
@@ -385,10 +428,12 @@ diff_format(void *ctx, const char *query)
     str_percent_encode(&url, query, "");
     struct httpc_request req = {.url = buf_str(&url)};
     promql_pretty(q, &out);
-    if (httpc_fetch(d->http, &req, &resp, &err) || doc_parse_json(buf_str(&resp.body), resp.body.len, "x", &doc, &err))
+    if (httpc_fetch(d->http, &req, &resp, &err) ||
+        doc_parse_json(buf_str(&resp.body), resp.body.len, "x", &doc, &err))
         diff_tell(d, query, &none, "no answer");
     else if (strcmp(doc_get_str(doc_root(doc), "data", "?"), buf_str(&out)))
-        diff_tell(d, query, &none, "Prometheus formats %s; we %s", doc_get_str(doc_root(doc), "data", "?"), buf_str(&out));
+        diff_tell(d, query, &none, "Prometheus formats %s; we %s",
+                  doc_get_str(doc_root(doc), "data", "?"), buf_str(&out));
     doc_free(doc);
     httpc_response_done(&resp);
     buf_done(&url);
@@ -406,7 +451,8 @@ diff_now(void *ctx)
 static void
 diff_say(struct diff *d, int n, const char *what)
 {
-    printf("%s %d - %s\n# %zu comparisons, %zu differ\n", d->wrong ? "not ok" : "ok", n, what, d->asked, d->wrong);
+    printf("%s %d - %s\n# %zu comparisons, %zu differ\n", d->wrong ? "not ok" : "ok", n, what,
+           d->asked, d->wrong);
     d->asked = d->wrong = d->told = 0;
     fflush(stdout);
 }

@@ -4,11 +4,11 @@
 
 #include "base/sample.h"
 
-#define DIFF_START INT64_C(1700000100000)   /* a multiple of 60 s and 15 s */
-#define DIFF_STEPS 705                      /* of 15 s: under the 3 h at which Prometheus starts a new block */
+#define DIFF_START INT64_C(1700000100000) /* a multiple of 60 s and 15 s */
+#define DIFF_STEPS 705 /* of 15 s: under the 3 h at which Prometheus starts a new block */
 
 struct diff_series {
-    char name[48], labels[200];             /* a="b",c="d" */
+    char name[48], labels[200]; /* a="b",c="d" */
     char kind;
     unsigned seed;
     int64_t shift_ms;

@@ -286,7 +286,8 @@ csv_is_taken_whole_or_not_at_all(void **state)
     assert_true(contains(r.errors[1].message, "twice"));
     device_import_done(&r);
     assert_string_equal(get(s, "node:x"), "not_found");
-    static const char states[] = "entity,state\nnode:s1,maintenance\nnode:s2,retired\nnode:s3,active\n";
+    static const char states[] =
+        "entity,state\nnode:s1,maintenance\nnode:s2,retired\nnode:s3,active\n";
     assert_int_equal(device_import(s, states, sizeof states - 1, true, false, "ann", &r, &err), 0);
     assert_int_equal(r.created, 3);
     device_import_done(&r);

@@ -1,4 +1,5 @@
-/* PromQL over a few series in memory: the corners that the comparison with Prometheus found, kept where no Prometheus is. */
+/* PromQL over a few series in memory: the corners that the comparison with Prometheus found, kept
+ * where no Prometheus is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,32 +66,55 @@ answer(struct store *s, const char *query, int64_t at, char *out, size_t size)
 static void
 answers_are_those_of_prometheus(void **state)
 {
-    static const struct { const char *query; int64_t at; const char *result; } cases[] = {
+    static const struct {
+        const char *query;
+        int64_t at;
+        const char *result;
+    } cases[] = {
         {"1 + 2 * 3 ^ 2", T0, "[1700000100,\"19\"]"},
         {"-1 ^ 2", T0, "[1700000100,\"-1\"]"},
         {"010 + 0x1F", T0 + 500, "[1700000100.5,\"39\"]"},
         {"1e21", T0, "[1700000100,\"1000000000000000000000\"]"},
         {"vector(1e21)", T0, "[{\"metric\":{},\"value\":[1700000100,\"1e+21\"]}]"},
-        {"vector(0.1 + 0.2)", T0, "[{\"metric\":{},\"value\":[1700000100,\"0.30000000000000004\"]}]"},
+        {"vector(0.1 + 0.2)", T0,
+         "[{\"metric\":{},\"value\":[1700000100,\"0.30000000000000004\"]}]"},
         {"sum(temp)", T0, "[{\"metric\":{},\"value\":[1700000100,\"60\"]}]"},
-        {"sum by (job) (temp)", T0, "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000100,\"20\"]},{\"metric\":{\"job\":\"j1\"},\"value\":[1700000100,\"40\"]}]"},
-        {"topk(1, temp)", T0, "[{\"metric\":{\"__name__\":\"temp\",\"i\":\"3\",\"job\":\"j1\"},\"value\":[1700000100,\"30\"]}]"},
-        {"ends", T0 + 14999, "[{\"metric\":{\"__name__\":\"ends\"},\"value\":[1700000114.999,\"1\"]}]"},
+        {"sum by (job) (temp)", T0,
+         "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000100,\"20\"]},{\"metric\":{\"job\":\"j1\"}"
+         ",\"value\":[1700000100,\"40\"]}]"},
+        {"topk(1, temp)", T0,
+         "[{\"metric\":{\"__name__\":\"temp\",\"i\":\"3\",\"job\":\"j1\"},\"value\":[1700000100,"
+         "\"30\"]}]"},
+        {"ends", T0 + 14999,
+         "[{\"metric\":{\"__name__\":\"ends\"},\"value\":[1700000114.999,\"1\"]}]"},
         {"ends", T0 + 15000, "[]"},
-        {"quiet", T0 + 300000, "[{\"metric\":{\"__name__\":\"quiet\"},\"value\":[1700000400,\"1\"]}]"},
+        {"quiet", T0 + 300000,
+         "[{\"metric\":{\"__name__\":\"quiet\"},\"value\":[1700000400,\"1\"]}]"},
         {"quiet", T0 + 300001, "[]"},
-        {"count_over_time(temp{i=\"0\"}[30s])", T0 + 30000, "[{\"metric\":{\"i\":\"0\",\"job\":\"j0\"},\"value\":[1700000130,\"3\"]}]"},
+        {"count_over_time(temp{i=\"0\"}[30s])", T0 + 30000,
+         "[{\"metric\":{\"i\":\"0\",\"job\":\"j0\"},\"value\":[1700000130,\"3\"]}]"},
         {"a + b", T0, "[{\"metric\":{\"k\":\"1\"},\"value\":[1700000100,\"12\"]}]"},
-        {"a atan2 b > 0", T0, "[{\"metric\":{\"__name__\":\"a\",\"k\":\"1\"},\"value\":[1700000100,\"0.6202494859828215\"]}]"},
+        {"a atan2 b > 0", T0,
+         "[{\"metric\":{\"__name__\":\"a\",\"k\":\"1\"},\"value\":[1700000100,\"0."
+         "6202494859828215\"]}]"},
         {"abs({k=\"1\"})", T0, "vector cannot contain metrics with the same labelset"},
-        {"absent(none{a=\"b\",c!=\"d\"})", T0, "[{\"metric\":{\"a\":\"b\"},\"value\":[1700000100,\"1\"]}]"},
-        {"rate(req[1m])", T0 + 60000, "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000160,\"0.2\"]}]"},
-        {"increase(req[2m])", T0 + 26 * 15000, "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000490,\"21\"]}]"},
-        {"max_over_time(req[10m:1m] @ 1700000500)", T0, "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000100,\"72\"]}]"},
-        {"count_values(\"v\", temp)", T0, "[{\"metric\":{\"v\":\"0\"},\"value\":[1700000100,\"1\"]},{\"metric\":{\"v\":\"10\"},\"value\":[1700000100,\"1\"]},"
-                                         "{\"metric\":{\"v\":\"20\"},\"value\":[1700000100,\"1\"]},{\"metric\":{\"v\":\"30\"},\"value\":[1700000100,\"1\"]}]"},
+        {"absent(none{a=\"b\",c!=\"d\"})", T0,
+         "[{\"metric\":{\"a\":\"b\"},\"value\":[1700000100,\"1\"]}]"},
+        {"rate(req[1m])", T0 + 60000,
+         "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000160,\"0.2\"]}]"},
+        {"increase(req[2m])", T0 + 26 * 15000,
+         "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000490,\"21\"]}]"},
+        {"max_over_time(req[10m:1m] @ 1700000500)", T0,
+         "[{\"metric\":{\"job\":\"j0\"},\"value\":[1700000100,\"72\"]}]"},
+        {"count_values(\"v\", temp)", T0,
+         "[{\"metric\":{\"v\":\"0\"},\"value\":[1700000100,\"1\"]},{\"metric\":{\"v\":\"10\"},"
+         "\"value\":[1700000100,\"1\"]},"
+         "{\"metric\":{\"v\":\"20\"},\"value\":[1700000100,\"1\"]},{\"metric\":{\"v\":\"30\"},"
+         "\"value\":[1700000100,\"1\"]}]"},
         {"sum(temp bar)", T0, "1:10: parse error: unexpected identifier \"bar\" in aggregation"},
-        {"foo{a=\"b\" c=\"d\"}", T0, "1:11: parse error: unexpected identifier \"c\" in label matching, expected \",\" or \"}\""},
+        {"foo{a=\"b\" c=\"d\"}", T0,
+         "1:11: parse error: unexpected identifier \"c\" in label matching, expected \",\" or "
+         "\"}\""},
         {"1 == 1", T0, "1:3: parse error: comparisons between scalars must use BOOL modifier"},
         {"{a=~\"(\"}", T0, "1:2: parse error: error parsing regexp: missing closing ): `^(?:()$`"},
     };
@@ -98,7 +122,8 @@ answers_are_those_of_prometheus(void **state)
     char out[4096];
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_string_equal(answer(s, cases[i].query, cases[i].at, out, sizeof out), cases[i].result);
+        assert_string_equal(answer(s, cases[i].query, cases[i].at, out, sizeof out),
+                            cases[i].result);
     fake_done(s);
 }
 
@@ -106,8 +131,17 @@ answers_are_those_of_prometheus(void **state)
 static void
 each_step_of_a_range_is_the_instant_answer(void **state)
 {
-    static const char *const queries[] = {"rate(req[1m])", "max_over_time(temp[90s])", "min_over_time(temp[47s])", "sum by (job) (temp)", "avg(temp)", "stddev(temp)",
-                                          "quantile(0.3, temp)", "increase(req[3m])", "temp - temp offset 30s", "ends or quiet", "sum_over_time(temp[1m])"};
+    static const char *const queries[] = {"rate(req[1m])",
+                                          "max_over_time(temp[90s])",
+                                          "min_over_time(temp[47s])",
+                                          "sum by (job) (temp)",
+                                          "avg(temp)",
+                                          "stddev(temp)",
+                                          "quantile(0.3, temp)",
+                                          "increase(req[3m])",
+                                          "temp - temp offset 30s",
+                                          "ends or quiet",
+                                          "sum_over_time(temp[1m])"};
     struct store *s = setup_store();
     (void)state;
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
@@ -121,7 +155,8 @@ each_step_of_a_range_is_the_instant_answer(void **state)
             for (size_t r = 0; r < range.set.count; r++)
                 for (size_t p = 0; p < range.set.rows[r].count; p++)
                     if (range.set.rows[r].samples[p].t_ms == t)
-                        assert_true(range.set.rows[r].samples[p].v == one.set.rows[k++].samples[0].v);
+                        assert_true(range.set.rows[r].samples[p].v ==
+                                    one.set.rows[k++].samples[0].v);
             assert_int_equal(k, one.set.count);
             promql_result_done(&one);
         }
@@ -142,7 +177,8 @@ ceilings_end_a_query(void **state)
     (void)state;
     assert_int_equal(promql_parse("sum_over_time((temp * temp)[2h:1s])", &q, NULL), 0);
     assert_int_equal(promql_range(s, q, T0, T0 + 600000, 1000, &few, &r, &err), ERR_LIMIT);
-    assert_string_equal(err.text, "query processing would load too many samples into memory in query execution");
+    assert_string_equal(
+        err.text, "query processing would load too many samples into memory in query execution");
     assert_int_equal(promql_range(s, q, T0, T0 + 12000000, 1000, NULL, &r, &err), ERR_RANGE);
     promql_free(q);
     char deep[2000];
@@ -155,10 +191,13 @@ ceilings_end_a_query(void **state)
 static void
 expressions_are_written_as_prometheus_does(void **state)
 {
-    static const char *const cases[][2] = {
-        {"SUM(rate( x{b=\"c\",a!~'d'} [300s] ))BY(job,)", "sum by (job) (rate(x{a!~\"d\",b=\"c\"}[5m]))"},
-        {"a+on(x)group_left(y)b", "a + on (x) group_left (y) b"}, {"a==bool 1e8", "a == bool 1e+08"},
-        {"x offset 90s @ 5", "x @ 5.000 offset 1m30s"}, {"-x[1w:]", ""}, {"(x)[14d:1h]", "(x)[2w:1h]"}};
+    static const char *const cases[][2] = {{"SUM(rate( x{b=\"c\",a!~'d'} [300s] ))BY(job,)",
+                                            "sum by (job) (rate(x{a!~\"d\",b=\"c\"}[5m]))"},
+                                           {"a+on(x)group_left(y)b", "a + on (x) group_left (y) b"},
+                                           {"a==bool 1e8", "a == bool 1e+08"},
+                                           {"x offset 90s @ 5", "x @ 5.000 offset 1m30s"},
+                                           {"-x[1w:]", ""},
+                                           {"(x)[14d:1h]", "(x)[2w:1h]"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct promql *q;
@@ -173,7 +212,11 @@ expressions_are_written_as_prometheus_does(void **state)
     }
 }
 
-struct shared { struct store *s; const struct promql *q; int wrong; };
+struct shared {
+    struct store *s;
+    const struct promql *q;
+    int wrong;
+};
 
 static void *
 shared_run(void *arg)
@@ -197,9 +240,13 @@ a_parsed_query_is_evaluated_by_many_threads(void **state)
     pthread_t threads[4];
     struct shared h[4];
     (void)state;
-    assert_int_equal(promql_parse("sum by (job) (label_replace(temp, \"x\", \"$1\", \"i\", \"(.)\") * 2 + (temp @ end()) * 0)", &q, NULL), 0);
+    assert_int_equal(promql_parse("sum by (job) (label_replace(temp, \"x\", \"$1\", \"i\", "
+                                  "\"(.)\") * 2 + (temp @ end()) * 0)",
+                                  &q, NULL),
+                     0);
     promql_free(q);
-    assert_int_equal(promql_parse("sum by (job) (max_over_time(temp[1m:10s]) + temp @ start())", &q, NULL), 0);
+    assert_int_equal(
+        promql_parse("sum by (job) (max_over_time(temp[1m:10s]) + temp @ start())", &q, NULL), 0);
     for (int i = 0; i < 4; i++) {
         h[i] = (struct shared){s, q, 0};
         pthread_create(&threads[i], NULL, shared_run, &h[i]);
@@ -216,8 +263,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_are_those_of_prometheus), cmocka_unit_test(each_step_of_a_range_is_the_instant_answer),
-        cmocka_unit_test(ceilings_end_a_query), cmocka_unit_test(expressions_are_written_as_prometheus_does),
+        cmocka_unit_test(answers_are_those_of_prometheus),
+        cmocka_unit_test(each_step_of_a_range_is_the_instant_answer),
+        cmocka_unit_test(ceilings_end_a_query),
+        cmocka_unit_test(expressions_are_written_as_prometheus_does),
         cmocka_unit_test(a_parsed_query_is_evaluated_by_many_threads)};
     return cmocka_run_group_tests_name("promql", tests, NULL, NULL);
 }

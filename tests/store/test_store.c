@@ -15,7 +15,11 @@
 #include "base/str.h"
 #include "store/store.h"
 
-struct fixture { char folder[64]; struct store *s; int64_t now; };
+struct fixture {
+    char folder[64];
+    struct store *s;
+    int64_t now;
+};
 
 static void
 fixture_open(struct fixture *f)
@@ -161,9 +165,23 @@ put_rows(struct fixture *f)
 {
     struct err err;
     struct store_batch *b = store_batch_new(f->s);
-    struct event ev = {.time_ms = f->now, .severity = SEVERITY_CRITICAL, .entity = "gpu:n1/3", .code = "nvidia.xid.79", .source = "kernel",
-                       .text = "GPU has fallen off the bus", .node = "n1", .job = "4711", .tenant = "", .fields = ""};
-    struct log_line one = {.time_ms = f->now, .node = "n1", .job = "", .source = "kernel", .tenant = "", .rank = -1, .text = "NVRM: Xid 79 fallen off the bus"};
+    struct event ev = {.time_ms = f->now,
+                       .severity = SEVERITY_CRITICAL,
+                       .entity = "gpu:n1/3",
+                       .code = "nvidia.xid.79",
+                       .source = "kernel",
+                       .text = "GPU has fallen off the bus",
+                       .node = "n1",
+                       .job = "4711",
+                       .tenant = "",
+                       .fields = ""};
+    struct log_line one = {.time_ms = f->now,
+                           .node = "n1",
+                           .job = "",
+                           .source = "kernel",
+                           .tenant = "",
+                           .rank = -1,
+                           .text = "NVRM: Xid 79 fallen off the bus"};
     struct log_line two = one;
     two.text = "光模块接收功率过低 rx power low";
     assert_int_equal(store_batch_event(b, &ev), 0);
@@ -180,7 +198,8 @@ events_and_lines_are_found_by_words_of_both_languages(void **state)
     put_rows(f);
     for (int pass = 0; pass < 3; pass++) {
         int n = 0;
-        struct event_query q = {.from_ms = f->now - 1000, .to_ms = f->now + 1000, .entity = "gpu:n1/3"};
+        struct event_query q = {
+            .from_ms = f->now - 1000, .to_ms = f->now + 1000, .entity = "gpu:n1/3"};
         assert_int_equal(store_events(f->s, &q, count_event, &n, &err), 1);
         assert_int_equal(n, 1);
         assert_int_equal(lines_with(f->s, f->now, "fallen bus"), 1);
@@ -195,7 +214,8 @@ events_and_lines_are_found_by_words_of_both_languages(void **state)
     }
 }
 
-/* A child commits and says each acknowledged number; it is killed in the middle; everything it said must be there, once. */
+/* A child commits and says each acknowledged number; it is killed in the middle; everything it said
+ * must be there, once. */
 static void
 a_kill_loses_nothing_acknowledged_and_doubles_nothing(void **state)
 {
@@ -235,7 +255,8 @@ a_kill_loses_nothing_acknowledged_and_doubles_nothing(void **state)
     }
     fixture_open(f);
     size_t n = samples_of(f->s, "k", f->now - 3000000, f->now, NULL);
-    assert_true(n == acknowledged || n == acknowledged + 1);   /* the last one may be durable and unsaid */
+    assert_true(n == acknowledged ||
+                n == acknowledged + 1); /* the last one may be durable and unsaid */
 }
 
 static void
@@ -259,11 +280,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(samples_survive_closing_flushing_and_compacting, setup, teardown),
+        cmocka_unit_test_setup_teardown(samples_survive_closing_flushing_and_compacting, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_replayed_batch_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(events_and_lines_are_found_by_words_of_both_languages, setup, teardown),
-        cmocka_unit_test_setup_teardown(latest_gives_the_newest_sample_within_the_lookback, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_kill_loses_nothing_acknowledged_and_doubles_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_and_lines_are_found_by_words_of_both_languages,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(latest_gives_the_newest_sample_within_the_lookback, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_kill_loses_nothing_acknowledged_and_doubles_nothing,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -94,7 +94,8 @@ fleet_of_a_time_without_data_is_unknown(void **state)
 {
     char path[128];
     (void)state;
-    snprintf(path, sizeof path, "/api/v1/fleet?measure=gpu_temperature&at=%lld", (long long)(t.now / 1000 - 7200));
+    snprintf(path, sizeof path, "/api/v1/fleet?measure=gpu_temperature&at=%lld",
+             (long long)(t.now / 1000 - 7200));
     const struct doc_node *n = web_test_get(&t, path, NULL);
     for (const char *p = doc_get_str(n, "states", "x"); *p; p++)
         assert_int_equal(*p, '4');
@@ -105,8 +106,10 @@ measures_have_units_of_the_api(void **state)
 {
     (void)state;
     const struct doc_node *items = doc_get(web_test_get(&t, "/api/v1/measures", NULL), "items");
-    assert_string_equal(doc_get_str(web_test_item(items, "name", "gpu_temperature"), "unit", ""), "celsius");
-    assert_string_equal(doc_get_str(web_test_item(items, "name", "nic_tx_bytes"), "unit", ""), "bytes_per_second");
+    assert_string_equal(doc_get_str(web_test_item(items, "name", "gpu_temperature"), "unit", ""),
+                        "celsius");
+    assert_string_equal(doc_get_str(web_test_item(items, "name", "nic_tx_bytes"), "unit", ""),
+                        "bytes_per_second");
     assert_true(doc_get_bool(web_test_item(items, "name", "gpu_temperature"), "fleet", false));
     for (const struct doc_node *n = items->first; n; n = n->next)
         assert_true(*doc_get_str(doc_get(n, "title"), "zh", ""));
@@ -116,7 +119,12 @@ static void
 agents_are_online_late_or_lost(void **state)
 {
     (void)state;
-    struct catalog_doc d = {.kind = "agent", .id = "node9", .tenant = "", .time_ms = t.now, .json = "{\"version\":\"1.2\",\"last_seen\":\"2020-01-01T00:00:00Z\"}", .json_len = 52};
+    struct catalog_doc d = {.kind = "agent",
+                            .id = "node9",
+                            .tenant = "",
+                            .time_ms = t.now,
+                            .json = "{\"version\":\"1.2\",\"last_seen\":\"2020-01-01T00:00:00Z\"}",
+                            .json_len = 52};
     d.json_len = strlen(d.json);
     assert_int_equal(catalog_put(t.store, &d, NULL), 0);
     web_test_series(&t, 0, 0, 0, "myriascope_agent_lag_seconds", "node", "node1", NULL);
@@ -125,7 +133,8 @@ agents_are_online_late_or_lost(void **state)
     assert_string_equal(doc_get_str(web_test_item(items, "node", "node9"), "state", ""), "lost");
     items = doc_get(web_test_get(&t, "/api/v1/agents?state=lost", NULL), "items");
     assert_int_equal(items->count, 1);
-    assert_int_equal(doc_get_int(doc_get(web_test_get(&t, "/api/v1/overview", NULL), "agents"), "lost", -1), 1);
+    assert_int_equal(
+        doc_get_int(doc_get(web_test_get(&t, "/api/v1/overview", NULL), "agents"), "lost", -1), 1);
 }
 
 int

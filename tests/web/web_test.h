@@ -1,5 +1,6 @@
-/* web_test: a whole server on a free port of loopback over a store in a temporary folder. Header X-Tenant makes the caller
- * that tenant's viewer, X-Role another role; without them the caller is admin of all. */
+/* web_test: a whole server on a free port of loopback over a store in a temporary folder. Header
+ * X-Tenant makes the caller that tenant's viewer, X-Role another role; without them the caller is
+ * admin of all. */
 #ifndef TESTS_WEB_WEB_TEST_H
 #define TESTS_WEB_WEB_TEST_H
 
@@ -37,7 +38,7 @@ struct web_test {
     struct httpc *client;
     int64_t now;
     char folder[64], base[64], site[80];
-    bool bare;                     /* leave X-Requested-With out */
+    bool bare; /* leave X-Requested-With out */
     struct kb_matcher *matcher;
 };
 
@@ -68,12 +69,23 @@ web_test_open_with(struct web_test *f, bool auth)
     assert_int_equal(kb_matcher_builtin(&f->matcher, &err), 0);
     f->metrics = metric_table_new();
     snprintf(f->site, sizeof f->site, "%s/kb.d", f->folder);
-    struct web_config wc = {.store = f->store, .kb = f->kb, .matcher = f->matcher, .metrics = f->metrics, .state_folder = f->folder,
-                            .kb_site_folder = f->site, .build_id = "test", .base_url = "http://x", .auth_required = auth};
+    struct web_config wc = {.store = f->store,
+                            .kb = f->kb,
+                            .matcher = f->matcher,
+                            .metrics = f->metrics,
+                            .state_folder = f->folder,
+                            .kb_site_folder = f->site,
+                            .build_id = "test",
+                            .base_url = "http://x",
+                            .auth_required = auth};
     assert_int_equal(file_mkdir(f->site, 0700, &err), 0);
     if (web_new(&wc, &f->web, &err))
         fail_msg("web: %s", err.text);
-    struct httpd_config hc = {.listen = "127.0.0.1:0", .listen_fd = -1, .auth = {web_test_who, NULL}, .fallback = web_fallback, .fallback_ctx = f->web};
+    struct httpd_config hc = {.listen = "127.0.0.1:0",
+                              .listen_fd = -1,
+                              .auth = {web_test_who, NULL},
+                              .fallback = web_fallback,
+                              .fallback_ctx = f->web};
     if (auth)
         hc.auth = web_auth(f->web);
     f->httpd = httpd_new(&hc);
@@ -124,7 +136,8 @@ web_test_close(struct web_test *f)
 
 /* Answers are kept until the next call. */
 static inline const struct doc_node *
-web_test_call(struct web_test *f, const char *method, const char *path, const char *who, const char *type, const char *body, int status)
+web_test_call(struct web_test *f, const char *method, const char *path, const char *who,
+              const char *type, const char *body, int status)
 {
     static struct doc *d;
     static struct httpc_response r;
@@ -139,13 +152,20 @@ web_test_call(struct web_test *f, const char *method, const char *path, const ch
     snprintf(url, sizeof url, "%s%s", f->base, path);
     snprintf(header, sizeof header, "%s", who ? who : "X-None: 1");
     snprintf(content, sizeof content, "Content-Type: %s", type ? type : "application/json");
-    struct httpc_request q = {.method = method, .url = url, .body = body, .body_len = body ? strlen(body) : 0, .headers = headers + f->bare, .max_body = (size_t)64 << 20};
+    struct httpc_request q = {.method = method,
+                              .url = url,
+                              .body = body,
+                              .body_len = body ? strlen(body) : 0,
+                              .headers = headers + f->bare,
+                              .max_body = (size_t)64 << 20};
     if (httpc_fetch(f->client, &q, &r, &err))
         fail_msg("%s %s: %s", method, path, err.text);
     have = true;
     if (r.status != status)
-        fail_msg("%s %s: %d instead of %d: %.500s", method, path, r.status, status, buf_str(&r.body));
-    if (r.body.len && strstr(r.content_type, "json") && doc_parse_json(r.body.data, r.body.len, path, &d, &err))
+        fail_msg("%s %s: %d instead of %d: %.500s", method, path, r.status, status,
+                 buf_str(&r.body));
+    if (r.body.len && strstr(r.content_type, "json") &&
+        doc_parse_json(r.body.data, r.body.len, path, &d, &err))
         fail_msg("%s: %s", path, err.text);
     return d ? doc_root(d) : NULL;
 }
@@ -156,7 +176,8 @@ web_test_get(struct web_test *f, const char *path, const char *who)
     return web_test_call(f, "GET", path, who, NULL, NULL, 200);
 }
 
-/* Writes one series: "name{a=b,c=d}" given as pairs, NULL-terminated. Samples every 15 s of the last `span_ms`, value v. */
+/* Writes one series: "name{a=b,c=d}" given as pairs, NULL-terminated. Samples every 15 s of the
+ * last `span_ms`, value v. */
 static inline void
 web_test_series(struct web_test *f, double v, double slope, int64_t span_ms, const char *name, ...)
 {
@@ -178,32 +199,45 @@ web_test_series(struct web_test *f, double v, double slope, int64_t span_ms, con
 }
 
 static inline void
-web_test_incident(struct web_test *f, const char *id, const char *entity, const char *severity, const char *class_name, const char *job,
-                  const char *tenant, int64_t opened, int64_t resolved)
+web_test_incident(struct web_test *f, const char *id, const char *entity, const char *severity,
+                  const char *class_name, const char *job, const char *tenant, int64_t opened,
+                  int64_t resolved)
 {
     char json[2048], a[TIME_TEXT_SIZE], b[TIME_TEXT_SIZE], end[40] = "null";
     if (resolved)
         snprintf(end, sizeof end, "\"%s\"", time_format(resolved, b));
-    snprintf(json, sizeof json,
-             "{\"id\":\"%s\",\"state\":\"%s\",\"severity\":\"%s\",\"title\":{\"en\":\"t\",\"zh\":\"t\"},\"entity\":\"%s\",\"opened\":\"%s\","
-             "\"resolved\":%s,\"tenant\":\"%s\",\"jobs\":[%s%s%s],\"verdict\":\"infrastructure\",\"confidence\":0.9,"
-             "\"hypotheses\":[{\"cause\":\"x\",\"class\":\"%s\",\"entity\":\"%s\",\"confidence\":0.9,\"evidence\":[]}],\"victims\":[],\"acknowledged_by\":null,\"history\":[],\"feedback\":[]}",
-             id, resolved ? "resolved" : "open", severity, entity, time_format(opened, a), end, tenant, job ? "\"" : "", job ? job : "",
-             job ? "\"" : "", class_name, entity);
-    struct catalog_doc d = {.kind = "incident", .id = id, .tenant = tenant, .state = resolved ? "resolved" : "open", .key = entity,
-                            .time_ms = opened, .json = json, .json_len = strlen(json)};
+    snprintf(
+        json, sizeof json,
+        "{\"id\":\"%s\",\"state\":\"%s\",\"severity\":\"%s\",\"title\":{\"en\":\"t\",\"zh\":\"t\"},"
+        "\"entity\":\"%s\",\"opened\":\"%s\","
+        "\"resolved\":%s,\"tenant\":\"%s\",\"jobs\":[%s%s%s],\"verdict\":\"infrastructure\","
+        "\"confidence\":0.9,"
+        "\"hypotheses\":[{\"cause\":\"x\",\"class\":\"%s\",\"entity\":\"%s\",\"confidence\":0.9,"
+        "\"evidence\":[]}],\"victims\":[],\"acknowledged_by\":null,\"history\":[],\"feedback\":[]}",
+        id, resolved ? "resolved" : "open", severity, entity, time_format(opened, a), end, tenant,
+        job ? "\"" : "", job ? job : "", job ? "\"" : "", class_name, entity);
+    struct catalog_doc d = {.kind = "incident",
+                            .id = id,
+                            .tenant = tenant,
+                            .state = resolved ? "resolved" : "open",
+                            .key = entity,
+                            .time_ms = opened,
+                            .json = json,
+                            .json_len = strlen(json)};
     assert_int_equal(catalog_put(f->store, &d, NULL), 0);
 }
 
 static inline void
-web_test_job(struct web_test *f, const char *id, const char *tenant, const char *state, const char *nodes, int64_t start, int64_t end)
+web_test_job(struct web_test *f, const char *id, const char *tenant, const char *state,
+             const char *nodes, int64_t start, int64_t end)
 {
     char json[1024], a[TIME_TEXT_SIZE], b[TIME_TEXT_SIZE], ended[40] = "null";
     struct err err = {0};
     if (end)
         snprintf(ended, sizeof ended, "\"%s\"", time_format(end, b));
     snprintf(json, sizeof json,
-             "{\"id\":\"%s\",\"name\":\"train\",\"user\":\"u1\",\"tenant\":\"%s\",\"state\":\"%s\",\"nodes\":\"%s\",\"gpus_per_node\":2,\"start\":\"%s\",\"end\":%s}",
+             "{\"id\":\"%s\",\"name\":\"train\",\"user\":\"u1\",\"tenant\":\"%s\",\"state\":\"%s\","
+             "\"nodes\":\"%s\",\"gpus_per_node\":2,\"start\":\"%s\",\"end\":%s}",
              id, tenant, state, nodes, time_format(start, a), ended);
     if (job_put(f->store, id, json, strlen(json), false, NULL, &err))
         fail_msg("job: %s", err.text);
@@ -218,19 +252,22 @@ web_test_topology(struct web_test *f, const char *yaml)
     topo_settle(f->store);
 }
 
-#define WEB_TEST_FABRIC \
-    "cluster: {name: demo}\n" \
-    "racks: [{name: r01}, {name: r02}]\n" \
-    "switches: [{name: leaf1, role: leaf, group: g01, rail: 1}, {name: leaf2, role: leaf, group: g01, rail: 2}, {name: spine1, role: spine}]\n" \
-    "nodes:\n" \
-    "  - {name: 'node[1-2]', rack: r01, group: g01, gpus: {count: 2, vendor: nvidia, model: H100}, nics: [{name: mlx5_0, rail: 1}, {name: mlx5_1, rail: 2}]}\n" \
-    "  - {name: 'node[3-4]', rack: r02, group: g02, gpus: {count: 2, vendor: nvidia, model: A100}, nics: [{name: mlx5_0, rail: 1}, {name: mlx5_1, rail: 2}]}\n" \
-    "links:\n" \
-    "  - {a: node1/mlx5_0, b: leaf1/Ethernet1, gbps: 400, optic: true}\n" \
-    "  - {a: node1/mlx5_1, b: leaf2/Ethernet1, gbps: 400, optic: true}\n" \
-    "  - {a: node2/mlx5_0, b: leaf1/Ethernet2, gbps: 400, optic: true}\n" \
-    "  - {a: node2/mlx5_1, b: leaf2/Ethernet2, gbps: 400, optic: true}\n" \
-    "  - {a: leaf1/Ethernet33, b: spine1/Ethernet1, gbps: 400}\n" \
+#define WEB_TEST_FABRIC                                                                            \
+    "cluster: {name: demo}\n"                                                                      \
+    "racks: [{name: r01}, {name: r02}]\n"                                                          \
+    "switches: [{name: leaf1, role: leaf, group: g01, rail: 1}, {name: leaf2, role: leaf, group: " \
+    "g01, rail: 2}, {name: spine1, role: spine}]\n"                                                \
+    "nodes:\n"                                                                                     \
+    "  - {name: 'node[1-2]', rack: r01, group: g01, gpus: {count: 2, vendor: nvidia, model: "      \
+    "H100}, nics: [{name: mlx5_0, rail: 1}, {name: mlx5_1, rail: 2}]}\n"                           \
+    "  - {name: 'node[3-4]', rack: r02, group: g02, gpus: {count: 2, vendor: nvidia, model: "      \
+    "A100}, nics: [{name: mlx5_0, rail: 1}, {name: mlx5_1, rail: 2}]}\n"                           \
+    "links:\n"                                                                                     \
+    "  - {a: node1/mlx5_0, b: leaf1/Ethernet1, gbps: 400, optic: true}\n"                          \
+    "  - {a: node1/mlx5_1, b: leaf2/Ethernet1, gbps: 400, optic: true}\n"                          \
+    "  - {a: node2/mlx5_0, b: leaf1/Ethernet2, gbps: 400, optic: true}\n"                          \
+    "  - {a: node2/mlx5_1, b: leaf2/Ethernet2, gbps: 400, optic: true}\n"                          \
+    "  - {a: leaf1/Ethernet33, b: spine1/Ethernet1, gbps: 400}\n"                                  \
     "  - {a: leaf2/Ethernet33, b: spine1/Ethernet2, gbps: 400}\n"
 
 /* Telemetry of two metrics for every accelerator of node1 to node4. */
@@ -242,8 +279,10 @@ web_test_telemetry(struct web_test *f, int64_t span_ms)
             char node[16], gpu[8];
             snprintf(node, sizeof node, "node%d", n);
             snprintf(gpu, sizeof gpu, "%d", g);
-            web_test_series(f, 60 + n, 0, span_ms, "DCGM_FI_DEV_GPU_TEMP", "Hostname", node, "gpu", gpu, NULL);
-            web_test_series(f, n == 4 && g == 1 ? 20 : 95, 0, span_ms, "DCGM_FI_DEV_GPU_UTIL", "Hostname", node, "gpu", gpu, NULL);
+            web_test_series(f, 60 + n, 0, span_ms, "DCGM_FI_DEV_GPU_TEMP", "Hostname", node, "gpu",
+                            gpu, NULL);
+            web_test_series(f, n == 4 && g == 1 ? 20 : 95, 0, span_ms, "DCGM_FI_DEV_GPU_UTIL",
+                            "Hostname", node, "gpu", gpu, NULL);
         }
 }
 
