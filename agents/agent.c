@@ -39,8 +39,7 @@ struct agent {
     double cpu_seconds; /* at cpu_us */
 };
 
-/* --- series about itself
- * -------------------------------------------------------------------------- */
+/* --- series about itself ---------------------------------------------------------------------- */
 
 static double
 agent_seconds(const struct timeval *t)
@@ -91,8 +90,7 @@ agent_self(const char *node, struct outbox *o, bool live, struct snap *out)
     snap_add(out, "myriascope_agent_dropped_total", (double)n.dropped, NULL);
 }
 
-/* --- one collection
- * ------------------------------------------------------------------------------- */
+/* --- one collection --------------------------------------------------------------------------- */
 
 static void
 agent_name(const char *root, const char *wanted, char out[WIRE_AGENT_MAX + 1])
@@ -175,8 +173,7 @@ agent_once(const char *root, const char *node, const char *helper, int ms, struc
     return rc ? err_set(err, rc, "the collection does not fit") : 0;
 }
 
-/* --- the collecting thread
- * -------------------------------------------------------------------------- */
+/* --- the collecting thread -------------------------------------------------------------------- */
 
 struct agent_fill {
     struct agent *a;
@@ -299,7 +296,7 @@ agent_main(void *ctx)
     return NULL;
 }
 
-/* --- metrics -------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static int
 agent_metrics(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
@@ -361,8 +358,7 @@ agent_port(const struct agent *a)
     return a->httpd ? httpd_port(a->httpd) : 0;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void
 agent_spool_dir(struct agent *a)

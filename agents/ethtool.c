@@ -73,8 +73,7 @@ ethtool_ioctl(const struct ethtool *e, const char *dev, void *data)
     return ioctl(e->fd, SIOCETHTOOL, &r) ? ERR_UNSUPPORTED : 0;
 }
 
-/* --- statistics
- * ------------------------------------------------------------------------------------- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 static int
 ethtool_count(const struct ethtool *e, const char *dev)
@@ -128,8 +127,7 @@ ethtool_values(struct ethtool *e, const char *dev, uint64_t *values, size_t coun
     return rc ? rc : (int)count;
 }
 
-/* --- module
- * ------------------------------------------------------------------------------------------- */
+/* --- module ----------------------------------------------------------------------------------- */
 
 struct ethtool_answer {
     uint8_t *out;

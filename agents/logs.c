@@ -77,8 +77,7 @@ struct logs {
     struct logs_counts counts;
 };
 
-/* --- lines that wait
- * ------------------------------------------------------------------------------ */
+/* --- lines that wait -------------------------------------------------------------------------- */
 
 static void
 logs_kept_done(struct logs_kept *k)
@@ -161,8 +160,7 @@ logs_pend(struct logs *l, struct logs_kept *k)
     logs_soon(l, urgent);
 }
 
-/* --- context
- * ---------------------------------------------------------------------------------------- */
+/* --- context ---------------------------------------------------------------------------------- */
 
 static struct logs_source *
 logs_source(struct logs *l, const char *path)
@@ -221,8 +219,7 @@ logs_within_rate(struct logs *l)
     return true;
 }
 
-/* --- one line
- * --------------------------------------------------------------------------------------- */
+/* --- one line --------------------------------------------------------------------------------- */
 
 /* Some of each (entity, code) in ten seconds; the rest is counted and told as a gap. */
 static bool
@@ -341,8 +338,7 @@ logs_counts(const struct logs *l, struct logs_counts *ret)
     *ret = l->counts;
 }
 
-/* --- sources
- * ---------------------------------------------------------------------------------------- */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 static void
 logs_kmsg_record(struct logs *l, char *line)
@@ -461,8 +457,7 @@ logs_flush_timer(void *ctx)
     logs_kmsg_save(ctx);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int
 logs_open(struct logs *l, const char *root, struct err *err)

@@ -92,8 +92,7 @@ outbox_tell_gaps(struct outbox *o)
     return n;
 }
 
-/* --- queue and spool
- * ------------------------------------------------------------------------------ */
+/* --- queue and spool -------------------------------------------------------------------------- */
 
 static struct outbox_item *
 outbox_head(struct outbox *o)
@@ -165,8 +164,7 @@ outbox_batch(struct outbox *o, int (*fill)(void *ctx, struct wire_encoder *e), v
     return end;
 }
 
-/* --- sending
- * -------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static bool
 outbox_token_in(const char *path, char *out, size_t size)
@@ -434,8 +432,7 @@ outbox_main(void *ctx)
     return NULL;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int
 outbox_new(const struct outbox_config *c, struct outbox **ret, struct err *err)

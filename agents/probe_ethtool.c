@@ -146,8 +146,7 @@ probe_ethtool(struct probe *p)
     return 0;
 }
 
-/* --- modules
- * ---------------------------------------------------------------------------------------- */
+/* --- modules ---------------------------------------------------------------------------------- */
 
 static void
 probe_ethtool_number(struct probe *p, const char *dev, const char *name, double v)

@@ -173,8 +173,7 @@ probe_hw_edac(struct probe *p)
     return 0;
 }
 
-/* --- machine checks: the sums of /proc/interrupts' lines over all processors
- * ---------------------- */
+/* --- machine checks: the sums of /proc/interrupts' lines over all processors ------------------ */
 
 int
 probe_hw_mce(struct probe *p)

@@ -50,8 +50,7 @@ struct alert {
     _Atomic uint64_t delivered, failed, dropped, retries;
 };
 
-/* --- routing
- * --------------------------------------------------------------------------------------------- */
+/* --- routing ---------------------------------------------------------------------------------- */
 
 static bool
 alert_word_in(const char *list, const char *word)
@@ -96,8 +95,7 @@ alert_receivers(const struct alert_conf *c, const struct doc_node *incident,
     return n;
 }
 
-/* --- the outbox's rows
- * ------------------------------------------------------------------------------------- */
+/* --- the outbox's rows ------------------------------------------------------------------------ */
 
 struct alert_told {
     const char *receiver;

@@ -27,8 +27,7 @@ struct alert_out {
     struct err *err;
 };
 
-/* --- HTTP
- * ---------------------------------------------------------------------------------------------- */
+/* --- HTTP ------------------------------------------------------------------------------------- */
 
 static int
 alert_status(const struct alert_out *o, const struct httpc_response *resp)
@@ -317,8 +316,7 @@ alert_email(const struct alert_out *o)
     return rc;
 }
 
-/* --- programs and schedulers
- * ------------------------------------------------------------------------------- */
+/* --- programs and schedulers ------------------------------------------------------------------ */
 
 static int
 alert_command(const struct alert_out *o)

@@ -234,8 +234,7 @@ analyzer_job(struct analyzer *a, const struct intake_item *item, int64_t now_ms)
     }
 }
 
-/* --- the turn
- * ------------------------------------------------------------------------------------- */
+/* --- the turn --------------------------------------------------------------------------------- */
 
 static void
 analyzer_items(struct analyzer *a, struct intake_item *list, int64_t now_ms)
@@ -317,8 +316,7 @@ analyzer_run(void *ctx)
     return NULL;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int
 analyzer_replay_cb(void *ctx, const struct event *ev, uint64_t id)

@@ -313,8 +313,7 @@ check_row_run(struct check *c, const struct check_row *r)
     }
 }
 
-/* --- the report
- * --------------------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------- */
 
 /* The node that an entity keeps from work: its own, or that at the end of its link. */
 static topo_id

@@ -46,8 +46,7 @@ detectors_free(struct detectors *d)
     free(d);
 }
 
-/* --- findings
- * ----------------------------------------------------------------------------------------- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 struct detect_finding *
 detect_finding_of(struct detectors *d, const struct detect_row *row, uint32_t subject, bool make)
@@ -199,8 +198,7 @@ detect_sweep(struct detectors *d)
     }
 }
 
-/* --- the turn
- * -------------------------------------------------------------------------------------------- */
+/* --- the turn --------------------------------------------------------------------------------- */
 
 int
 detectors_turn(struct detectors *d, struct topo *t, struct presence *p, int64_t now_ms,

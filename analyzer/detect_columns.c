@@ -11,8 +11,7 @@
 #define DETECT_NAMES    48
 #define DETECT_SUBJECTS 4000000
 
-/* --- subjects
- * --------------------------------------------------------------------------------------- */
+/* --- subjects --------------------------------------------------------------------------------- */
 
 uint32_t
 detect_subject_find(const struct detectors *d, const char *entity)
@@ -78,8 +77,7 @@ detect_topo(struct detectors *d, enum entity_kind k, uint32_t s)
     return u->id;
 }
 
-/* --- being seen
- * --------------------------------------------------------------------------------------- */
+/* --- being seen ------------------------------------------------------------------------------- */
 
 static void
 detect_seen(struct detectors *d, enum entity_kind kind, uint32_t i, int64_t t_ms)
@@ -96,8 +94,7 @@ detect_seen(struct detectors *d, enum entity_kind kind, uint32_t i, int64_t t_ms
         detect_seen(d, s->owner_kind, s->owner, t_ms);
 }
 
-/* --- columns
- * -------------------------------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 enum detect_fold { DETECT_LAST, DETECT_MIN, DETECT_MAX, DETECT_ABS };
 

@@ -84,8 +84,7 @@ detect_past_of(struct detect_jobs *j, const char *id)
     return p;
 }
 
-/* --- the middle of a job
- * ------------------------------------------------------------------------------ */
+/* --- the middle of a job ---------------------------------------------------------------------- */
 
 static int
 detect_by_size(const void *a, const void *b)
@@ -181,8 +180,7 @@ detect_peers_read(struct detectors *d)
     return j;
 }
 
-/* --- accelerators against their peers
- * ------------------------------------------------------------------- */
+/* --- accelerators against their peers --------------------------------------------------------- */
 
 /* Slower: its clock is far below the others'; or it works on while the others wait for it, more of
  * them than not. */
@@ -251,8 +249,7 @@ detect_rule_idle(struct detectors *d, const struct detect_row *row)
     }
 }
 
-/* --- jobs against their past
- * -------------------------------------------------------------------------------- */
+/* --- jobs against their past ------------------------------------------------------------------ */
 
 /* Everybody spins in a collective: utilisation high, power low against what the job usually draws.
  */
@@ -319,8 +316,7 @@ detect_rule_slow(struct detectors *d, const struct detect_row *row)
     }
 }
 
-/* --- file systems by their clients
- * ---------------------------------------------------------------------------- */
+/* --- file systems by their clients ------------------------------------------------------------ */
 
 struct detect_clients {
     uint32_t storage;

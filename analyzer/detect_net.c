@@ -169,8 +169,7 @@ detect_rule_slow_nic(struct detectors *d, const struct detect_row *row)
     }
 }
 
-/* --- loads of a switch's ports
- * -------------------------------------------------------------------------- */
+/* --- loads of a switch's ports ---------------------------------------------------------------- */
 
 struct detect_uplinks {
     double share[DETECT_UPLINKS];

@@ -149,8 +149,7 @@ detect_fresh(const struct detect_column *c, uint32_t s)
     return s < c->count && c->fresh[s];
 }
 
-/* --- findings (detect.c)
- * -------------------------------------------------------------------------- */
+/* --- findings (detect.c) ---------------------------------------------------------------------- */
 
 void detect_judge(struct detectors *d, const struct detect_row *row, uint32_t subject,
                   const struct detect_verdict *v);
@@ -160,8 +159,7 @@ struct detect_finding *detect_finding_of(struct detectors *d, const struct detec
 void detect_emit(struct detectors *d, const struct detect_row *row, const struct detect_subject *s,
                  enum event_phase phase, int64_t t_ms, const char *code, const char *text);
 
-/* --- rules
- * ------------------------------------------------------------------------------------------ */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 void detect_rule_limit(struct detectors *d, const struct detect_row *row);
 void detect_rule_growth(struct detectors *d, const struct detect_row *row);

@@ -12,8 +12,7 @@
                             */
 #define DETECT_LOADED 50.0 /* utilisation from which a link shows its full width and speed */
 
-/* --- limits
- * ---------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static bool
 detect_past(enum detect_op op, double v, double limit)
@@ -63,8 +62,7 @@ detect_rule_optic(struct detectors *d, const struct detect_row *row)
     }
 }
 
-/* --- counters
- * ---------------------------------------------------------------------------------------- */
+/* --- counters --------------------------------------------------------------------------------- */
 
 /* Moves the window on and adds; returns what grew within it. */
 static double
@@ -127,8 +125,7 @@ detect_rule_rate(struct detectors *d, const struct detect_row *row)
     }
 }
 
-/* --- accelerators
- * -------------------------------------------------------------------------------------- */
+/* --- accelerators ----------------------------------------------------------------------------- */
 
 /* Any of the bits in `limit`. */
 void

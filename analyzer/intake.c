@@ -19,8 +19,7 @@ struct intake {
     _Atomic int64_t newest_ms;
 };
 
-/* --- copying
- * -------------------------------------------------------------------------------------- */
+/* --- copying ---------------------------------------------------------------------------------- */
 
 struct intake_text {
     const char **field;
@@ -78,8 +77,7 @@ intake_item_log(const struct log_line *line)
     return intake_item_new(texts, sizeof texts / sizeof *texts, &like);
 }
 
-/* --- the queue
- * ------------------------------------------------------------------------------------ */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void
 intake_put(struct intake *q, struct intake_item *item)

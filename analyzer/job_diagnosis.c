@@ -23,8 +23,7 @@
     (INT64_C(5) * 60000) /* late reporters: syslog of a dying node, switch counters */
 #define JOB_DIAGNOSIS_INCIDENTS 1000
 
-/* --- the incident that names it
- * ---------------------------------------------------------------------------- */
+/* --- the incident that names it --------------------------------------------------------------- */
 
 struct job_diagnosis_best {
     const char *job, *tenant;
@@ -89,8 +88,7 @@ job_diagnosis_write_incident(const struct doc_node *n, const char *job, struct b
     jsonw_end_object(&w);
 }
 
-/* --- what the job stands on
- * ------------------------------------------------------------------------------------- */
+/* --- what the job stands on ------------------------------------------------------------------- */
 
 #define JOB_DIAGNOSIS_NEAR 8 /* relations from a node to the farthest thing that counts */
 
@@ -161,8 +159,7 @@ job_diagnosis_is_near(const struct job_diagnosis_near *n, const char *entity, co
     return id != TOPO_NONE && n->depth[id];
 }
 
-/* --- reasoned from events
- * ------------------------------------------------------------------------------------ */
+/* --- reasoned from events --------------------------------------------------------------------- */
 
 struct job_diagnosis_events {
     const struct kb *kb;

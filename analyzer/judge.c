@@ -54,8 +54,7 @@ struct judge_turn {
     struct err *err;
 };
 
-/* --- start
- * ------------------------------------------------------------------------------------------ */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static struct judged *
 judge_add(struct judge *j, const char *id)
@@ -170,8 +169,7 @@ judge_id(struct judge *j, int64_t now_ms, char out[INCIDENT_ID_SIZE])
     snprintf(out, INCIDENT_ID_SIZE, "i-%s-%04u", j->day, ++j->number);
 }
 
-/* --- which incident a case belongs to
- * --------------------------------------------------------------- */
+/* --- which incident a case belongs to --------------------------------------------------------- */
 
 static const struct hypothesis *
 judge_top(const struct reason_case *c)
@@ -271,8 +269,7 @@ judge_severity(const struct reason_case *c)
     return judge_top(c)->entry->severity;
 }
 
-/* --- jobs that an entity hurts
- * ------------------------------------------------------------------------ */
+/* --- jobs that an entity hurts ---------------------------------------------------------------- */
 
 struct judge_jobs {
     const struct topo *topo;
@@ -323,8 +320,7 @@ judge_jobs_all(struct judge_turn *u, const struct world *w, const struct reason_
         judge_job_cb(jobs, c->diagnosis->victims[i]);
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 struct judge_before {
     struct doc *doc;

@@ -80,8 +80,7 @@ offline_bytes(const struct offline *o)
     return o->bytes;
 }
 
-/* --- symptoms
- * ------------------------------------------------------------------------------------- */
+/* --- symptoms --------------------------------------------------------------------------------- */
 
 static int
 offline_symptom(struct offline *o, const struct kb_entry *e, const char *entity,
@@ -158,8 +157,7 @@ offline_head(struct offline *o, const struct offline_origin *from, const char *l
     collective_line(o->collective, rank, line, len > 4096 ? 4096 : len);
 }
 
-/* --- texts
- * ---------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 /* {"ts":...,"node":...,"rank":...,"line":...}; anything else is a plain line. */
 static int
@@ -223,8 +221,7 @@ offline_text(struct offline *o, const struct offline_origin *from, const char *t
     return n < 0 ? (int)n : 0;
 }
 
-/* --- files and folders
- * ---------------------------------------------------------------------------- */
+/* --- files and folders ------------------------------------------------------------------------ */
 
 /* "rank_12.log", "rank12", "job-4711-rank-3.out" -> the rank; -1 */
 static int
@@ -373,8 +370,7 @@ offline_path(struct offline *o, const char *path, struct err *err)
     return offline_walk(o, path, node, rank, 0, err);
 }
 
-/* --- the answer
- * ------------------------------------------------------------------------------------ */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static int
 offline_behind(struct offline *o, const struct collective_answer *a)

@@ -68,8 +68,7 @@ struct path {
     size_t known, total;
 };
 
-/* --- what is on the path
- * ------------------------------------------------------------------------------- */
+/* --- what is on the path ---------------------------------------------------------------------- */
 
 static void
 path_add(struct path *p, enum path_layer layer, topo_id id)
@@ -178,8 +177,7 @@ path_collect(struct path *p)
         path_uplinks(p, p->ids[PATH_LEAF][i]);
 }
 
-/* --- judgement
- * -------------------------------------------------------------------------------------------- */
+/* --- judgement -------------------------------------------------------------------------------- */
 
 static void
 path_weigh(struct path *p)
@@ -463,8 +461,7 @@ path_write(const struct path_source *src, const char *job, struct buf *out, stru
     return rc;
 }
 
-/* --- from the store alone
- * -------------------------------------------------------------------------------------- */
+/* --- from the store alone --------------------------------------------------------------------- */
 
 struct path_columns {
     struct store *store;

@@ -369,8 +369,7 @@ reason_expand(struct reason *r, struct candidate *c)
     reason_job(r, c);
 }
 
-/* --- scores
- * --------------------------------------------------------------------------------------- */
+/* --- scores ----------------------------------------------------------------------------------- */
 
 /* What seeing a symptom is worth when explained with full strength: log of its rate with the fault
  * over its rate without; the background is per 10,000 entities and 30 days, the window about ten

@@ -95,8 +95,7 @@ answer_rank(struct answer *a, const struct candidate *best)
     return 0;
 }
 
-/* --- one hypothesis
- * ------------------------------------------------------------------------------- */
+/* --- one hypothesis --------------------------------------------------------------------------- */
 
 static int
 answer_by_time(const void *a, const void *b)

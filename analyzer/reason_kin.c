@@ -70,8 +70,7 @@ kin_onset(const struct kin *k, size_t i)
     return first == INT64_MAX ? 0 : first;
 }
 
-/* --- the same place
- * ------------------------------------------------------------------------------------ */
+/* --- the same place --------------------------------------------------------------------------- */
 
 struct kin_look {
     const char *name;
@@ -134,8 +133,7 @@ reason_near(const char *a, const char *b)
     return !strcmp(a, b) || kin_held(a, b) || kin_held(b, a) || (x && y && !strcmp(x, y));
 }
 
-/* --- who joins whom
- * --------------------------------------------------------------------------------------- */
+/* --- who joins whom --------------------------------------------------------------------------- */
 
 static bool
 kin_hurts(const struct kin *k, size_t i, const char *job)

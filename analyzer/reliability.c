@@ -168,8 +168,7 @@ reliability_chains(struct reliability *r)
     return 0;
 }
 
-/* --- incidents
- * ---------------------------------------------------------------------------------------------- */
+/* --- incidents -------------------------------------------------------------------------------- */
 
 static void
 reliability_stop(struct reliability *r, size_t job, int64_t from, int64_t to, bool over,

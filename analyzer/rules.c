@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- instances
- * --------------------------------------------------------------------------------------- */
+/* --- instances -------------------------------------------------------------------------------- */
 
 void
 rule_instance_free(void *p)
@@ -102,8 +101,7 @@ rules_labels_of(const struct rule *rule, const struct series_row *r, double valu
     return labels_finish(out);
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void
 rules_entity(struct rules *r, const struct rule *rule, const struct labels *l,

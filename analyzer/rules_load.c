@@ -181,8 +181,7 @@ rules_load_file(struct rules *r, const char *path, struct err *err)
     return rc;
 }
 
-/* --- the knowledge base's signals
- * ------------------------------------------------------------------- */
+/* --- the knowledge base's signals ------------------------------------------------------------- */
 
 static bool
 rules_detected(const char *id)
@@ -243,8 +242,7 @@ rules_load_kb(struct rules *r, struct err *err)
     return 0;
 }
 
-/* --- what has series at all
- * ---------------------------------------------------------------------------- */
+/* --- what has series at all ------------------------------------------------------------------- */
 
 static int
 rules_present_cb(void *ctx, const char *name)

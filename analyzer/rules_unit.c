@@ -42,8 +42,7 @@ unit_remove(const char *path, const struct stat *st, int flag, struct FTW *ftw)
     return remove(path);
 }
 
-/* --- series
- * ------------------------------------------------------------------------------------------- */
+/* --- series ----------------------------------------------------------------------------------- */
 
 /* name{label="value", ...}: cuts the text in place. */
 static int
@@ -142,8 +141,7 @@ unit_series(struct unit *u, const struct doc_node *n, struct err *err)
     return b ? store_commit(u->store, b, NULL, err) : rc;
 }
 
-/* --- what is expected
- * ------------------------------------------------------------------------------------- */
+/* --- what is expected ------------------------------------------------------------------------- */
 
 static bool
 unit_same_labels(const struct labels *l, const struct doc_node *want, const char *alertname)

@@ -111,8 +111,7 @@ world_of_topo(struct world_topo *w)
     return (struct world){world_topo_walk, world_topo_observable, world_topo_planned, w};
 }
 
-/* --- names alone
- * ---------------------------------------------------------------------------------- */
+/* --- names alone ------------------------------------------------------------------------------ */
 
 static bool
 world_same_owner(const char *a, const char *b)

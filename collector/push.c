@@ -180,8 +180,7 @@ push_otlp_done(struct httpd_response *resp, bool json)
         buf_puts(&resp->body, "{}");
 }
 
-/* --- agents
- * ------------------------------------------------------------------------------------------- */
+/* --- agents ----------------------------------------------------------------------------------- */
 
 struct push_agent {
     struct push *p;
@@ -327,8 +326,7 @@ push_agent_matcher(void *ctx, const struct httpd_request *req, struct httpd_resp
     return 0;
 }
 
-/* --- documents
- * ---------------------------------------------------------------------------------------- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 int
 push_topology(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
@@ -377,8 +375,7 @@ push_job_patch(void *ctx, const struct httpd_request *req, struct httpd_response
     return push_job(ctx, req, resp, true);
 }
 
-/* --- a site's own alarms
- * ------------------------------------------------------------------------------ */
+/* --- a site's own alarms ---------------------------------------------------------------------- */
 
 static const char *
 push_alert_label(const struct doc_node *labels, const char *a, const char *b, const char *dflt)

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- helpers
- * -------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 unsigned
 module_u16(const uint8_t *p)
@@ -125,8 +124,7 @@ module_connector(uint8_t code)
     }
 }
 
-/* --- pages
- * ---------------------------------------------------------------------------------------- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 const uint8_t *
 module_page(const struct module_pages *p, unsigned bank, unsigned page)
@@ -319,8 +317,7 @@ module_pages_parse(const void *data, size_t len, size_t *next, struct module_pag
                                      : module_pages_linear(data, len, next, ret, err);
 }
 
-/* --- decoding
- * ------------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 /* SFF-8024 table 4-1 */
 static const struct {

@@ -35,8 +35,7 @@ packet_skip(struct packet_cursor *c, size_t n)
     return true;
 }
 
-/* --- InfiniBand
- * ------------------------------------------------------------------------------------ */
+/* --- InfiniBand ------------------------------------------------------------------------------- */
 
 /* Low five bits of the operation; the high three are the transport: RC 0, UC 1, RD 2, UD 3, XRC 5.
  */
@@ -150,8 +149,7 @@ packet_opcode_name(uint8_t opcode)
     }
 }
 
-/* --- IP
- * ---------------------------------------------------------------------------------------------- */
+/* --- IP --------------------------------------------------------------------------------------- */
 
 static int packet_ethernet(struct packet_cursor *c, struct packet *ret);
 
@@ -251,8 +249,7 @@ packet_grh(struct packet_cursor *c, struct packet *ret)
     return h[6] == 0x1b ? packet_bth(c, ret) : 0;
 }
 
-/* --- Ethernet
- * ---------------------------------------------------------------------------------------- */
+/* --- Ethernet --------------------------------------------------------------------------------- */
 
 static int
 packet_control(struct packet_cursor *c, struct packet *ret)

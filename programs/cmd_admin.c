@@ -51,8 +51,7 @@ admin_send(const struct cmd_args *a, const char *method, const char *path, const
     return CMD_DONE;
 }
 
-/* --- alerts and silences
- * ---------------------------------------------------------------------------------------- */
+/* --- alerts and silences ---------------------------------------------------------------------- */
 
 int
 cmd_alerts(struct cmd_args *a)
@@ -171,8 +170,7 @@ cmd_silence(struct cmd_args *a)
     return CMD_DONE;
 }
 
-/* --- tokens and users
- * ---------------------------------------------------------------------------------------------- */
+/* --- tokens and users ------------------------------------------------------------------------- */
 
 int
 cmd_token(struct cmd_args *a)

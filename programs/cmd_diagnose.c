@@ -36,8 +36,7 @@ diagnose_print(const struct cmd_args *a, const struct diagnosis *d)
     return rc;
 }
 
-/* --- progress of long reads
- * ----------------------------------------------------------------------------- */
+/* --- progress of long reads ------------------------------------------------------------------- */
 
 struct diagnose_progress {
     struct offline *o;
@@ -81,8 +80,7 @@ diagnose_progress_stop(struct diagnose_progress *p)
     pthread_join(p->thread, NULL);
 }
 
-/* --- without a server
- * ------------------------------------------------------------------------------------- */
+/* --- without a server ------------------------------------------------------------------------- */
 
 static int
 diagnose_stdin(struct offline *o, struct err *err)
@@ -124,8 +122,7 @@ diagnose_offline(const struct cmd_args *a)
     return rc;
 }
 
-/* --- of a server's job
- * ---------------------------------------------------------------------------------------- */
+/* --- of a server's job ------------------------------------------------------------------------ */
 
 static void
 diagnose_show(const struct cmd_args *a, const struct doc_node *n)

@@ -337,8 +337,7 @@ cmd_devices(struct cmd_args *a)
                         "maintenance ENTITY | retire ENTITY]");
 }
 
-/* --- clusters and agents
- * ------------------------------------------------------------------------------------------ */
+/* --- clusters and agents ---------------------------------------------------------------------- */
 
 static int
 cluster_set(const struct cmd_args *a)

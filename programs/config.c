@@ -105,8 +105,7 @@ config_slot(const char *key)
     return i;
 }
 
-/* --- sections of other floors
- * ---------------------------------------------------------------------- */
+/* --- sections of other floors ----------------------------------------------------------------- */
 
 static int
 config_fill(const struct conf_row *rows, size_t size, bool list, const char *key,
@@ -184,8 +183,7 @@ config_section(const struct config *c, const char *key)
     return i < CONFIG_SECTIONS ? c->sections[i] : NULL;
 }
 
-/* --- the file
- * ---------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static int
 config_state(struct config *c, struct err *err)

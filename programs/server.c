@@ -41,8 +41,7 @@ struct server {
     pthread_mutex_t reloading;
 };
 
-/* --- what web asks of the whole
- * ---------------------------------------------------------------------- */
+/* --- what web asks of the whole --------------------------------------------------------------- */
 
 static void
 server_metrics(void *ctx, struct buf *out)
@@ -76,8 +75,7 @@ server_reload_asked(void *ctx, struct err *err)
     return server_reload(ctx, err);
 }
 
-/* --- building
- * ------------------------------------------------------------------------------------------ */
+/* --- building --------------------------------------------------------------------------------- */
 
 static int
 server_store(struct server *s, struct err *err)

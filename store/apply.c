@@ -241,8 +241,7 @@ apply_commit(struct apply *a, struct store_batch *b, size_t first)
     return 0;
 }
 
-/* --- replay
- * ------------------------------------------------------------------------------------------ */
+/* --- replay ----------------------------------------------------------------------------------- */
 
 static int
 apply_replay_samples(struct store *s, struct record_batch *rb, const struct writer_held *held)

@@ -93,8 +93,7 @@ int catalog_db_verify(struct catalog_conn *c, struct err *err);
 int catalog_reader_take(struct catalog *c, struct catalog_conn **ret, struct err *err);
 void catalog_reader_give(struct catalog *c, struct catalog_conn *conn);
 
-/* --- catalog_write.c: one change within the open transaction
- * -------------------------------------- */
+/* --- catalog_write.c: one change within the open transaction ---------------------------------- */
 struct catalog_effect { /* what a change did, for watchers */
     uint64_t revision;
     int64_t updated_ms;
@@ -104,8 +103,7 @@ struct catalog_effect { /* what a change did, for watchers */
 int catalog_write_change(struct catalog_conn *w, const struct catalog_change *ch, int64_t now_ms,
                          struct catalog_effect *ret, struct err *err);
 
-/* --- catalog_text.c: full text
- * -------------------------------------------------------------------- */
+/* --- catalog_text.c: full text ---------------------------------------------------------------- */
 bool catalog_text_indexed(const char *kind);
 /* Words of id and of the values (not keys) of a JSON text. */
 void catalog_text_body(const char *id, const char *json, size_t len, struct buf *out);
@@ -115,8 +113,7 @@ int catalog_text_query(const struct catalog_query *q, struct buf *out);
 /* Every word of `words` occurs (ASCII case ignored) in id or json. */
 bool catalog_text_match(const char *words, const char *id, const char *json);
 
-/* --- catalog_topo.c: the versioned topology documents
- * ---------------------------------------------- */
+/* --- catalog_topo.c: the versioned topology documents ----------------------------------------- */
 struct catalog_topology {
     const char *cluster, *name, *text; /* name: of the file it came from, for errors */
     size_t len;

@@ -28,8 +28,7 @@ enum { CHUNK_CONSTANT = 0, CHUNK_INTEGER = 1, CHUNK_PLANES = 2 };
 static const double chunk_pow10[CHUNK_EXPONENT_MAX + 1] = {1,   1e1, 1e2, 1e3, 1e4,
                                                            1e5, 1e6, 1e7, 1e8, 1e9};
 
-/* --- writing
- * ------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 struct chunk_writer {
     uint64_t last_id;
@@ -347,8 +346,7 @@ chunk_writer_finish(struct chunk_writer *w, struct buf *out, struct chunk_info *
     return rc;
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct chunk_column {
     uint64_t id;

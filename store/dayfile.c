@@ -17,8 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- the list
- * ----------------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 struct day *
 days_find(struct days *d, int64_t number)
@@ -297,8 +296,7 @@ days_set_aside(struct days *d, int64_t number, struct err *err)
     return rc;
 }
 
-/* --- readers
- * ------------------------------------------------------------------------------------------ */
+/* --- readers ---------------------------------------------------------------------------------- */
 
 int
 days_list(struct days *d, int64_t from_ms, int64_t to_ms, struct day ***ret, size_t *ret_count)
@@ -368,8 +366,7 @@ day_reader_give(struct days *d, struct day *day, sqlite3 *db)
     db_close(db);
 }
 
-/* --- chunks
- * ------------------------------------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 static int
 day_chunk_row(sqlite3_stmt *st, struct days_chunk_query *q,
@@ -443,8 +440,7 @@ days_each_chunk(struct days *d, struct days_chunk_query *q,
     return rc < 0 ? rc : 0;
 }
 
-/* --- which series
- * ------------------------------------------------------------------------------------- */
+/* --- which series ----------------------------------------------------------------------------- */
 
 int
 day_ids_add(struct day *day, uint64_t id)

@@ -29,8 +29,7 @@ days_of(int64_t t_ms) /* days since 1970, floor */
 uint64_t days_bytes(struct days *d);
 size_t days_count(struct days *d);
 
-/* --- readers
- * ------------------------------------------------------------------------------------------ */
+/* --- readers ---------------------------------------------------------------------------------- */
 
 /* The files that may hold times in [from, to], oldest first, each referenced until day_put;
  * malloc'ed. */
@@ -57,8 +56,7 @@ int days_each_series(struct days *d,
                      int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len), void *ctx,
                      struct err *err);
 
-/* --- the flusher
- * -------------------------------------------------------------------------------------- */
+/* --- the flusher ------------------------------------------------------------------------------ */
 
 /* What the file of that day holds of the journal: every sample (row) of batches up to the answer.
  * 0: no file. */

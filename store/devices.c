@@ -40,8 +40,7 @@ device_text_names(void)
     return device_texts;
 }
 
-/* --- documents in memory
- * --------------------------------------------------------------------------- */
+/* --- documents in memory ---------------------------------------------------------------------- */
 
 void
 device_record_done(struct device_record *r)
@@ -150,8 +149,7 @@ device_record_write(struct jsonw *w, const char *entity, const struct device_rec
     jsonw_end_object(w);
 }
 
-/* --- edits
- * -------------------------------------------------------------------------------------------- */
+/* --- edits ------------------------------------------------------------------------------------ */
 
 static int
 device_edit_text(const struct doc *d, const struct doc_node *n, const char *key, char **at,
@@ -268,8 +266,7 @@ device_record_edit(struct device_record *r, const struct doc *d, const struct do
     return rc;
 }
 
-/* --- writing
- * ---------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 struct device_held {
     struct device_record *record;

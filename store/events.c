@@ -43,8 +43,7 @@ events_any(const char *s)
     return !s || !*s;
 }
 
-/* --- the filter, once as code
- * --------------------------------------------------------------------------- */
+/* --- the filter, once as code ----------------------------------------------------------------- */
 
 static bool
 events_entity(const char *wanted, const char *entity)
@@ -88,8 +87,7 @@ events_match(const struct events_ask *a, uint64_t id, const struct record *r)
     return !a->text || text_query_match(a->text, text);
 }
 
-/* --- and once as SQL
- * ------------------------------------------------------------------------------------ */
+/* --- and once as SQL -------------------------------------------------------------------------- */
 
 struct events_sql {
     char text[EVENTS_SQL_MAX];
@@ -182,8 +180,7 @@ events_sql_make(const struct events_ask *a, struct events_sql *s)
     return rc;
 }
 
-/* --- merging
- * -------------------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 static int
 events_collect(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes,
@@ -361,8 +358,7 @@ events_run(struct events_ask *a, struct err *err)
     return rc < 0 ? rc : (int)a->given;
 }
 
-/* --- callers
- * -------------------------------------------------------------------------------------------- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
 struct events_events {
     int (*cb)(void *, const struct event *, uint64_t);

@@ -90,8 +90,7 @@ flush_failed(struct flusher *f, int64_t day, int rc)
     return rc;
 }
 
-/* --- rows
- * --------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static int
 flush_row_day(void *ctx, uint64_t number, uint64_t id, const struct record *r, const void *bytes,
@@ -147,8 +146,7 @@ flush_rows(struct flusher *f, struct err *err)
     return rc;
 }
 
-/* --- samples
- * ------------------------------------------------------------------------------------------ */
+/* --- samples ---------------------------------------------------------------------------------- */
 
 static int
 flush_seal(struct store *s, void *ctx) /* on the writer's thread: between two batches */
@@ -378,8 +376,7 @@ flush_samples(struct flusher *f, struct err *err)
     return 0;
 }
 
-/* --- the journal behind it
- * ---------------------------------------------------------------------------- */
+/* --- the journal behind it -------------------------------------------------------------------- */
 
 static int
 flush_cut_some(struct store *s, void *ctx)
@@ -443,8 +440,7 @@ flush_retention(struct flusher *f, struct err *err)
     return rc;
 }
 
-/* --- the thread
- * --------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static bool
 flush_due(struct flusher *f)

@@ -50,8 +50,7 @@ job_done(struct job *j)
     memset(j, 0, sizeof *j);
 }
 
-/* --- checks
- * -------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static int
 job_parse_text(const struct doc_node *n, const struct doc *d, const char *key, size_t max,
@@ -195,8 +194,7 @@ out:
     return rc;
 }
 
-/* --- documents
- * ----------------------------------------------------------------------------------------- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 static void job_write_node(struct jsonw *w, const struct doc_node *n);
 
@@ -451,8 +449,7 @@ job_get(struct store *s, const char *id, struct job *ret, struct err *err)
     return rc;
 }
 
-/* --- watchers
- * ------------------------------------------------------------------------------------------- */
+/* --- watchers --------------------------------------------------------------------------------- */
 
 struct job_watcher {
     void (*cb)(void *ctx, const struct job *j, enum job_state before);

@@ -329,8 +329,7 @@ store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms
     return rc;
 }
 
-/* --- newest samples
- * ----------------------------------------------------------------------------------- */
+/* --- newest samples --------------------------------------------------------------------------- */
 
 struct read_latest {
     struct store *store;

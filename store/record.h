@@ -11,16 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* --- label sets: varint count, then varint length and bytes of each name and value
- * ------------------------- */
+/* --- label sets: varint count, then varint length and bytes of each name and value ------------ */
 
 #define RECORD_LABELS_MAX 80000 /* 64 labels of 128 + 1,024 bytes and their lengths */
 int record_put_labels(struct buf *out, const struct labels *l);
 /* Points into the bytes; ERR_CORRUPT. */
 int record_take_labels(const void *p, size_t len, struct labels *ret);
 
-/* --- rows
- * ---------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 enum record_kind { RECORD_EVENT = 1, RECORD_LOG = 2, RECORD_GAP = 3 };
 struct record { /* a decoded row; strings point into its bytes */
@@ -52,8 +50,7 @@ record_id_ms(uint64_t id)
     return (int64_t)(id >> RECORD_ID_BITS);
 }
 
-/* --- journal batches
- * ---------------------------------------------------------------------------------- */
+/* --- journal batches -------------------------------------------------------------------------- */
 
 /* Header with room for the checksum; then series; then rows; then record_batch_end fills the
  * header. */

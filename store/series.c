@@ -43,8 +43,7 @@ series_arena_text(struct index *ix, const char *s, size_t len)
     return p;
 }
 
-/* --- hash tables
- * ------------------------------------------------------------------------------------- */
+/* --- hash tables ------------------------------------------------------------------------------ */
 
 static int
 series_table_grow(struct index *ix, struct series_table *t,
@@ -127,8 +126,7 @@ series_hash_of_pair(const struct index *ix, uint32_t id)
     return series_hash_pair(ix, ix->pairs[id].name, ix->pairs[id].value, ix->pairs[id].len);
 }
 
-/* --- names and pairs
- * --------------------------------------------------------------------------------- */
+/* --- names and pairs -------------------------------------------------------------------------- */
 
 static int
 series_u32_push(struct index *ix, uint32_t **at, uint32_t *count, uint32_t *cap, uint32_t v)
@@ -231,8 +229,7 @@ series_pair_take(struct index *ix, const struct label *l, uint32_t *ret)
     return 0;
 }
 
-/* --- series
- * ------------------------------------------------------------------------------------------ */
+/* --- series ----------------------------------------------------------------------------------- */
 
 void
 series_hash(const void *labels, size_t len, uint64_t seed, uint64_t ret[2])

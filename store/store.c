@@ -27,8 +27,7 @@
     ((int64_t)3600000) /* of samples brought back into memory: what live views and detectors ask   \
                         */
 
-/* --- bringing memory back
- * ------------------------------------------------------------------------------- */
+/* --- bringing memory back --------------------------------------------------------------------- */
 
 struct store_load {
     struct store *store;

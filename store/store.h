@@ -135,8 +135,7 @@ int store_label_values(struct store *s, const char *label, const struct matcher 
                        int64_t from_ms, int64_t to_ms, int (*cb)(void *ctx, const char *value),
                        void *ctx);
 
-/* --- events and logs
- * ------------------------------------------------------------------------------ */
+/* --- events and logs -------------------------------------------------------------------------- */
 
 struct event_query {        /* empty or 0 fields do not filter */
     int64_t from_ms, to_ms; /* [from, to) */
@@ -158,8 +157,7 @@ int store_logs(struct store *s, const struct event_query *q,
 int store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *source,
                int (*cb)(void *ctx, const struct gap *gap), void *ctx, struct err *err);
 
-/* --- keeping
- * --------------------------------------------------------------------------------------- */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 int store_compact(struct store *s,
                   struct err *err); /* closes chunks, cuts the journal, returns pages */

@@ -119,8 +119,7 @@ topo_neighbour(const struct topo *t, topo_id id, enum entity_kind k)
     return TOPO_NONE;
 }
 
-/* --- walks
- * ------------------------------------------------------------------------------------------- */
+/* --- walks ------------------------------------------------------------------------------------ */
 
 struct topo_front { /* the entities reached by one step, each once */
     topo_id *ids;
@@ -220,8 +219,7 @@ topo_path_parse(const char *text, enum entity_kind *ret, size_t size)
     }
 }
 
-/* --- attributes
- * ---------------------------------------------------------------------------------------- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 const char *
 topo_attr(const struct topo *t, topo_id id, const char *name)

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- order
- * ---------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static int
 topo_base_order(const void *a, const void *b, void *ctx)
@@ -89,8 +88,7 @@ topo_base_find(const struct topo_base *b, const char *entity)
     return b->table[slot];
 }
 
-/* --- relations
- * ------------------------------------------------------------------------------------- */
+/* --- relations -------------------------------------------------------------------------------- */
 
 static int
 topo_base_edge_order(const void *a, const void *b)
@@ -146,8 +144,7 @@ topo_base_edges(const struct topo_build *t, struct topo_base *b, const uint32_t 
     return 0;
 }
 
-/* --- attributes
- * ------------------------------------------------------------------------------------ */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 static int
 topo_base_attrs(const struct topo_build *t, struct topo_base *b, const uint32_t *old)
@@ -180,8 +177,7 @@ topo_base_attr(const struct topo_base *b, topo_id id, enum topo_attr_name a)
     return "";
 }
 
-/* --- recognition
- * ------------------------------------------------------------------------------------- */
+/* --- recognition ------------------------------------------------------------------------------ */
 
 static int
 topo_base_know(struct map *m, const char *key, topo_id id)
@@ -280,8 +276,7 @@ topo_base_aliases(const struct topo_build *t, struct topo_base *b)
     return 0;
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int
 topo_base_new(struct topo_build *t, uint64_t key, struct topo_base **ret)

@@ -61,8 +61,7 @@ enum {                            /* flags of an entity */
        TOPO_FLAG_NICS = 64,    /* a node whose nics are listed: a link may not name another */
 };
 
-/* --- topo_build.c: what a base is made from
- * -------------------------------------------------------- */
+/* --- topo_build.c: what a base is made from --------------------------------------------------- */
 
 struct topo_attr {
     const char *value; /* interned */
@@ -117,8 +116,7 @@ int topo_build_link(struct topo_build *b, topo_id a, topo_id z, bool optic, cons
                     const char *plane, uint8_t flag, topo_id *ret);
 const char *topo_build_bare(const struct topo_build *b, topo_id id); /* the name behind "kind:" */
 
-/* --- the base
- * --------------------------------------------------------------------------------------- */
+/* --- the base --------------------------------------------------------------------------------- */
 
 struct topo_base {
     atomic_uint refs;
@@ -150,8 +148,7 @@ void topo_base_put(struct topo_base *b);
 topo_id topo_base_find(const struct topo_base *b, const char *entity);
 const char *topo_base_attr(const struct topo_base *b, topo_id id, enum topo_attr_name a);
 
-/* --- topo_doc.c, topo_fabric.c
- * ------------------------------------------------------------------------ */
+/* --- topo_doc.c, topo_fabric.c ---------------------------------------------------------------- */
 
 /* Adds what a document declares; *ret_cluster (ENTITY_SIZE, may be NULL) is the cluster's plain
  * name. */
@@ -167,8 +164,7 @@ int topo_fabric_expand(struct topo_build *b, const struct doc *d, const struct d
 const char *topo_scalar(const struct doc_node *n, char out[64]);
 int topo_doc_nomem(const struct doc *d, const struct doc_node *n, struct err *err, int rc);
 
-/* --- topo_jobs.c: the top
- * ------------------------------------------------------------------------------ */
+/* --- topo_jobs.c: the top --------------------------------------------------------------------- */
 
 struct topo_rank {
     uint32_t rank, node, gpu; /* node: number in the job's list */

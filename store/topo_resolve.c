@@ -76,8 +76,7 @@ topo_resolve_host(const struct topo *t, const char *host, char out[ENTITY_SIZE])
     return 0;
 }
 
-/* --- aliases
- * ------------------------------------------------------------------------------------------ */
+/* --- aliases ---------------------------------------------------------------------------------- */
 
 static bool
 topo_resolve_alias_fits(const struct topo_alias *a, const struct labels *l)
@@ -133,8 +132,7 @@ topo_resolve_rehost(const struct labels *l, const char *host, struct labels *ret
     labels_finish(ret);
 }
 
-/* --- parts
- * --------------------------------------------------------------------------------------------- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 static topo_id
 topo_resolve_part(const struct topo *t, const char *host, const char *what)

@@ -47,8 +47,7 @@ struct topo_state {
     uint64_t refused; /* discoveries beyond the ceilings */
 };
 
-/* --- the base
- * ------------------------------------------------------------------------------------------ */
+/* --- the base --------------------------------------------------------------------------------- */
 
 struct topo_reading {
     struct topo_build b;
@@ -196,8 +195,7 @@ topo_state_base(struct store *s, int64_t at_ms, const char *cluster,
     return rc;
 }
 
-/* --- the top
- * ------------------------------------------------------------------------------------------- */
+/* --- the top ---------------------------------------------------------------------------------- */
 
 static int
 topo_state_change_order(const void *a, const void *b)
@@ -316,8 +314,7 @@ topo_state_rebuild(struct topo_state *st, struct err *err)
     return rc;
 }
 
-/* --- watchers: on the writer's thread
- * ------------------------------------------------------------------- */
+/* --- watchers: on the writer's thread --------------------------------------------------------- */
 
 static void
 topo_state_job(struct topo_state *st, const struct catalog_doc *d, bool deleted)
@@ -363,8 +360,7 @@ topo_state_watch(void *ctx, const struct catalog_doc *d, const char *before, boo
         topo_state_device(ctx, d, before, deleted);
 }
 
-/* --- discoveries
- * ------------------------------------------------------------------------------------------ */
+/* --- discoveries ------------------------------------------------------------------------------ */
 
 int
 topo_discovered(struct store *s, const char *entity, const char *source)
@@ -478,8 +474,7 @@ topo_state_write_found(struct topo_state *st, struct topo_found *list)
     topo_state_found_free(list);
 }
 
-/* --- the thread
- * -------------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Under lock: sleeps, but no longer than ms and not when hurried. */
 static void

@@ -56,8 +56,7 @@ struct writer {
     atomic_uint_fast64_t applied, row0;
 };
 
-/* --- watermarks
- * --------------------------------------------------------------------------------------- */
+/* --- watermarks ------------------------------------------------------------------------------- */
 
 static size_t
 writer_mark_key(const char *source, uint64_t epoch, char key[512])
@@ -107,8 +106,7 @@ store_watermark(struct store *s, const char *source, uint64_t epoch)
     return v ? v - 1 : 0;
 }
 
-/* --- one group
- * ---------------------------------------------------------------------------------------- */
+/* --- one group -------------------------------------------------------------------------------- */
 
 /* Encodes a batch and adds it to the transaction. ERR_EXISTS: applied before, nothing added. */
 static int
@@ -295,8 +293,7 @@ writer_group(struct writer *w)
     }
 }
 
-/* --- the thread
- * --------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void
 writer_take(struct writer *w) /* under the lock */
@@ -464,8 +461,7 @@ writer_queue_bytes(struct writer *w)
     return n;
 }
 
-/* --- callers
- * ------------------------------------------------------------------------------------------ */
+/* --- callers ---------------------------------------------------------------------------------- */
 
 int
 store_subscribe(struct store *s, const struct store_feed *feed)

@@ -212,8 +212,7 @@ analysis_data_done(struct analysis_data *d)
     memset(d, 0, sizeof *d);
 }
 
-/* --- statistics
- * ---------------------------------------------------------------------------------------------- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 static int
 analysis_order(const void *a, const void *b)

@@ -35,8 +35,7 @@ struct auth {
     struct auth_slot slots[AUTH_SLOTS];
 };
 
-/* --- documents
- * ---------------------------------------------------------------------------------------- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 struct auth_doc { /* a copy of a catalog document, parsed */
     struct doc *d;
@@ -117,8 +116,7 @@ auth_doc_touch(struct auth *a, const char *kind, const char *id, const struct au
     buf_done(&out);
 }
 
-/* --- principals
- * ----------------------------------------------------------------------------------------- */
+/* --- principals ------------------------------------------------------------------------------- */
 
 static int
 auth_token_principal(struct auth *a, const char *id, const char *hash, struct principal *ret)
@@ -266,8 +264,7 @@ auth_by_code(struct auth *a, const char *code, struct principal *ret)
     return rc ? ERR_DENIED : 0;
 }
 
-/* --- making
- * ---------------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 /* {"principal":..., "created":..., "expires":...} under the hash of a secret, kinds session and
  * signin. */
@@ -406,8 +403,7 @@ auth_token_make(struct auth *a, const struct token_spec *spec, char ret_token[64
     return rc;
 }
 
-/* --- first start
- * -------------------------------------------------------------------------------------------- */
+/* --- first start ------------------------------------------------------------------------------ */
 
 /* The admin's token lies in the state folder (0600). Made once; a file that is there already, from
  * a folder that was carried over, is taken. A token that an admin revoked stays revoked. */
@@ -476,8 +472,7 @@ auth_free(struct auth *a)
     free(a);
 }
 
-/* --- each request
- * --------------------------------------------------------------------------------------------- */
+/* --- each request ----------------------------------------------------------------------------- */
 
 /* The password of "Basic BASE64(user:password)" (RFC 7617), which is the token. */
 static bool

@@ -157,8 +157,7 @@ charts_by_label(struct charts *c, const char *label, const char *host)
     series_set_done(&set);
 }
 
-/* --- expressions
- * -------------------------------------------------------------------------------------------- */
+/* --- expressions ------------------------------------------------------------------------------ */
 
 static void
 charts_quoted(struct buf *out, const char *name, const char *value)

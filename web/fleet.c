@@ -89,8 +89,7 @@ fleet_rows(struct view *v, const struct view_fleet *f, const char *tenant, uint3
     return n;
 }
 
-/* --- topology
- * --------------------------------------------------------------------------------------------- */
+/* --- topology --------------------------------------------------------------------------------- */
 
 enum fleet_column {
     FLEET_CLUSTER,
@@ -199,8 +198,7 @@ fleet_topology(void *ctx, const struct httpd_request *req, struct httpd_response
     return rc;
 }
 
-/* --- states and values
- * --------------------------------------------------------------------------------------- */
+/* --- states and values ------------------------------------------------------------------------ */
 
 static const char fleet_digits[] = {[HEALTH_OK] = '0',
                                     [HEALTH_MINOR] = '1',

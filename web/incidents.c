@@ -200,8 +200,7 @@ incidents_get(void *ctx, const struct httpd_request *req, struct httpd_response 
     return incidents_show(ctx, req, resp);
 }
 
-/* --- what people do
- * ------------------------------------------------------------------------------------------- */
+/* --- what people do --------------------------------------------------------------------------- */
 
 static int
 incidents_feedback(struct web *w, const struct httpd_request *req, const struct doc_node *n,

@@ -41,8 +41,7 @@ static const struct {
     {"pfc_pause", "per_second", METRIC_NIC_PFC_RX, KPI_SUM, ENTITY_NIC, JOB_ITEM_SUM, 0, false},
 };
 
-/* --- begin and end
- * ---------------------------------------------------------------------------------------- */
+/* --- begin and end ---------------------------------------------------------------------------- */
 
 static int
 job_item_past(void *ctx, const struct catalog_doc *c)
@@ -178,8 +177,7 @@ job_item_health(struct job_item_view *iv, const char *id, const char *state, dou
                                                                        : HEALTH_UNKNOWN;
 }
 
-/* --- writing
- * ---------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void
 job_item_incidents(struct jsonw *w, struct job_item_view *iv, const char *id)

@@ -114,8 +114,7 @@ jobs_all(struct web *web, const struct httpd_request *req, struct httpd_response
     return rc < 0 ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- those that suffer
- * -------------------------------------------------------------------------------------- */
+/* --- those that suffer ------------------------------------------------------------------------ */
 
 struct jobs_worst {
     const char *id;

@@ -142,8 +142,7 @@ overview_ingest(struct jsonw *w, struct web *web)
     jsonw_end_object(w);
 }
 
-/* --- what the picture lacks
- * -------------------------------------------------------------------------------- */
+/* --- what the picture lacks ------------------------------------------------------------------- */
 
 static void
 overview_part(struct jsonw *w, const char *part, const char *en, const char *zh)

@@ -75,8 +75,7 @@ prom_meta_matchers(struct prom_meta_ask *a, size_t i)
     return n;
 }
 
-/* --- words: the union over several match[]
- * ------------------------------------------------------------------------------ */
+/* --- words: the union over several match[] ---------------------------------------------------- */
 
 struct prom_meta_words {
     struct arena *arena;

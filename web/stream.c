@@ -297,8 +297,7 @@ web_publish(void *ctx, const char *event, const char *json, const char *tenant)
     stream_take(w->stream, event, json, tenant);
 }
 
-/* --- the route
- * --------------------------------------------------------------------------------------- */
+/* --- the route -------------------------------------------------------------------------------- */
 
 /* "hello" comes first. A client that comes again after a break may have missed something: it is
  * told to ask anew. */

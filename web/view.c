@@ -36,8 +36,7 @@ struct view_cache {
     atomic_uint_fast64_t generation; /* changes that a view of now must show at once */
 };
 
-/* --- one view
- * ------------------------------------------------------------------------------------------ */
+/* --- one view --------------------------------------------------------------------------------- */
 
 static void
 view_parts_free(struct view_parts *p)
@@ -108,8 +107,7 @@ view_put(struct view *v)
     free(v);
 }
 
-/* --- the cache
- * ----------------------------------------------------------------------------------------- */
+/* --- the cache -------------------------------------------------------------------------------- */
 
 static void
 view_changed(void *ctx, enum catalog_op op, const struct catalog_doc *d)
@@ -199,8 +197,7 @@ view_get(struct view_cache *c, int64_t at_ms, struct view **ret, struct err *err
     return rc;
 }
 
-/* --- parts
- * --------------------------------------------------------------------------------------------- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 const struct health_map *
 view_health(struct view *v, struct err *err)

@@ -60,8 +60,7 @@ bool view_sees(struct view *v, const char *tenant, topo_id id);
 /* One byte an entity, non-zero where seen; NULL when all is. Borrowed. */
 const uint8_t *view_mask(struct view *v, const char *tenant);
 
-/* --- of the topology
- * ---------------------------------------------------------------------------------- */
+/* --- of the topology -------------------------------------------------------------------------- */
 
 /* Rows of the fleet map: nodes by cluster, pod, rack, name; accelerators of a node by index. */
 struct view_fleet {

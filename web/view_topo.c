@@ -92,8 +92,7 @@ view_leaf(const struct topo *t, topo_id id)
     return id != TOPO_NONE && topo_kind(t, id) == ENTITY_SWITCH ? id : TOPO_NONE;
 }
 
-/* --- the fleet
- * -------------------------------------------------------------------------------------------- */
+/* --- the fleet -------------------------------------------------------------------------------- */
 
 struct view_row {
     topo_id node, cluster;
@@ -181,8 +180,7 @@ view_fleet_new(const struct topo *t, struct arena *a)
     return f;
 }
 
-/* --- a tenant's part
- * ---------------------------------------------------------------------------------------- */
+/* --- a tenant's part -------------------------------------------------------------------------- */
 
 static void
 view_mask_parts(const struct topo *t, topo_id id, uint8_t *seen, int depth)

@@ -173,8 +173,7 @@ check_tree(struct parse *ps, struct ast *n)
     }
 }
 
-/* --- what is the same at every step
- * ----------------------------------------------------------------------------------------- */
+/* --- what is the same at every step ----------------------------------------------------------- */
 
 /* Marks children that are constant under a parent that is not; true when n itself is. */
 static bool

@@ -76,7 +76,7 @@ ast_bare(const struct ast *n)
     return n;
 }
 
-/* --- selecting --- */
+/* --- selecting -------------------------------------------------------------------------------- */
 struct ranges {
     struct series_row *rows;
     size_t count;
@@ -89,7 +89,7 @@ int select_ranges(struct eval *e, const struct ast *n, struct ranges *ret);
 int64_t select_reference(const struct eval *e, const struct ast *n,
                          size_t step); /* the time that a selector looks at */
 
-/* --- label sets --- */
+/* --- label sets ------------------------------------------------------------------------------- */
 /* Which labels of a series count: all, those named, or all but those named; with or without the
  * metric name. */
 enum pick_kind { PICK_ALL, PICK_WITH, PICK_WITHOUT };
@@ -131,7 +131,7 @@ struct labels *labels_set(struct eval *e, const struct labels *l, const char *na
 int labels_compare(const struct labels *a, const struct labels *b);
 void labels_text(const struct labels *l, struct buf *out); /* {a="b"}, m{a="b"} */
 
-/* --- functions --- */
+/* --- functions -------------------------------------------------------------------------------- */
 struct window {
     const struct sample *s;
     size_t count;

@@ -6,8 +6,7 @@
 
 #define ARGS_MAX 4 /* scalar arguments of a function of values */
 
-/* --- element-wise
- * ------------------------------------------------------------------------------------------- */
+/* --- element-wise ----------------------------------------------------------------------------- */
 
 static double
 map_deg(double v)

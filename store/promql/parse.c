@@ -482,8 +482,7 @@ parse_postfix(struct parse *ps, struct ast **n)
     return rc;
 }
 
-/* --- calls and aggregations
- * ---------------------------------------------------------------------------------------------- */
+/* --- calls and aggregations ------------------------------------------------------------------- */
 
 static bool
 parse_starts_expression(const struct token *t)

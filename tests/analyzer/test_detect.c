@@ -151,8 +151,7 @@ bed_find(const struct bed *b, const char *code, enum event_phase phase)
     return NULL;
 }
 
-/* --- one measure that goes wrong and comes back
- * ------------------------------------------------------- */
+/* --- one measure that goes wrong and comes back ----------------------------------------------- */
 
 struct wrong {
     const char *code, *entity, *series;
@@ -425,8 +424,7 @@ every_measure_that_goes_wrong_begins_at_its_entity_and_ends(void **state)
     }
 }
 
-/* --- who is silent
- * ------------------------------------------------------------------------------------------ */
+/* --- who is silent ---------------------------------------------------------------------------- */
 
 struct silence {
     const char *who;
@@ -626,8 +624,7 @@ a_file_system_that_none_of_its_clients_reaches_is_stalled(void **state)
     assert_non_null(bed_find(b, "storage.stalled", EVENT_END));
 }
 
-/* --- what must raise nothing
- * --------------------------------------------------------------------------------- */
+/* --- what must raise nothing ------------------------------------------------------------------ */
 
 static void
 healthy_noise_raises_nothing(void **state)

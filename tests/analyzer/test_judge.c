@@ -167,8 +167,7 @@ one_is(struct bed *b, const char *state, const char *cause, const char *entity)
     assert_string_equal(l.at[0].entity, entity);
 }
 
-/* --- what is one fault
- * ------------------------------------------------------------------------------ */
+/* --- what is one fault ------------------------------------------------------------------------ */
 
 static void
 signals_of_one_part_are_one_incident_and_the_job_joins(void **state)
@@ -286,8 +285,7 @@ a_lost_feed_stands_above_the_rack_it_darkens(void **state)
     one_is(b, "open", "pdu.feed-down", "pdu:p01");
 }
 
-/* --- a user's error
- * ---------------------------------------------------------------------------------- */
+/* --- a user's error --------------------------------------------------------------------------- */
 
 static void
 an_error_of_the_program_is_the_users_and_no_machines(void **state)

@@ -34,8 +34,7 @@ gap_is_there(struct store *s, const char *reason)
     return !wanted;
 }
 
-/* --- samples
- * ------------------------------------------------------------------------------------------ */
+/* --- samples ---------------------------------------------------------------------------------- */
 
 static void
 late_samples_find_their_place_and_the_first_of_equal_times_stays(void **state)
@@ -179,8 +178,7 @@ a_tenant_is_stamped_on_samples_and_rows(void **state)
     }
 }
 
-/* --- matchers
- * ----------------------------------------------------------------------------------------- */
+/* --- matchers --------------------------------------------------------------------------------- */
 
 static void
 matchers_select_as_in_prometheus(void **state)
@@ -258,8 +256,7 @@ labels_are_listed_sorted_for_series_with_samples_in_the_range(void **state)
     }
 }
 
-/* --- events and logs
- * ---------------------------------------------------------------------------------- */
+/* --- events and logs -------------------------------------------------------------------------- */
 
 static void
 put_event(struct store *s, int64_t t, const char *entity, const char *code, enum severity sev,
@@ -382,8 +379,7 @@ an_event_with_an_absurd_clock_is_filed_when_it_was_seen(void **state)
     assert_int_equal(p.times[0] + p.times[1], SUPPORT_NOW + 300 * DAY);
 }
 
-/* --- keeping
- * ------------------------------------------------------------------------------------------ */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 static size_t
 day_files(struct support *f)

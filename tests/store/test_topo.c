@@ -344,8 +344,7 @@ series_are_recognised_by_name_address_and_alias(void **state)
     topo_put(t);
 }
 
-/* --- with a store
- * ---------------------------------------------------------------------------------- */
+/* --- with a store ----------------------------------------------------------------------------- */
 
 static int64_t fixture_now;
 
