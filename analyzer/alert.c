@@ -273,9 +273,7 @@ alert_wake(struct alert *a)
     pthread_mutex_unlock(&a->mutex);
 }
 
-/* --- silences
- * ------------------------------------------------------------------------------------------------
- */
+/* --- silences --------------------------------------------------------------------------------- */
 
 struct alert_silence {
     const struct doc_node *incident;
@@ -343,9 +341,7 @@ alert_silenced(struct alert *a, const struct doc_node *incident, int64_t now_ms)
     return s.until_ms;
 }
 
-/* --- delivery
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- delivery --------------------------------------------------------------------------------- */
 
 struct alert_due {
     char *id, *json, *incident;
@@ -676,9 +672,7 @@ alert_run(void *ctx)
     return NULL;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int
 alert_new(const struct alert_config *cfg, struct alert **ret, struct err *err)

@@ -243,9 +243,7 @@ alert_alertmanager(const struct alert_out *o)
     return rc;
 }
 
-/* --- mail
- * -------------------------------------------------------------------------------------------------
- */
+/* --- mail ------------------------------------------------------------------------------------- */
 
 /* RFC 2047: a subject in UTF-8 as base64 words of at most 45 bytes each. */
 static void

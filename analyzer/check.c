@@ -53,9 +53,7 @@ struct check {
     char *scope_key;
 };
 
-/* --- scope
- * ------------------------------------------------------------------------------------------------
- */
+/* --- scope ------------------------------------------------------------------------------------ */
 
 static void
 check_in(struct check *c, topo_id id)
@@ -146,9 +144,7 @@ check_scope(struct check *c, struct err *err)
                          "there are no nodes to check: load a topology, or let an agent report");
 }
 
-/* --- judging
- * ------------------------------------------------------------------------------------------------
- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static const struct kpi *
 check_column(struct check *c, enum metric_meaning m, enum kpi_fold fold)
@@ -596,9 +592,7 @@ check_report(struct check *c, const char *id, int64_t took_ms, struct buf *out)
     return out->failed ? ERR_LIMIT : 0;
 }
 
-/* --- running
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void
 check_done(struct check *c)

@@ -216,9 +216,7 @@ detect_rule_pcie(struct detectors *d, const struct detect_row *row)
     free(best);
 }
 
-/* --- hosts
- * ------------------------------------------------------------------------------------------------
- */
+/* --- hosts ------------------------------------------------------------------------------------ */
 
 struct detect_disk {
     double size, least;

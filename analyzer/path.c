@@ -227,9 +227,7 @@ path_roles(struct path *p, const struct doc_node *incident)
         path_mark(p, doc_get_str(c, "entity", ""), PATH_RELATED);
 }
 
-/* --- writing
- * -------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void
 path_value(struct jsonw *w, const char *key, double v, const char *unit)

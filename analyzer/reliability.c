@@ -76,9 +76,7 @@ reliability_text(struct reliability *r, const char *s)
     return copy ? copy : "";
 }
 
-/* --- jobs
- * --------------------------------------------------------------------------------------------------
- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 static double
 reliability_gpus(const struct reliability *r, const struct doc_node *n, bool *ret_here)
@@ -267,9 +265,7 @@ reliability_read(struct reliability *r, struct store *s, struct err *err)
     return rc;
 }
 
-/* --- sums
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- sums ------------------------------------------------------------------------------------- */
 
 static int
 reliability_stop_order(const void *a, const void *b)
@@ -385,9 +381,7 @@ reliability_busy(const struct reliability *r, struct reliability_job **by)
     return sum;
 }
 
-/* --- writing
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 #define RELIABILITY_HOUR 3600000.0
 

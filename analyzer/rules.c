@@ -179,9 +179,7 @@ rules_alerts_sample(struct rules *r, const struct rule *rule, const struct rule_
     rules_sample(r, &l, t_ms, end ? sample_stale() : 1);
 }
 
-/* --- one rule
- * -----------------------------------------------------------------------------------------------
- */
+/* --- one rule --------------------------------------------------------------------------------- */
 
 static void
 rules_annotate(const struct rule *rule, struct rule_instance *i)
@@ -359,9 +357,7 @@ rules_turn(struct rules *r, struct topo *t, int64_t now_ms,
     return r->emitted;
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int
 rules_new(const struct analyzer_config *cfg, struct rules **ret, struct err *err)

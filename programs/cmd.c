@@ -55,9 +55,7 @@ cmd_text(const struct cmd_args *a, const struct doc_node *text)
     return doc_get_str(text, a->zh ? "zh" : "en", doc_str(text, ""));
 }
 
-/* --- client
- * --------------------------------------------------------------------------------------------------
- */
+/* --- client ----------------------------------------------------------------------------------- */
 
 /* The admin's token of a server on this machine, where it can be read. */
 static const char *
@@ -180,9 +178,7 @@ client_path(const char *path, ...)
     return buf_take(&b, NULL);
 }
 
-/* --- tables
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 struct table {
     size_t columns, rows, cap;

@@ -283,9 +283,7 @@ cmd_user(struct cmd_args *a)
     return CMD_DONE;
 }
 
-/* --- the store
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- the store -------------------------------------------------------------------------------- */
 
 static void
 store_progress(void *ctx, uint64_t done, uint64_t total)
@@ -442,9 +440,7 @@ cmd_rules(struct cmd_args *a)
     return failed ? CMD_FAILED : CMD_DONE;
 }
 
-/* --- the knowledge base
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- the knowledge base ----------------------------------------------------------------------- */
 
 static int
 kb_search_print(const struct cmd_args *a, const struct kb *kb)
@@ -530,9 +526,7 @@ cmd_kb(struct cmd_args *a)
     return rc;
 }
 
-/* --- completion
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- completion ------------------------------------------------------------------------------- */
 
 int
 cmd_completion(struct cmd_args *a)

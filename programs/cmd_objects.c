@@ -82,9 +82,7 @@ objects_items(const struct doc *d)
     return items ? items->first : NULL;
 }
 
-/* --- jobs
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 static int
 job_list(const struct cmd_args *a)
@@ -167,9 +165,7 @@ cmd_job(struct cmd_args *a)
                          : cmd_usage(a, "job [ID | set ID FILE | path ID]");
 }
 
-/* --- incidents
- * -------------------------------------------------------------------------------------------------
- */
+/* --- incidents -------------------------------------------------------------------------------- */
 
 static int
 incident_list(const struct cmd_args *a)
@@ -261,9 +257,7 @@ cmd_incidents(struct cmd_args *a)
                          : cmd_usage(a, "incidents [ID | ack ID | resolve ID | comment ID TEXT]");
 }
 
-/* --- devices
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 static int
 device_list(const struct cmd_args *a)
@@ -409,9 +403,7 @@ cmd_agents(struct cmd_args *a)
     return CMD_DONE;
 }
 
-/* --- topology
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- topology --------------------------------------------------------------------------------- */
 
 int
 cmd_topology(struct cmd_args *a)

@@ -290,9 +290,7 @@ server_new(struct config *c, const struct log *log, int listen_fd, struct server
     return rc;
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int
 server_start(struct server *s, struct err *err)

@@ -162,9 +162,7 @@ cluster_get(struct store *s, const char *name, int (*cb)(void *ctx, const struct
     return rc < 0 ? rc : 0;
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int
 cluster_check_name(const struct doc *d, const struct doc_node *n, const char *name, struct err *err)

@@ -347,9 +347,7 @@ device_import_csv(struct device_importer *im, const char *text, size_t len, stru
     return rc;
 }
 
-/* --- YAML
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- YAML ------------------------------------------------------------------------------------- */
 
 /* A row of a topology document's list says what a device may: the members that are a device's. */
 static int
@@ -438,9 +436,7 @@ device_import_yaml(struct device_importer *im, const struct doc *d, struct err *
                : err_set(err, ERR_SYNTAX, "an import is a list of devices, or a topology document");
 }
 
-/* --- both
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 static int
 device_import_pass(struct device_importer *im, const char *text, size_t len, const struct doc *d,
@@ -495,9 +491,7 @@ device_import_done(struct device_import *r)
     memset(r, 0, sizeof *r);
 }
 
-/* --- out
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static void
 device_export_cell(struct buf *out, const char *s, bool last)

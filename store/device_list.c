@@ -206,9 +206,7 @@ device_get(struct store *s, const char *entity, int (*cb)(void *ctx, const struc
     return rc;
 }
 
-/* --- filters
- * ------------------------------------------------------------------------------------------------
- */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 static bool
 device_in_list(const char *list, const char *word)
@@ -355,9 +353,7 @@ device_origin_passes(const struct device_scan *d, topo_id id)
     return same;
 }
 
-/* --- the scan
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the scan --------------------------------------------------------------------------------- */
 
 static int
 device_scan_found(void *ctx, const struct catalog_doc *c)
@@ -468,9 +464,7 @@ device_scan_live(struct device_scan *d, const char *cursor)
     return rc;
 }
 
-/* --- the retired
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the retired ------------------------------------------------------------------------------ */
 
 static bool
 device_retired_passes(const struct device_scan *d, const char *entity,

@@ -440,9 +440,7 @@ device_set_state(struct store *s, const char *entity, const char *state, int64_t
     return rc;
 }
 
-/* --- history
- * -------------------------------------------------------------------------------------------------
- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 struct device_past {
     int (*cb)(void *ctx, const struct device_history *h);

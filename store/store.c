@@ -167,9 +167,7 @@ store_load(struct store *s, struct err *err)
     return rc ? rc : journal_each_watermark(s->journal, store_load_mark, &l, err);
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Two processes that write one folder would ruin it: the second is refused. */
 static int
@@ -275,9 +273,7 @@ store_clock(const struct store *s)
     return s->cfg.clock;
 }
 
-/* --- keeping
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- keeping ---------------------------------------------------------------------------------- */
 
 int
 store_flush(struct store *s, struct err *err)

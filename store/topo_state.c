@@ -552,9 +552,7 @@ topo_settle(struct store *s)
     topo_put(topo_get(s));
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int
 topo_state_load_job(void *ctx, const struct catalog_doc *d)
@@ -661,9 +659,7 @@ topo_state_close(struct store *s)
     s->topo = NULL;
 }
 
-/* --- documents
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 static int
 topo_state_key(void *ctx, const struct catalog_topology *t)
@@ -739,9 +735,7 @@ topo_get_document(struct store *s, const char *cluster, struct buf *out, struct 
     return rc < 0 ? rc : 0;
 }
 
-/* --- the past
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- the past --------------------------------------------------------------------------------- */
 
 /* Under `build`: the base of the documents in force at a time: the present one, one kept, or one
  * built. */

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- receivers
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- receivers -------------------------------------------------------------------------------- */
 
 struct alerts_pending {
     const char *receiver;
@@ -82,9 +80,7 @@ alerts_test(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- deliveries
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- deliveries ------------------------------------------------------------------------------- */
 
 struct alerts_page {
     struct jsonw *j;
@@ -152,9 +148,7 @@ alerts_deliveries(void *ctx, const struct httpd_request *req, struct httpd_respo
     return 0;
 }
 
-/* --- silences
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- silences --------------------------------------------------------------------------------- */
 
 static const char *const alerts_matchers[] = {"entity", "node",  "rack",  "cluster",  "job",
                                               "tenant", "class", "cause", "severity", NULL};

@@ -70,9 +70,7 @@ struct analysis {
     double *values, *scratch;
 };
 
-/* --- keys
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static const char *
 analysis_attr(const struct topo *t, topo_id id, topo_id owner, const char *name)
@@ -162,9 +160,7 @@ analysis_prepare(struct analysis *a, const char *tenant)
     return 0;
 }
 
-/* --- statistics
- * ------------------------------------------------------------------------------------------------
- */
+/* --- statistics ------------------------------------------------------------------------------- */
 
 /* `sorted` ascending; n 0 gives nulls. */
 static void
@@ -245,9 +241,7 @@ analysis_group_end(const struct analysis *a, size_t first)
     return end;
 }
 
-/* --- groups
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 static void
 analysis_group(struct jsonw *w, struct analysis *a, size_t first, size_t n, double median,
@@ -357,9 +351,7 @@ analysis_buckets(struct jsonw *w, struct analysis *a)
     }
 }
 
-/* --- the answer
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static void
 analysis_write(struct jsonw *w, struct analysis *a, const char *name)

@@ -12,9 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- profiles
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- profiles --------------------------------------------------------------------------------- */
 
 struct checks_profile {
     const char *name, *en, *zh, *about_en, *about_zh;
@@ -89,9 +87,7 @@ checks_profile_list(void *ctx, const struct httpd_request *req, struct httpd_res
     return 0;
 }
 
-/* --- scope
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- scope ------------------------------------------------------------------------------------ */
 
 /* A tenant checks its own jobs, nothing else. */
 static int
@@ -264,9 +260,7 @@ checks_plan(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- runs
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 static int
 checks_run(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
@@ -336,9 +330,7 @@ checks_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- one report
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- one report ------------------------------------------------------------------------------- */
 
 struct checks_report {
     const struct httpd_request *req;

@@ -157,9 +157,7 @@ devices_list(void *ctx, const struct httpd_request *req, struct httpd_response *
     return rc < 0 ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- one
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 static void
 devices_relations(struct devices_answer *a, topo_id id)
@@ -315,9 +313,7 @@ devices_one(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return devices_answer(ctx, req, resp, httpd_param(req, "entity"));
 }
 
-/* --- changes
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 /* Devices are the site's: a tenant's operator changes none. */
 static bool

@@ -23,9 +23,7 @@ entry_doc_path(const struct kb_cause *c, struct buf *out)
         buf_printf(out, "%s%s", i ? ">" : "", entity_kind_row(c->path[i])->word);
 }
 
-/* --- YAML
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- YAML ------------------------------------------------------------------------------------- */
 
 void
 entry_doc_scalar(struct buf *out, const char *s)
@@ -185,9 +183,7 @@ entry_doc_yaml(const struct kb_entry *e, struct buf *out)
     entry_doc_yaml_sources(e, out);
 }
 
-/* --- JSON
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void
 entry_doc_texts(struct jsonw *w, const char *key, const char *const *lines)

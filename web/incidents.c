@@ -13,9 +13,7 @@
     20000 /* rows one request reads at most when a filter keeps few of them                        \
            */
 
-/* --- filters
- * ------------------------------------------------------------------------------------------------
- */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 struct incidents_filter {
     const char *severity, *entity, *job,
@@ -166,9 +164,7 @@ incidents_list(void *ctx, const struct httpd_request *req, struct httpd_response
     return 0;
 }
 
-/* --- one
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 struct incidents_one {
     const struct httpd_request *req;

@@ -94,9 +94,7 @@ job_item_end(struct job_item_view *iv)
     memset(iv, 0, sizeof *iv);
 }
 
-/* --- values
- * -----------------------------------------------------------------------------------------------
- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static double
 job_item_over_parts(const struct topo *t, const struct topo_job *j, const struct kpi *k,

@@ -188,9 +188,7 @@ jobs_list(void *ctx, const struct httpd_request *req, struct httpd_response *res
     return 0;
 }
 
-/* --- one
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 /* A job the caller may see; others' jobs do not exist. */
 static int

@@ -15,9 +15,7 @@
 #define LOGS_LOOKED    50000 /* rows one request reads at most when a filter keeps few of them */
 #define LOGS_INCIDENTS 500   /* incidents whose events are told apart in a list of events */
 
-/* --- the question
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the question ----------------------------------------------------------------------------- */
 
 struct logs_ask {
     struct event_query q;
@@ -81,9 +79,7 @@ logs_severity_kept(const char *list, const char *word, const char *alias)
     return false;
 }
 
-/* --- lines
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 /* What is kept of a line's severity, in syslog's words. */
 static const char *const logs_words[] = {
@@ -193,9 +189,7 @@ logs_list(void *ctx, const struct httpd_request *req, struct httpd_response *res
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- events
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 struct logs_events {
     struct web *w;

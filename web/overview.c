@@ -187,9 +187,7 @@ overview_partial(struct jsonw *w, const struct overview_sum *sums,
     jsonw_end_array(w);
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void
 overview_write(struct jsonw *w, struct web *web, struct job_item_view *iv,

@@ -17,9 +17,7 @@
 #define PROM_POINTS_MAX 11000 /* a series, as Prometheus: what no screen shows is not computed */
 #define PROM_TIMEOUT_MS 120000
 
-/* --- envelope
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- envelope --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *type;
@@ -74,9 +72,7 @@ prom_end(struct httpd_response *resp)
     return buf_puts(&resp->body, "}");
 }
 
-/* --- parameters
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 int
 prom_time(const struct httpd_request *req, struct httpd_response *resp, const char *name,
@@ -146,9 +142,7 @@ prom_options(const struct httpd_request *req, struct httpd_response *resp, struc
     return 0;
 }
 
-/* --- queries
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 static int
 prom_answer(struct httpd_response *resp, const struct promql_result *r)

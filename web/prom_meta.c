@@ -15,9 +15,7 @@
 #define PROM_META_VALUES   2000000
 #define PROM_META_LOOKBACK (INT64_C(86400) * 1000) /* of /series without a start */
 
-/* --- what was asked
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- what was asked --------------------------------------------------------------------------- */
 
 struct prom_meta_ask {
     struct promql *queries[PROM_META_MATCHES];
@@ -185,9 +183,7 @@ prom_meta_values(void *ctx, const struct httpd_request *req, struct httpd_respon
     return prom_meta_words_answer(ctx, req, resp, name);
 }
 
-/* --- series
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- series ----------------------------------------------------------------------------------- */
 
 static void
 prom_meta_series_write(struct jsonw *j, const struct series_row *r)
@@ -251,9 +247,7 @@ prom_meta_series(void *ctx, const struct httpd_request *req, struct httpd_respon
     return 0;
 }
 
-/* --- metadata
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- metadata --------------------------------------------------------------------------------- */
 
 struct prom_meta_metadata {
     struct web *w;
@@ -301,9 +295,7 @@ prom_meta_metadata(void *ctx, const struct httpd_request *req, struct httpd_resp
     return rc < 0 ? prom_fail_err(resp, rc, &(struct err){0}) : prom_end(resp);
 }
 
-/* --- rules, alerts, build
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- rules, alerts, build --------------------------------------------------------------------- */
 
 /* Rules are the site's: a tenant sees none. */
 static int

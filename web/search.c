@@ -113,9 +113,7 @@ search_prefixes(struct search *s, size_t each)
             search_prefix(s, order[i], s->q, each);
 }
 
-/* --- documents
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 static int
 search_job(void *ctx, const struct catalog_doc *c)

@@ -23,9 +23,7 @@
 #define SITE_ENTRIES_FILE ((size_t)4 << 20)
 #define SITE_ENTRIES_OURS "0-draft.yaml" /* the text being checked, in the copy of the folder */
 
-/* --- checking
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- checking --------------------------------------------------------------------------------- */
 
 static bool
 site_entries_id_ok(const char *id)
@@ -198,9 +196,7 @@ site_entries_lint(void *ctx, const struct httpd_request *req, struct httpd_respo
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- saving
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- saving ----------------------------------------------------------------------------------- */
 
 static int
 site_entries_refuse(struct httpd_response *resp, const struct buf *problems)
@@ -319,9 +315,7 @@ site_entries_delete(void *ctx, const struct httpd_request *req, struct httpd_res
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
-/* --- draft
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- draft ------------------------------------------------------------------------------------ */
 
 /* A line as a pattern: fixed text stays, runs of digits become [0-9]+, what PCRE2 takes specially
  * is escaped. */

@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- list
- * ------------------------------------------------------------------------------------------------
- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static int
 tokens_row(void *ctx, const struct catalog_doc *d)
@@ -57,9 +55,7 @@ tokens_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- make
- * ------------------------------------------------------------------------------------------------
- */
+/* --- make ------------------------------------------------------------------------------------- */
 
 static int
 tokens_expiry(struct web *w, const struct doc_node *n, int64_t *ret_ms, struct err *err)
@@ -174,9 +170,7 @@ tokens_join(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return 0;
 }
 
-/* --- revoke
- * -----------------------------------------------------------------------------------------------
- */
+/* --- revoke ----------------------------------------------------------------------------------- */
 
 static int
 tokens_tenant(void *ctx, const struct catalog_doc *d)

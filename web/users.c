@@ -94,9 +94,7 @@ users_list(void *ctx, const struct httpd_request *req, struct httpd_response *re
     return 0;
 }
 
-/* --- change
- * ------------------------------------------------------------------------------------------------
- */
+/* --- change ----------------------------------------------------------------------------------- */
 
 struct users_admins {
     const char *but;

@@ -40,9 +40,7 @@ quantile_of(double q, double *v, size_t n)
     return v[(size_t)low] * (1 - w) + v[(size_t)high] * w;
 }
 
-/* --- folding rows
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- folding rows ----------------------------------------------------------------------------- */
 
 static void
 fold_sum(const struct eval *e, double *out, const double *v)
@@ -141,9 +139,7 @@ fold_end(struct fold *f)
         }
 }
 
-/* --- groups
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 /* The group of each input series. */
 static int
@@ -234,9 +230,7 @@ aggregate_quantile(struct fold *f, const struct value *in, const uint32_t *of, c
     return eval_tick(e, 0);
 }
 
-/* --- topk, bottomk
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- topk, bottomk ---------------------------------------------------------------------------- */
 
 struct ranked {
     double v;
@@ -354,9 +348,7 @@ aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const 
     return eval_tick(e, 0);
 }
 
-/* --- count_values
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- count_values ----------------------------------------------------------------------------- */
 
 static bool
 aggregate_label_ok(const char *s)

@@ -91,9 +91,7 @@ binary_scalar(struct eval *e, const struct ast *n, struct value *vector, const d
     return binary_drops_name(n) ? eval_drop_names(e, ret, false) : 0;
 }
 
-/* --- and, or, unless
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- and, or, unless -------------------------------------------------------------------------- */
 
 static void
 binary_signature(struct pick *p, const struct ast *n)
@@ -157,9 +155,7 @@ binary_set(struct eval *e, const struct ast *n, struct value *a, struct value *b
     return eval_merge(e, ret, false); /* equal label sets of both sides are one series */
 }
 
-/* --- vector and vector
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- vector and vector ------------------------------------------------------------------------ */
 
 struct match {
     struct eval *e;

@@ -221,9 +221,7 @@ check_mark(struct ast *root)
     root->constant = check_constant(root);
 }
 
-/* --- patterns
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* --- patterns --------------------------------------------------------------------------------- */
 
 #define CHECK_WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 

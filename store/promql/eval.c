@@ -68,9 +68,7 @@ eval_one(struct eval *e, const struct labels *l, struct value *ret)
     return 0;
 }
 
-/* --- equal series
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- equal series ----------------------------------------------------------------------------- */
 
 static bool
 eval_empty(const struct eval *e, const double *v)
@@ -128,9 +126,7 @@ eval_drop_names(struct eval *e, struct value *v, bool strict)
     return rc;
 }
 
-/* --- nodes
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static int
 eval_number(struct eval *e, double v, struct value *ret)

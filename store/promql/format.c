@@ -234,9 +234,7 @@ promql_format(const struct promql *q, struct buf *out)
     return out->failed ? ERR_LIMIT : 0;
 }
 
-/* --- broken lines
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- broken lines ----------------------------------------------------------------------------- */
 
 static bool
 format_long(const struct ast *n)

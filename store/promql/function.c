@@ -157,9 +157,7 @@ function_find(const char *name, size_t len)
     return NULL;
 }
 
-/* --- calling
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- calling ---------------------------------------------------------------------------------- */
 
 /* Scalar arguments of a call, a row each; the vector's or range's place is skipped. */
 static int

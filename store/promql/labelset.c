@@ -110,9 +110,7 @@ labels_plain(struct eval *e, const struct series *s)
     return pick_labels(e, &all, s, 0);
 }
 
-/* --- groups
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 int
 groups_init(struct groups *g, struct eval *e, struct pick *p, size_t max)
@@ -168,9 +166,7 @@ groups_take(struct groups *g, const struct series *s)
     return groups_probe(g, s, true);
 }
 
-/* --- label sets
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- label sets ------------------------------------------------------------------------------- */
 
 static int
 labelset_order(const char *a, size_t a_len, const char *b, size_t b_len)

@@ -23,9 +23,7 @@ lex_init(struct lexer *l, const char *text, size_t len)
     *l = (struct lexer){.text = text, .end = text + len, .pos = text, .start = text};
 }
 
-/* --- characters
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- characters ------------------------------------------------------------------------------- */
 
 static bool
 lex_is_digit(int c)
@@ -109,9 +107,7 @@ lex_quote(const char *s, size_t len, size_t most, struct buf *out)
     buf_putc(out, '"');
 }
 
-/* --- tokens
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static void
 lex_emit(struct lexer *l, struct token *t, enum lex_kind kind, int value)
@@ -268,9 +264,7 @@ lex_duration(struct lexer *l, struct token *t)
         lex_error_quoted(l, t, "bad duration syntax: ");
 }
 
-/* --- strings
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static int
 lex_digit(int c)
@@ -403,9 +397,7 @@ lex_unquote(const struct token *t, struct arena *arena, size_t *ret_len)
     return out;
 }
 
-/* --- where we are
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- where we are ----------------------------------------------------------------------------- */
 
 static void
 lex_in_braces(struct lexer *l, struct token *t)
@@ -569,9 +561,7 @@ lex_next(struct lexer *l, struct token *ret)
         lex_statement(l, ret);
 }
 
-/* --- words of tokens
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- words of tokens -------------------------------------------------------------------------- */
 
 void
 lex_describe(const struct token *t, struct buf *out)

@@ -86,9 +86,7 @@ parse_full(struct parse *ps)
     return parse_fail(ps, parse_pos(ps), "the query is too large");
 }
 
-/* --- tree
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- tree ------------------------------------------------------------------------------------- */
 
 static int parse_binary(struct parse *ps, int least, struct ast **ret);
 
@@ -174,9 +172,7 @@ parse_names(struct parse *ps, struct ast_names *out)
     return parse_next(ps);
 }
 
-/* --- selectors
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- selectors -------------------------------------------------------------------------------- */
 
 static bool
 parse_match_op(const struct token *t, enum match_op *ret)
@@ -277,9 +273,7 @@ parse_selector(struct parse *ps, const struct token *name, unsigned pos, struct 
     return 0;
 }
 
-/* --- ranges, offsets, @
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- ranges, offsets, @ ----------------------------------------------------------------------- */
 
 static int
 parse_duration(struct parse *ps, int64_t *ret)
@@ -586,9 +580,7 @@ parse_aggregate(struct parse *ps, const struct token *name, struct ast **ret)
     return 0;
 }
 
-/* --- primary
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- primary ---------------------------------------------------------------------------------- */
 
 static int
 parse_word(struct parse *ps, struct ast **ret)
@@ -676,9 +668,7 @@ parse_unary(struct parse *ps, struct ast **ret)
     return 0;
 }
 
-/* --- binary operators
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- binary operators ------------------------------------------------------------------------- */
 
 static const struct {
     const char *text;
@@ -751,9 +741,7 @@ parse_binary(struct parse *ps, int least, struct ast **ret)
     return rc;
 }
 
-/* --- queries
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 static int
 parse_query(struct parse *ps)

@@ -18,9 +18,7 @@ range_add(double v, double *sum, double *c)
     *sum = t;
 }
 
-/* --- rate and its kin
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- rate and its kin ------------------------------------------------------------------------- */
 
 static double
 range_extrapolate(const struct window *w, bool counter, bool rate)
@@ -75,9 +73,7 @@ RANGE_OF(count, (double)w->count)
 RANGE_OF(last, w->s[w->count - 1].v)
 RANGE_OF(present, 1)
 
-/* --- over time
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- over time -------------------------------------------------------------------------------- */
 
 double
 range_sum(const struct window *w, const double *a)
@@ -238,9 +234,7 @@ range_holt_winters(const struct window *w, const double *a)
     return s1;
 }
 
-/* --- windows
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- windows ---------------------------------------------------------------------------------- */
 
 /* A series with its window: samples lo .. hi - 1. */
 struct slide {

@@ -22,9 +22,7 @@ struct result_memory {
     size_t set_count;
 };
 
-/* --- order
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 struct result_key {
     uint64_t head;
@@ -103,9 +101,7 @@ result_sort(struct eval *e, struct series_row *rows, size_t n)
     return 0;
 }
 
-/* --- rows
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static int
 result_row(struct eval *e, const struct series *s, struct series_row *row)
@@ -195,9 +191,7 @@ result_fill(struct eval *e, const struct promql *q, bool range, struct promql_re
     return r->string ? 0 : eval_fail(e, ERR_LIMIT, "the query needs more memory than allowed");
 }
 
-/* --- queries
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 static int
 result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_ms,

@@ -124,9 +124,7 @@ select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret
     return series ? 0 : ERR_LIMIT;
 }
 
-/* --- subqueries
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- subqueries ------------------------------------------------------------------------------- */
 
 #define SELECT_STEP_MS 60000 /* a subquery without step: Prometheus' evaluation interval */
 

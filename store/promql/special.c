@@ -17,9 +17,7 @@ special_row(struct eval *e, struct value *ret)
     return ret->scalar;
 }
 
-/* --- absent
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- absent ----------------------------------------------------------------------------------- */
 
 /* Labels that equality matchers of a selector give, each name once. */
 static const struct labels *
@@ -73,9 +71,7 @@ special_absent_over_time(struct eval *e, const struct ast *n, struct value *ret)
     return rc ? rc : special_absent_answer(e, n->args[0], &v, ret);
 }
 
-/* --- time
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 /* Seconds from the first day of a year that begins a cycle of 400 years, long before anything;
  * arithmetic wraps as Go's. */
@@ -186,9 +182,7 @@ special_timestamp(struct eval *e, const struct ast *n, struct value *ret)
     return rc ? rc : eval_drop_names(e, ret, false);
 }
 
-/* --- scalar, vector, sort
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- scalar, vector, sort --------------------------------------------------------------------- */
 
 int
 special_scalar(struct eval *e, const struct ast *n, struct value *ret)
@@ -274,9 +268,7 @@ special_nothing(struct eval *e, const struct ast *n, struct value *ret)
     return rc;
 }
 
-/* --- labels
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- labels ----------------------------------------------------------------------------------- */
 
 #define SPECIAL_WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
@@ -417,9 +409,7 @@ special_label_join(struct eval *e, const struct ast *n, struct value *ret)
     return rc ? rc : eval_merge(e, ret, false);
 }
 
-/* --- histograms
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- histograms ------------------------------------------------------------------------------- */
 
 struct special_bucket {
     double bound;

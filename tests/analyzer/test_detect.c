@@ -524,9 +524,7 @@ a_boot_time_that_moves_is_a_reboot_and_a_new_xid_an_event(void **state)
     assert_null(bed_find(b, "nvidia.xid.31", EVENT_INSTANT));
 }
 
-/* --- peers
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- peers ------------------------------------------------------------------------------------ */
 
 static void
 bed_job(struct bed *b)

@@ -300,9 +300,7 @@ an_error_of_the_program_is_the_users_and_no_machines(void **state)
     assert_string_equal(incidents(b).at[0].verdict, "user");
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void
 an_incident_ends_with_its_finding_and_comes_back_under_its_name(void **state)

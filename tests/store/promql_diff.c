@@ -27,9 +27,7 @@ struct diff {
     const char *only; /* a query to look at, from the environment */
 };
 
-/* --- writing
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* name{a="b"} of a series, labels unescaped and sorted. */
 static size_t
@@ -128,9 +126,7 @@ diff_write_block(struct diff *d, unsigned from, unsigned to)
     return rc;
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 struct diff_ask {
     int64_t from_ms, to_ms, step_ms;
@@ -205,9 +201,7 @@ diff_ask_engine(struct diff *d, const char *query, const struct diff_ask *a, str
     return rc;
 }
 
-/* --- comparing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static void diff_tell(struct diff *d, const char *query, const struct diff_ask *a, const char *fmt,
                       ...) __attribute__((format(printf, 4, 5)));
