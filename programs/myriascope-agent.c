@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,10 +33,11 @@ enum { AGENT_OK = 0, AGENT_FAILED = 2, AGENT_USAGE = 3 };
 /* --once ends within 5 s; what has not answered by then is left out. */
 #define AGENT_ONCE_MS 4000
 
-/* Started again as the helper that calls the GPU's library. */
+/* Started again as the helper that calls the GPU's library, and after SIGHUP. */
 #define AGENT_SELF "/proc/self/exe"
 
 struct agent_args {
+    char **argv;
     const char *config, *root, *node;
     bool once, check, describe, verbose;
 };
@@ -123,18 +125,41 @@ agent_print_once(const struct agent_args *a)
     _exit(good ? AGENT_OK : AGENT_FAILED);
 }
 
-static void
-agent_wait(const sigset_t *set, const struct log *log)
+/* SIGHUP: a changed file is applied as a whole, or not at all. True when it is sound. */
+static bool
+agent_changed(const char *path, const struct log *log)
+{
+    struct agent_conf conf;
+    struct err err;
+    char text[1024];
+    if (agent_conf_load(path, &conf, &err)) {
+        log_write(log, LOG_LEVEL_ERROR, "configuration not applied, the old one stays in force: %s",
+                  err_format(&err, text, sizeof text));
+        return false;
+    }
+    agent_conf_done(&conf);
+    return true;
+}
+
+/* Waits for a reason to end; true: to begin again with a changed configuration. */
+static bool
+agent_wait(const char *path, const sigset_t *set, const struct log *log)
 {
     int sig;
     while (!sigwait(set, &sig) && sig == SIGHUP)
-        log_write(log, LOG_LEVEL_NOTICE, "a changed configuration is taken at the next start");
+        if (agent_changed(path, log)) {
+            sd_notify(0, "RELOADING=1");
+            return true;
+        }
     sd_notify(0, "STOPPING=1");
     log_write(log, LOG_LEVEL_NOTICE, "stopping");
+    return false;
 }
 
+/* A changed configuration starts the program anew, under the same pid: spool and sequence are on
+ * disk, so that nothing is lost, and no old setting can linger. */
 static int
-agent_run(const struct agent_conf *conf, const struct log *log)
+agent_run(const struct agent_args *args, const struct agent_conf *conf, const struct log *log)
 {
     struct agent *a = NULL;
     struct err err;
@@ -157,9 +182,14 @@ agent_run(const struct agent_conf *conf, const struct log *log)
         log_write(log, LOG_LEVEL_NOTICE, "%s serves /metrics on port %u", PACKAGE_STRING,
                   agent_port(a));
     sd_notify(0, "READY=1");
-    agent_wait(&set, log);
+    bool again = agent_wait(args->config, &set, log);
     agent_free(a);
-    return AGENT_OK;
+    if (!again)
+        return AGENT_OK;
+    log_write(log, LOG_LEVEL_NOTICE, "configuration applied");
+    execv(AGENT_SELF, args->argv);
+    log_write(log, LOG_LEVEL_ERROR, "cannot start anew: %s", strerror(errno));
+    return AGENT_FAILED;
 }
 
 static int
@@ -176,13 +206,13 @@ agent_with(const struct agent_args *args, struct agent_conf *conf)
         return AGENT_USAGE;
     }
     struct log log = {.write = log_stderr, .max = args->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO};
-    return agent_run(conf, &log);
+    return agent_run(args, conf, &log);
 }
 
 int
 main(int argc, char **argv)
 {
-    struct agent_args a = {0};
+    struct agent_args a = {.argv = argv};
     struct agent_conf conf;
     struct err err;
     if (argc == 4 && (!strcmp(argv[1], GPU_CHILD_OPTION) || !strcmp(argv[1], GPU_CHILD_PLAIN)))

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "programs/config.h"
+#include "programs/sandbox.h"
 #include "programs/server.h"
 
 #include <errno.h>
@@ -138,6 +139,7 @@ daemon_run(struct config *c, const struct log *log)
 {
     struct server *s = NULL;
     struct err err;
+    char text[1024];
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
@@ -145,6 +147,8 @@ daemon_run(struct config *c, const struct log *log)
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    if (sandbox_enter(&err))
+        log_write(log, LOG_LEVEL_WARNING, "%s", err_format(&err, text, sizeof text));
     if (server_new(c, log, daemon_socket(), &s, &err))
         return daemon_fail(&err);
     if (server_start(s, &err)) {

@@ -35,6 +35,7 @@ ok 'and is told with file and line' has "$(cat "$tmp/err")" topology.yaml:4
 
 topology >"$tmp/topology.yaml"
 ok 'the server starts' server_start
+ok 'it has given up system calls that it never makes' has "$(cat "/proc/$daemon/status")" 'Seccomp:	2'
 cp "$conf" "$tmp/sound"
 echo 'nonsense: 1' >>"$conf"
 lines=$(wc -l <"$conf")

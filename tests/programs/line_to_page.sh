@@ -5,6 +5,7 @@ src=${MS_SRCDIR:-.}
 need python3 curl
 hook_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 topology >"$tmp/topology.yaml"
+back=$(($(date +%s) + ${AWAY:-0}))
 conf_write "topology: topology.yaml
 alerts:
   receivers: [{name: oncall, webhook: {url: 'http://127.0.0.1:$hook_port/hook'}}]
@@ -24,9 +25,11 @@ ok 'its verdict is infrastructure' incident 'd["items"][0]["verdict"]' infrastru
 ok 'its evidence has the line as it came' incident 'any("fallen off the bus" in e["text"] for e in d["items"][0]["hypotheses"][0]["evidence"])' True
 ok 'it is titled in both languages' incident 'all(d["items"][0]["title"][k] for k in ("en", "zh"))' True
 
-# The receiver stays away until a delivery to it has failed twice, or eight seconds have gone.
+# The receiver stays away until a delivery to it has failed twice, and for AWAY seconds at the least.
 failed_twice() { [ "$(get /api/v1/alerts/deliveries | pick 'max([i["attempts"] for i in d["items"]] + [0])')" -ge 2 ]; }
 until_true 80 failed_twice
+gone_long() { [ "$(date +%s)" -ge "$back" ]; }
+ok "the receiver stays away for ${AWAY:-0} s" until_true $((${AWAY:-0} * 12 + 50)) gone_long
 python3 "$src/tests/programs/hook.py" "$hook_port" "$tmp/pages" >"$tmp/hook.out" 2>&1 &
 pids="$pids $!"
 paged() { [ -s "$tmp/pages" ]; }
