@@ -243,6 +243,11 @@ server_http(struct server *s, int listen_fd, struct err *err)
         return err_set(err, ERR_NOMEM, "no memory for the HTTP server");
     const struct route *rows = collector_routes(&n);
     int rc = httpd_routes(s->httpd, rows, n, s->collector);
+    if (!rc) {
+        s->care.store = s->store;
+        rows = care_routes(&n);
+        rc = httpd_routes(s->httpd, rows, n, &s->care);
+    }
     if (!rc)
         rc = web_attach(s->web, s->httpd);
     if (rc)
