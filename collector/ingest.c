@@ -51,6 +51,8 @@ ingest_commit(struct ingest *i, enum ingest_input in, struct store_batch *b,
 {
     struct store_commit_result res = {0};
     struct err err;
+    if (in != INGEST_AGENT)
+        store_batch_origin(b, ingest_names[in]);
     int rc = store_commit(i->store, b, &res, &err);
     if (!rc || rc == ERR_EXISTS) {
         ingest_count(i, in, res.samples + res.events + res.logs, res.refused + res.too_old);

@@ -139,6 +139,7 @@ inlet_submit(struct inlet *in, struct store_batch *b, uint64_t count)
     }
     *p = (struct inlet_pending){in, count};
     inlet_losses_add(in, b);
+    store_batch_origin(b, in->source);
     atomic_fetch_add(&in->refs, 1);
     int rc = store_submit(in->store, b, inlet_committed, p);
     if (rc) { /* refused at the door: the callback never comes */

@@ -6,6 +6,7 @@
 #include "analyzer/alert_conf.h"
 #include "base/str.h"
 #include "collector/collector.h"
+#include "store/store.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -39,6 +40,13 @@ static const struct conf_row config_http_rows[] = {
      "Threads that answer requests."},
     {0}};
 
+static const struct conf_row config_limit_rows[] = {
+    {"source", CONF_STR, offsetof(struct store_limit, pattern), NULL, 0, 0, NULL, NULL, 0, true,
+     "Name of the source, such as agent:node00001 or remote_write; * and ? are expanded."},
+    {"max_series", CONF_INT, offsetof(struct store_limit, max_series), NULL, 0, 1e9, NULL, NULL, 0,
+     true, "Live series it may have; 0: any number."},
+    {0}};
+
 static const struct conf_row config_store_rows[] = {
     {"engine", CONF_CHOICE, AT(store.engine) - AT(store), "sqlite", 0, 0, config_engines, NULL, 0,
      false, "Where series are kept: sqlite (embedded)."},
@@ -48,6 +56,15 @@ static const struct conf_row config_store_rows[] = {
      false, "Size at which the oldest day is dropped, whatever the retention."},
     {"max_series", CONF_INT, AT(store.max_series) - AT(store), "10000000", 1000, 1e9, NULL, NULL, 0,
      false, "Live series at most; new ones beyond are refused and counted."},
+    {"max_series_source", CONF_INT, AT(store.max_series_source) - AT(store), "5000000", 1000, 1e9,
+     NULL, NULL, 0, false,
+     "Live series of one source at most; new ones beyond are refused, counted by label, and an "
+     "event."},
+    {"max_series_agent", CONF_INT, AT(store.max_series_agent) - AT(store), "50000", 100, 1e9, NULL,
+     NULL, 0, false, "The same for a node's agent."},
+    {"source_limits", CONF_LIST, AT(store.source_limits) - AT(store), NULL, 0, 0, NULL,
+     config_limit_rows, sizeof(struct store_limit), false,
+     "Other limits for some sources; the first that fits decides."},
     {"window", CONF_DURATION, AT(store.window) - AT(store), "1h", 0, 8.64e7, NULL, NULL, 0, false,
      "How far behind the newest sample a late one may be and still join the recent data."},
     {0}};

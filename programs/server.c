@@ -86,6 +86,10 @@ server_store(struct server *s, struct err *err)
                               .max_size = c->store.max_size,
                               .window_ms = c->store.window,
                               .max_series = (uint64_t)c->store.max_series,
+                              .max_series_source = (uint64_t)c->store.max_series_source,
+                              .max_series_agent = (uint64_t)c->store.max_series_agent,
+                              .source_limits = c->store.source_limits.at,
+                              .source_limit_count = c->store.source_limits.count,
                               .log = &s->log};
     int rc = file_mkdir(c->state, 0700, err);
     return rc < 0 ? rc : store_open(&sc, &s->store, err);

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "store/head.h"
+#include "store/limit.h"
 #include "store/record.h"
 #include "store/rows.h"
 #include "store/series.h"
@@ -109,7 +110,7 @@ apply_refuse(struct apply_refusal *r, const struct sample *s, uint64_t n)
 /* Keeps the samples between the horizons, in place. */
 static void
 apply_filter(struct store_batch *b, struct batch_series *bs, int64_t low, int64_t high,
-             struct apply_refusal refused[3])
+             struct apply_refusal refused[4])
 {
     struct sample *at = b->samples + bs->first;
     uint32_t kept = 0;
@@ -123,48 +124,61 @@ apply_filter(struct store_batch *b, struct batch_series *bs, int64_t low, int64_
 }
 
 static int
-apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply_refusal refused[3])
+apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply_refusal refused[4])
 {
     struct index *ix = a->store->index;
     int64_t now = clock_now_ms(a->store->cfg.clock), low = now - a->store->cfg.retention_ms,
             high = now + APPLY_AHEAD_MS;
+    struct limit_source *src = limit_source(a->store->limits, b->origin ? b->origin : b->source);
     for (size_t i = 0; i < b->series_count; i++) {
         struct batch_series *bs = &b->series[i];
         apply_filter(b, bs, low, high, refused);
         uint64_t *id = &a->ids[first + i];
         *id = bs->count ? series_find(ix, bs->hash) : 0;
-        if (*id && series_at(ix, *id)->forgotten) {
-            int rc = apply_register(a, b, bs, *id);
-            if (rc)
-                return rc;
-        }
-        if (*id || !bs->count)
+        if (*id && !series_at(ix, *id)->forgotten) {
+            limit_seen(a->store->limits, src, *id);
             continue;
-        int rc = apply_add(a, b, bs, id);
+        }
+        if (!bs->count)
+            continue;
+        bool allowed = limit_allows(a->store->limits, src, b->labels.data + bs->off, bs->len);
+        int rc = !allowed ? 0 : *id ? apply_register(a, b, bs, *id) : apply_add(a, b, bs, id);
         if (rc)
             return rc;
-        if (!*id) {
-            apply_refuse(&refused[2], b->samples + bs->first, bs->count);
-            bs->count = 0;
+        if (allowed && *id) {
+            limit_seen(a->store->limits, src, *id);
+            continue;
         }
+        *id = 0;
+        apply_refuse(&refused[allowed ? 2 : 3], b->samples + bs->first, bs->count);
+        bs->count = 0;
     }
     return 0;
 }
 
 static int
-apply_refused(struct apply *a, struct store_batch *b, struct apply_refusal refused[3])
+apply_refused(struct apply *a, struct store_batch *b, struct apply_refusal refused[4])
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         if (!refused[i].gap.count)
             continue;
-        refused[i].gap.source = b->source ? b->source : "store";
+        refused[i].gap.source = b->origin ? b->origin : b->source ? b->source : "store";
         refused[i].gap.reason = refused[i].reason;
         int rc = store_batch_gap(b, &refused[i].gap);
         if (rc)
             return rc;
     }
+    struct event ev;
+    if (refused[3].gap.count &&
+        limit_event(a->store->limits,
+                    limit_source(a->store->limits, b->origin ? b->origin : b->source),
+                    clock_now_ms(a->store->cfg.clock), &ev)) {
+        int rc = store_batch_event(b, &ev);
+        if (rc)
+            return rc;
+    }
     b->result.too_old = refused[0].gap.count;
-    b->result.refused = refused[1].gap.count + refused[2].gap.count;
+    b->result.refused = refused[1].gap.count + refused[2].gap.count + refused[3].gap.count;
     a->store->counters.too_old += refused[0].gap.count;
     a->store->counters.refused_series += b->result.refused;
     return 0;
@@ -173,8 +187,10 @@ apply_refused(struct apply *a, struct store_batch *b, struct apply_refusal refus
 int
 apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct buf *out)
 {
-    struct apply_refusal refused[3] = {
-        {.reason = "too-old"}, {.reason = "clock-ahead"}, {.reason = "limit-series"}};
+    struct apply_refusal refused[4] = {{.reason = "too-old"},
+                                       {.reason = "clock-ahead"},
+                                       {.reason = "limit-series"},
+                                       {.reason = "limit-series-source"}};
     size_t first = a->id_count, live = 0;
     int rc = apply_room((void **)&a->ids, &a->id_cap, first + b->series_count, sizeof *a->ids);
     if (!rc)

@@ -36,6 +36,7 @@ store_batch_free(struct store_batch *b)
     free(b->samples);
     free(b->tenant);
     free(b->source);
+    free(b->origin);
     free(b);
 }
 
@@ -53,6 +54,13 @@ store_batch_watermark(struct store_batch *b, const char *source, uint64_t epoch,
     b->source = source && *source ? strdup(source) : NULL;
     b->epoch = epoch;
     b->sequence = sequence;
+}
+
+void
+store_batch_origin(struct store_batch *b, const char *origin)
+{
+    free(b->origin);
+    b->origin = origin && *origin ? strdup(origin) : NULL;
 }
 
 size_t

@@ -22,7 +22,7 @@ struct store_batch {
     size_t sample_count, sample_cap;
     uint32_t events, logs, gaps;
     bool urgent; /* holds a critical event: shed last */
-    char *tenant, *source;
+    char *tenant, *source, *origin;
     uint64_t epoch, sequence;
 
     store_committed *cb; /* writer's side */

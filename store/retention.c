@@ -4,6 +4,7 @@
 #include "store/dayfile.h"
 #include "store/flush.h"
 #include "store/journal.h"
+#include "store/limit.h"
 #include "store/series.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 
 #define RETENTION_MARKS_MS                                                                         \
-    ((int64_t)35 * 86400000) /* watermarks of epochs that long silent; agents keep a day */
+    ((int64_t)35 * 86400000)  /* watermarks of epochs that long silent; agents keep a day */
+#define RETENTION_SLICE 65536 /* series a look at waiting batches */
 
 /* On the writer's thread, so that no sample comes between the question and the answer. */
 static int
@@ -26,6 +28,7 @@ retention_forget(struct store *s, void *ctx)
             days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
             continue;
         rc = journal_forget_series(s->journal, id, NULL);
+        limit_forget(s->limits, id);
         pthread_rwlock_wrlock(&ix->lock);
         se->forgotten = true; /* the next sample registers it again */
         pthread_rwlock_unlock(&ix->lock);
@@ -40,11 +43,31 @@ retention_forget(struct store *s, void *ctx)
     return rc;
 }
 
+struct retention_sweep {
+    uint64_t from, end;
+};
+
+/* On the writer's thread, which alone changes owners: a slice between two groups. */
+static int
+retention_sweep_some(struct store *s, void *ctx)
+{
+    struct retention_sweep *w = ctx;
+    w->end = s->index->next_id;
+    limit_sweep(s->limits, s->index, w->from,
+                w->from + RETENTION_SLICE < w->end ? w->from + RETENTION_SLICE : w->end,
+                clock_now_ms(s->cfg.clock) - LIMIT_IDLE_MS);
+    w->from += RETENTION_SLICE;
+    return w->from < w->end;
+}
+
 int
 retention_run(struct store *s, struct err *err)
 {
     int64_t first = days_of(clock_now_ms(s->cfg.clock) - s->cfg.retention_ms), *days;
     size_t n, gone = 0;
+    struct retention_sweep sweep = {.from = 0};
+    while (writer_call(s->writer, retention_sweep_some, &sweep) > 0)
+        ;
     int rc = days_numbers(s->days, &days, &n);
     if (rc)
         return err_set(err, rc, "out of memory");

@@ -11,6 +11,7 @@
 #include "store/flush.h"
 #include "store/head.h"
 #include "store/journal.h"
+#include "store/limit.h"
 #include "store/rows.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -193,7 +194,7 @@ store_parts(struct store *s, struct err *err)
     s->counters.damaged += damaged;
     if (!rc)
         rc = journal_open(s->cfg.folder, &s->journal, err);
-    if (!rc && (!(s->rows = rows_new()) ||
+    if (!rc && (!(s->rows = rows_new()) || !(s->limits = limit_new(&s->cfg)) ||
                 !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
@@ -220,6 +221,9 @@ store_open(const struct store_config *cfg, struct store **ret, struct err *err)
     s->cfg.retention_ms = cfg->retention_ms ? cfg->retention_ms : (int64_t)30 * 86400000;
     s->cfg.window_ms = cfg->window_ms ? cfg->window_ms : 3600000;
     s->cfg.max_series = cfg->max_series ? cfg->max_series : 10000000;
+    s->cfg.max_series_source =
+        cfg->max_series_source ? cfg->max_series_source : s->cfg.max_series / 2;
+    s->cfg.max_series_agent = cfg->max_series_agent ? cfg->max_series_agent : 50000;
     s->cfg.max_queue_bytes = cfg->max_queue_bytes ? cfg->max_queue_bytes : (uint64_t)256 << 20;
     if (!s->cfg.clock)
         s->cfg.clock = &clock_wall;
@@ -253,6 +257,7 @@ store_close(struct store *s)
     writer_free(s->writer);
     journal_close(s->journal);
     rows_free(s->rows);
+    limit_free(s->limits);
     days_close(s->days);
     series_index_free(s->index);
     if (s->lock_fd >= 0)

@@ -30,6 +30,13 @@ struct store_config {
     int64_t window_ms;   /* out-of-order samples accepted this far behind; 0: 1 h. Older go to their
                             day file too (backfill). */
     uint64_t max_series; /* 0: 10 million; new ones beyond are refused, counted, a gap */
+    uint64_t max_series_source, max_series_agent; /* alive, of one source, of one agent; 0: half of
+                                                     max_series; 50,000 */
+    const struct store_limit { /* the first pattern (* and ?) that fits a source's name decides */
+        const char *pattern;
+        int64_t max_series; /* 0: any number */
+    } * source_limits;      /* copied */
+    size_t source_limit_count;
     uint64_t max_queue_bytes;  /* batches waiting for the writer; 0: 256 MiB; beyond: ERR_BUSY */
     const struct clock *clock; /* NULL: wall */
     const struct log *log;
@@ -60,6 +67,9 @@ void store_batch_tenant(struct store_batch *b, const char *tenant);
  * one held for (source, epoch) changes nothing and answers ERR_EXISTS. */
 void store_batch_watermark(struct store_batch *b, const char *source, uint64_t epoch,
                            uint64_t sequence);
+/* Whose series these are, for the limit a source has: "agent:n1", "remote_write", "scrape:job url".
+ * A batch without it is its watermark's source's. */
+void store_batch_origin(struct store_batch *b, const char *origin);
 size_t store_batch_size(const struct store_batch *b);       /* bytes */
 struct sample_sink store_batch_sink(struct store_batch *b); /* for decoders */
 

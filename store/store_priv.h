@@ -16,6 +16,7 @@ struct journal;    /* journal.c: journal.db */
 struct days;       /* dayfile.c: the day files and their readers */
 struct rows;       /* rows.c: events, logs and gaps that are not in a day file yet */
 struct writer;     /* writer.c: the queue and the thread that commits */
+struct limits;     /* limit.c: series a source */
 struct flusher;    /* flush.c: the thread that fills day files */
 
 struct store_counters { /* since open */
@@ -30,6 +31,7 @@ struct store {
     struct index *index;
     struct days *days;
     struct rows *rows;
+    struct limits *limits;
     struct journal *journal;
     struct writer *writer;
     struct flusher *flusher;

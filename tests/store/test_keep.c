@@ -148,6 +148,84 @@ series_beyond_the_limit_are_refused_counted_and_become_a_gap(void **state)
     assert_int_equal(r.samples, 1); /* known ones go on */
 }
 
+static int
+limit_put(struct store *s, const char *origin, const char *label, int from, int count,
+          struct store_commit_result *ret)
+{
+    struct store_batch *b = store_batch_new(s);
+    char value[32];
+    store_batch_origin(b, origin);
+    for (int i = from; i < from + count; i++) {
+        struct labels l = {0};
+        snprintf(value, sizeof value, "v%d", i);
+        labels_add_str(&l, "__name__", "requests_total");
+        labels_add_str(&l, "from", origin);
+        labels_add_str(&l, "core", i % 2 ? "odd" : "even");
+        labels_add_str(&l, label, value);
+        assert_int_equal(labels_finish(&l), 0);
+        assert_int_equal(store_batch_samples(b, &l, &(struct sample){SUPPORT_NOW, i}, 1), 0);
+    }
+    return store_commit(s, b, ret, NULL);
+}
+
+struct limit_seen {
+    char entity[64], text[512], fields[1024];
+};
+
+static int
+limit_event_keep(void *ctx, const struct event *ev, uint64_t id)
+{
+    struct limit_seen *seen = ctx;
+    (void)id;
+    str_copy(seen->entity, sizeof seen->entity, ev->entity);
+    str_copy(seen->text, sizeof seen->text, ev->text);
+    str_copy(seen->fields, sizeof seen->fields, ev->fields);
+    return 0;
+}
+
+static void
+a_source_that_explodes_is_told_with_its_label_and_leaves_the_others_unharmed(void **state)
+{
+    struct support *f = *state;
+    struct store_commit_result r;
+    struct store_limit limits[] = {{"agent:n1", 200}, {"free", 0}};
+    struct limit_seen seen = {.entity = ""};
+    struct event_query q = {.code = "telemetry.cardinality"};
+    struct buf out;
+    support_close(f);
+    f->cfg.source_limits = limits;
+    f->cfg.source_limit_count = 2;
+    f->cfg.max_series_agent = 100;
+    support_open(f);
+    assert_int_equal(limit_put(f->s, "agent:n1", "path", 0, 150, &r), 0);
+    assert_int_equal(r.samples, 150);
+    assert_int_equal(limit_put(f->s, "agent:n1", "request_id", 0, 500, &r), 0);
+    assert_int_equal(r.samples, 50);
+    assert_int_equal(r.refused, 450);
+    assert_int_equal(limit_put(f->s, "agent:n2", "path", 0, 100, &r), 0); /* unharmed */
+    assert_int_equal(r.samples, 100);
+    assert_int_equal(limit_put(f->s, "agent:n1", "path", 0, 150, &r), 0); /* the known go on */
+    assert_int_equal(r.refused, 0);
+    assert_int_equal(limit_put(f->s, "free", "request_id", 0, 5000, &r), 0);
+    assert_int_equal(r.samples, 5000);
+    assert_true(gap_is_there(f->s, "limit-series-source"));
+    assert_int_equal(support_events(f->s, &q), 1);
+    assert_true(store_events(f->s, &q, limit_event_keep, &seen, NULL) == 1);
+    assert_string_equal(seen.entity, "node:n1");
+    assert_non_null(strstr(seen.text, "Label request_id has about "));
+    assert_non_null(strstr(seen.fields, "\"label\":\"request_id\""));
+    buf_init(&out, 1 << 20);
+    store_metrics(f->s, &out);
+    assert_non_null(strstr(buf_str(&out),
+                           "myriascope_store_source_refused_total{source=\"agent:n1\","
+                           "label=\"request_id\"} 450\n"));
+    buf_done(&out);
+    f->now += 25 * HOUR; /* nothing came for a day: they do not count any more */
+    assert_int_equal(store_compact(f->s, NULL), 0);
+    assert_int_equal(limit_put(f->s, "agent:n1", "request_id", 1000, 200, &r), 0);
+    assert_int_equal(r.samples, 200);
+}
+
 static void
 a_tenant_is_stamped_on_samples_and_rows(void **state)
 {
@@ -620,6 +698,7 @@ main(void)
         T(old_samples_are_refused_counted_and_become_a_gap),
         T(backfill_of_old_days_is_accepted),
         T(series_beyond_the_limit_are_refused_counted_and_become_a_gap),
+        T(a_source_that_explodes_is_told_with_its_label_and_leaves_the_others_unharmed),
         T(a_tenant_is_stamped_on_samples_and_rows),
         T(matchers_select_as_in_prometheus),
         T(labels_are_listed_sorted_for_series_with_samples_in_the_range),
