@@ -2,7 +2,7 @@
  * without exponent except for the very large and small ones, as strconv writes them.
  *
  * Expected load: 10,000 series of 240 points: most values are whole or have few decimals and are
- * written without printf. */
+ * written without printf, and so are fractions of any length. */
 #include "store/promql/ast.h"
 
 #include "base/jsonw.h"
@@ -15,52 +15,135 @@
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+static const char value_pairs[] = "00010203040506070809101112131415161718192021222324"
+                                  "25262728293031323334353637383940414243444546474849"
+                                  "50515253545556575859606162636465666768697071727374"
+                                  "75767778798081828384858687888990919293949596979899";
+
 static int
 value_digits(uint64_t v, char *out)
 {
     char back[24];
+    int at = sizeof back;
+    for (; v >= 100; v /= 100) {
+        at -= 2;
+        memcpy(back + at, value_pairs + v % 100 * 2, 2);
+    }
+    if (v >= 10) {
+        at -= 2;
+        memcpy(back + at, value_pairs + v * 2, 2);
+    } else {
+        back[--at] = (char)('0' + v);
+    }
+    memcpy(out, back + at, sizeof back - (size_t)at);
+    return (int)sizeof back - at;
+}
+
+/* A fraction's shortest text, by whole numbers alone. a = m / 2^s, and d / 10^k with n digits is
+ * the nearest decimal; it reads back as a when it is within half of the distance to a's neighbours.
+ *
+ * With 1e-5 <= a < 1e15 nothing is wider than 126 bits. */
+struct value_fraction {
+    uint64_t m; /* 53 bits */
+    unsigned s; /* 1 to 69 */
+    int whole;  /* digits before the point, less one; negative below 1 */
+};
+__extension__ typedef unsigned __int128 value_wide;
+
+static value_wide
+value_power(int k)
+{
+    static const uint64_t power[] = {1,
+                                     UINT64_C(10),
+                                     UINT64_C(100),
+                                     UINT64_C(1000),
+                                     UINT64_C(10000),
+                                     UINT64_C(100000),
+                                     UINT64_C(1000000),
+                                     UINT64_C(10000000),
+                                     UINT64_C(100000000),
+                                     UINT64_C(1000000000),
+                                     UINT64_C(10000000000),
+                                     UINT64_C(100000000000),
+                                     UINT64_C(1000000000000)};
+    return k <= 12 ? (value_wide)power[k] : (value_wide)power[12] * power[k - 12];
+}
+
+static bool
+value_nearest(const struct value_fraction *f, int k, uint64_t *ret)
+{
+    value_wide unit = value_power(k), exact = f->m * unit, half = (value_wide)1 << (f->s - 1);
+    uint64_t d = (uint64_t)((exact + half) >> f->s);
+    if (((exact + half) & (((value_wide)1 << f->s) - 1)) == 0)
+        d &= ~UINT64_C(1); /* halfway: the even one */
+    value_wide back = (value_wide)d << f->s, off = back > exact ? back - exact : exact - back;
+    off *= back < exact && f->m == UINT64_C(1) << 52 ? 4 : 2; /* below a power of 2 they are near */
+    *ret = d;
+    return off < unit || (off == unit && f->m % 2 == 0);
+}
+
+/* d / 10^k without zeros at the end. */
+static int
+value_put(uint64_t d, int k, char *out)
+{
+    char text[48];
     int n = 0;
-    do
-        back[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    for (int i = 0; i < n; i++)
-        out[i] = back[n - 1 - i];
+    while (k >= 4 && d % 10000 == 0)
+        d /= 10000, k -= 4;
+    while (k && d % 10 == 0)
+        d /= 10, k--;
+    int len = value_digits(d, text);
+    if (len <= k) {
+        out[n++] = '0';
+        out[n++] = '.';
+        memset(out + n, '0', (size_t)(k - len));
+        n += k - len;
+        memcpy(out + n, text, (size_t)len);
+        return n + len;
+    }
+    memcpy(out, text, (size_t)(len - k));
+    n = len - k;
+    if (k) {
+        out[n++] = '.';
+        memcpy(out + n, text + len - k, (size_t)k);
+        n += k;
+    }
     return n;
 }
 
-/* Values with up to six decimals and fifteen digits in all; 0 when v is none. */
+/* Values below 1e15 that are whole or not tiny; 0 when v is none. */
 static int
-value_decimal(double v, char *out)
+value_common(double v, char *out)
 {
-    static const double scale[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6};
+    static const double power[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1,    1e1,  1e2,  1e3,  1e4,
+                                   1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14};
     double a = fabs(v);
     int n = 0;
-    for (int k = 0; k < 7; k++) {
-        double s = a * scale[k];
-        if (s >= 1e15)
-            return 0;
-        if (s != (double)(uint64_t)s || (double)(uint64_t)s / scale[k] != a)
-            continue;
-        uint64_t whole = (uint64_t)s;
-        if (signbit(v))
-            out[n++] = '-';
-        char text[24];
-        int len = value_digits(whole, text);
-        for (int pad = k + 1 - len; pad > 0; pad--) {
-            memmove(text + 1, text, (size_t)len++);
-            text[0] = '0';
-        }
-        memcpy(out + n, text, (size_t)(len - k));
-        n += len - k;
-        if (k) {
-            out[n++] = '.';
-            memcpy(out + n, text + len - k, (size_t)k);
-            n += k;
-        }
+    if (!(a < 1e15))
+        return 0;
+    if (signbit(v))
+        out[n++] = '-';
+    uint64_t whole = (uint64_t)a, d, bits;
+    if ((double)whole == a) {
+        n += value_digits(whole, out + n);
         out[n] = 0;
         return n;
     }
-    return 0;
+    if (a < power[0])
+        return 0;
+    memcpy(&bits, &a, sizeof bits);
+    struct value_fraction f = {.m = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52,
+                               .s = (unsigned)(1075 - (bits >> 52))};
+    int low = whole ? 5 : 0;
+    while (low + 1 < (int)(sizeof power / sizeof *power) && a >= power[low + 1])
+        low++;
+    f.whole = low - 5;
+    int k = 14 - f.whole;
+    while (!value_nearest(&f, k, &d) && k < 16 - f.whole)
+        k++;
+    n += value_put(d, k, out + n);
+    out[n] = 0;
+    return n;
 }
 
 /* Digits and decimal exponent of the shortest text that reads back. */
@@ -91,7 +174,7 @@ value_format(double v, bool json, char out[400])
     int exponent, n = 0;
     if (isnan(v) || isinf(v))
         return (int)str_copy(out, 400, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
-    if ((n = value_decimal(v, out)))
+    if ((n = value_common(v, out)))
         return n;
     int len = value_shortest(fabs(v), digits, &exponent);
     if (signbit(v))
@@ -121,33 +204,45 @@ value_format(double v, bool json, char out[400])
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static void
-print_text(struct jsonw *w, const char *s, size_t len)
+static bool
+print_is_plain(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)s[i] < 32 || (unsigned char)s[i] >= 127 || s[i] == '"' || s[i] == '\\') {
-            struct jsonw plain;
-            jsonw_init(&plain, w->out);
-            jsonw_strn(&plain, s, len);
-            return;
-        }
-    buf_putc(w->out, '"');
-    buf_append(w->out, s, len);
-    buf_putc(w->out, '"');
+        if ((unsigned char)s[i] < 32 || (unsigned char)s[i] >= 127 || s[i] == '"' || s[i] == '\\')
+            return false;
+    return true;
 }
 
 static void
-print_labels(struct jsonw *w, const struct labels *l)
+print_text(struct buf *out, const char *s, size_t len)
 {
-    buf_putc(w->out, '{');
+    if (!print_is_plain(s, len)) {
+        struct jsonw plain;
+        jsonw_init(&plain, out);
+        jsonw_strn(&plain, s, len);
+        return;
+    }
+    if (buf_reserve(out, len + 2))
+        return;
+    char *p = out->data + out->len;
+    *p++ = '"';
+    memcpy(p, s, len);
+    p[len] = '"';
+    out->len += len + 2;
+}
+
+static void
+print_labels(struct buf *out, const struct labels *l)
+{
+    buf_putc(out, '{');
     for (size_t i = 0; i < l->count; i++) {
         if (i)
-            buf_putc(w->out, ',');
-        print_text(w, l->at[i].name, l->at[i].name_len);
-        buf_putc(w->out, ':');
-        print_text(w, l->at[i].value, l->at[i].value_len);
+            buf_putc(out, ',');
+        print_text(out, l->at[i].name, l->at[i].name_len);
+        buf_putc(out, ':');
+        print_text(out, l->at[i].value, l->at[i].value_len);
     }
-    buf_putc(w->out, '}');
+    buf_putc(out, '}');
 }
 
 /* Seconds with milliseconds only where there are some. */
@@ -175,55 +270,77 @@ struct print_times {
 };
 
 static int
-print_time_kept(int64_t t_ms, bool json, struct print_times *kept, char *out)
+print_time_kept(int64_t t_ms, struct print_times *kept, char *out)
 {
     struct print_times *k = kept ? &kept[(uint64_t)t_ms / 1000 % 1021] : NULL;
     if (!k)
-        return print_time(t_ms, !json, out);
+        return print_time(t_ms, false, out);
     if (!k->len || k->t_ms != t_ms) {
         k->t_ms = t_ms;
-        k->len = print_time(t_ms, !json, k->text);
+        k->len = print_time(t_ms, false, k->text);
     }
     memcpy(out, k->text, sizeof k->text);
     return k->len;
 }
 
-static void
-print_point(struct jsonw *w, const struct sample *s, bool json, struct print_times *kept)
+#define PRINT_POINT 96 /* bytes: a time, a value as JSON has it, and what stands around them */
+
+static size_t
+print_point(char *out, const struct sample *s, struct print_times *kept)
 {
-    char text[480];
-    int n = 0;
-    text[n++] = '[';
-    n += print_time_kept(s->t_ms, json, kept, text + n);
-    text[n++] = ',';
-    text[n++] = '"';
-    n += value_format(s->v, json, text + n);
-    text[n++] = '"';
-    text[n++] = ']';
-    buf_append(w->out, text, (size_t)n);
+    size_t n = 0;
+    out[n++] = '[';
+    n += (size_t)print_time_kept(s->t_ms, kept, out + n);
+    out[n++] = ',';
+    out[n++] = '"';
+    n += (size_t)value_format(s->v, true, out + n);
+    out[n++] = '"';
+    out[n++] = ']';
+    return n;
 }
 
 static void
-print_rows(const struct promql_result *r, struct jsonw *w)
+print_points(struct buf *out, const struct series_row *row, struct print_times *kept)
+{
+    if (buf_reserve(out, row->count * PRINT_POINT + 400))
+        return;
+    char *p = out->data + out->len;
+    for (size_t k = 0; k < row->count; k++) {
+        if (k)
+            *p++ = ',';
+        p += print_point(p, &row->samples[k], kept);
+    }
+    out->len = (size_t)(p - out->data);
+    *p = 0;
+}
+
+static void
+print_rows(const struct promql_result *r, struct buf *out)
 {
     bool matrix = r->type == PROMQL_MATRIX;
-    struct print_times *kept =
-        matrix ? calloc(PRINT_TIMES, sizeof *kept) : NULL; /* without memory: slower */
-    buf_putc(w->out, '[');
+    struct print_times *kept = calloc(PRINT_TIMES, sizeof *kept); /* without memory: slower */
+    buf_putc(out, '[');
     for (size_t i = 0; i < r->set.count; i++) {
-        const struct series_row *row = &r->set.rows[i];
-        buf_puts(w->out, i ? ",{\"metric\":" : "{\"metric\":");
-        print_labels(w, row->labels);
-        buf_puts(w->out, matrix ? ",\"values\":[" : ",\"value\":");
-        for (size_t k = 0; k < row->count && (k == 0 || matrix); k++) {
-            if (k)
-                buf_putc(w->out, ',');
-            print_point(w, &row->samples[k], true, kept);
-        }
-        buf_puts(w->out, matrix ? "]}" : "}");
+        struct series_row row = r->set.rows[i];
+        row.count = matrix || !row.count ? row.count : 1;
+        buf_puts(out, i ? ",{\"metric\":" : "{\"metric\":");
+        print_labels(out, row.labels);
+        buf_puts(out, matrix ? ",\"values\":[" : ",\"value\":");
+        print_points(out, &row, kept);
+        buf_puts(out, matrix ? "]}" : "}");
     }
-    buf_putc(w->out, ']');
+    buf_putc(out, ']');
     free(kept);
+}
+
+/* A scalar is written as strconv's 'f' does it: up to 310 digits. */
+static void
+print_scalar(struct buf *out, const struct sample *s)
+{
+    char time[40], value[400];
+    int len = print_time(s->t_ms, true, time);
+    value_format(s->v, false, value);
+    buf_printf(out, "[%.*s,\"%s\"]", len, time, value);
 }
 
 int
@@ -235,13 +352,13 @@ promql_result_json(const struct promql_result *r, struct buf *out)
     jsonw_init(&w, out);
     buf_printf(out, "{\"resultType\":\"%s\",\"result\":", types[r->type]);
     if (r->type == PROMQL_SCALAR) {
-        print_point(&w, &r->scalar, false, NULL);
+        print_scalar(out, &r->scalar);
     } else if (r->type == PROMQL_STRING) {
         buf_printf(out, "[%.*s,", print_time(r->scalar.t_ms, true, text), text);
         jsonw_str(&w, r->string);
         buf_putc(out, ']');
     } else {
-        print_rows(r, &w);
+        print_rows(r, out);
     }
     buf_putc(out, '}');
     return out->failed ? ERR_LIMIT : 0;

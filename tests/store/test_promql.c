@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "store/promql/ast.h"
 #include "tests/store/fake_series.h"
 
 #include <math.h>
@@ -259,6 +260,77 @@ a_parsed_query_is_evaluated_by_many_threads(void **state)
     fake_done(s);
 }
 
+/* The digits that count of a text: without point, exponent and zeros at both ends. */
+static void
+digits_of(const char *text, char *out)
+{
+    size_t n = 0;
+    for (; *text && *text != 'e'; text++)
+        if (*text >= '0' && *text <= '9' && (n || *text != '0'))
+            out[n++] = *text;
+    while (n && out[n - 1] == '0')
+        n--;
+    out[n] = 0;
+}
+
+static void
+expect_shortest(double v)
+{
+    char got[400], want[40], a[400], b[40];
+    int len = value_format(v, true, got);
+    assert_int_equal(len, strlen(got));
+    assert_true(strtod(got, NULL) == v);
+    for (int k = 14; k <= 16; k++) {
+        snprintf(want, sizeof want, "%.*e", k, v);
+        if (strtod(want, NULL) == v)
+            break;
+    }
+    digits_of(got, a);
+    digits_of(want, b);
+    assert_string_equal(a, b);
+}
+
+static void
+values_are_the_shortest_decimals_that_read_back(void **state)
+{
+    static const struct {
+        double v;
+        const char *text;
+    } known[] = {{0, "0"},
+                 {-0.0, "-0"},
+                 {1, "1"},
+                 {-2.5, "-2.5"},
+                 {0.1, "0.1"},
+                 {1.0 / 3, "0.3333333333333333"},
+                 {2e14, "200000000000000"},
+                 {123456.789, "123456.789"},
+                 {1e-5, "0.00001"},
+                 {1e-7, "1e-07"},
+                 {1e21, "1e+21"},
+                 {5e-324, "5e-324"},
+                 {0.0001220703125, "0.0001220703125"}};
+    uint64_t r = UINT64_C(88172645463325252);
+    char text[400];
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        value_format(known[i].v, true, text);
+        assert_string_equal(text, known[i].text);
+        expect_shortest(known[i].v);
+    }
+    for (int e = -70; e < 70; e++) { /* powers of two: the neighbour below is nearer */
+        expect_shortest(ldexp(1, e));
+        expect_shortest(nextafter(ldexp(1, e), 0));
+        expect_shortest(nextafter(ldexp(1, e), 1e300));
+    }
+    for (int i = 0; i < 200000; i++) {
+        r ^= r << 13;
+        r ^= r >> 7;
+        r ^= r << 17;
+        expect_shortest((double)(r >> 11) / 9007199254740992.0 * pow(10, (double)(r % 23) - 6));
+        expect_shortest((double)(int64_t)(r % 2000000) / 1000 - 1000);
+    }
+}
+
 int
 main(void)
 {
@@ -267,6 +339,7 @@ main(void)
         cmocka_unit_test(each_step_of_a_range_is_the_instant_answer),
         cmocka_unit_test(ceilings_end_a_query),
         cmocka_unit_test(expressions_are_written_as_prometheus_does),
-        cmocka_unit_test(a_parsed_query_is_evaluated_by_many_threads)};
+        cmocka_unit_test(a_parsed_query_is_evaluated_by_many_threads),
+        cmocka_unit_test(values_are_the_shortest_decimals_that_read_back)};
     return cmocka_run_group_tests_name("promql", tests, NULL, NULL);
 }
