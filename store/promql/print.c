@@ -8,6 +8,7 @@
 #include "base/jsonw.h"
 #include "base/str.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,7 +152,7 @@ static int
 value_shortest(double a, char digits[24], int *ret_exponent)
 {
     char text[40];
-    for (int k = 14; k <= 16; k++) {
+    for (int k = a < DBL_MIN ? 0 : 14; k <= 16; k++) { /* subnormals have few digits */
         snprintf(text, sizeof text, "%.*e", k, a);
         if (k == 16 || strtod(text, NULL) == a)
             break;
