@@ -460,6 +460,12 @@ chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret)
 }
 
 size_t
+chunk_reader_bytes(const struct chunk_reader *r)
+{
+    return sizeof *r + r->payload.cap + r->series * (sizeof *r->at + sizeof *r->times);
+}
+
+size_t
 chunk_reader_series(const struct chunk_reader *r)
 {
     return r->series;

@@ -31,6 +31,7 @@ struct chunk_reader;
 /* Checks magic, version, sizes and checksum. ERR_CORRUPT. The bytes are not needed afterwards. */
 int chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret);
 void chunk_reader_free(struct chunk_reader *r);
+size_t chunk_reader_bytes(const struct chunk_reader *r); /* of memory */
 size_t chunk_reader_series(const struct chunk_reader *r);
 uint64_t chunk_reader_id(const struct chunk_reader *r, size_t i); /* ascending */
 size_t chunk_reader_count(const struct chunk_reader *r, size_t i);

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "store/chunk.h"
+#include "store/chunkcache.h"
 #include "store/record.h"
 
 #include <sqlite3.h>
@@ -50,6 +51,9 @@ struct days_chunk_query {
 };
 int days_each_chunk(struct days *d, struct days_chunk_query *q,
                     int (*cb)(void *ctx, const struct chunk_reader *r), void *ctx, struct err *err);
+/* The same chunks, held; cb drops what it is given. */
+int days_each_held(struct days *d, struct days_chunk_query *q,
+                   int (*cb)(void *ctx, struct chunk_held *h), void *ctx, struct err *err);
 /* Does a day file in [from, to] hold samples of the series? The answer is kept in memory a file. */
 bool days_hold_series(struct days *d, uint64_t id, int64_t from_ms, int64_t to_ms);
 int days_each_series(struct days *d,

@@ -48,6 +48,7 @@ struct days {
     struct day **at; /* by number */
     size_t count, cap;
     unsigned open_writers;
+    struct chunkcache *cache;
 };
 
 struct day *days_find(struct days *d, int64_t number);          /* under the lock; NULL */
