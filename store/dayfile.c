@@ -8,6 +8,7 @@
 #include "base/compress.h"
 #include "store/dayfile_priv.h"
 #include "store/db.h"
+#include "store/labelblock.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -525,19 +526,40 @@ day_ids_have(const struct day *day, uint64_t id)
     return id / 64 < day->ids_words && day->ids[id / 64] >> (id % 64) & 1;
 }
 
+static int
+day_ids_of_block(void *ctx, uint64_t id, const void *labels, size_t len)
+{
+    (void)labels, (void)len;
+    return day_ids_add(ctx, id & UINT32_MAX);
+}
+
+/* A damaged block's series are not known: they are told again when they come. */
+static int
+day_ids_of_row(struct day *day, sqlite3_stmt *st, bool block)
+{
+    if (!block)
+        return day_ids_add(day, (uint64_t)sqlite3_column_int64(st, 0) & UINT32_MAX);
+    int rc = labelblock_ids(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
+                            day_ids_of_block, day);
+    return rc == ERR_CORRUPT ? 0 : rc;
+}
+
 int
 day_ids_load(struct days *d, struct day *day, struct err *err)
 {
+    static const char *const sql[] = {"SELECT id FROM series", "SELECT data FROM labels"};
     sqlite3 *db;
     sqlite3_stmt *st;
     int rc = day_reader_take(d, day, &db, err), step = SQLITE_DONE;
     if (rc)
         return rc;
-    rc = db_prepare(db, "SELECT id FROM series", &st, err);
-    if (!rc) {
-        rc = day_ids_add(day, 0);
+    rc = day_ids_add(day, 0);
+    for (int i = 0; !rc && i < 2; i++) {
+        rc = db_prepare(db, sql[i], &st, err);
+        if (rc)
+            break;
         while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
-            rc = day_ids_add(day, (uint64_t)sqlite3_column_int64(st, 0) & UINT32_MAX);
+            rc = day_ids_of_row(day, st, i == 1);
         if (!rc && step != SQLITE_DONE)
             rc = db_error(db, step, err, "day file");
         sqlite3_finalize(st);
@@ -588,6 +610,25 @@ day_each_series(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), 
     return rc;
 }
 
+static int
+day_each_block(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx,
+               struct err *err)
+{
+    sqlite3_stmt *st;
+    int rc = db_prepare(db, "SELECT data FROM labels ORDER BY id", &st, err), step = SQLITE_DONE;
+    if (rc)
+        return rc;
+    while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        rc = labelblock_read(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), cb,
+                             ctx);
+        rc = rc == ERR_CORRUPT ? 0 : rc;
+    }
+    if (rc >= 0)
+        rc = step == SQLITE_DONE ? 0 : db_error(db, step, err, "day file");
+    sqlite3_finalize(st);
+    return rc;
+}
+
 int
 days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len),
                  void *ctx, struct err *err)
@@ -603,6 +644,8 @@ days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *l
             rc = day_reader_take(d, at[i], &db, err);
         if (rc >= 0) {
             rc = day_each_series(db, cb, ctx, err);
+            if (rc >= 0)
+                rc = day_each_block(db, cb, ctx, err);
             day_reader_give(d, at[i], db);
         }
         day_put(d, at[i]);

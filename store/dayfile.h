@@ -70,9 +70,11 @@ uint64_t days_held_rows(struct days *d, int64_t day);
  * commit when rc is 0, recording `held` (samples or rows), else roll back. */
 struct day_writer;
 int day_writer_begin(struct days *d, int64_t day, struct day_writer **ret, struct err *err);
-int day_writer_series(struct day_writer *w, uint64_t id, const void *labels, size_t len,
-                      struct err *err);
-bool day_writer_knows(struct day_writer *w, uint64_t id);
+/* This transaction brings samples of the series: its labels are wanted when the file has none. */
+int day_writer_series(struct day_writer *w, uint64_t id, struct err *err);
+/* Ids whose labels are wanted, ascending; valid until the next call. */
+const uint64_t *day_writer_fresh(struct day_writer *w, size_t *ret_count);
+int day_writer_labels(struct day_writer *w, const struct buf *block, struct err *err);
 int day_writer_chunk(struct day_writer *w, const char *metric, const struct chunk_info *info,
                      const struct buf *data, struct err *err);
 int day_writer_row(struct day_writer *w, uint64_t id, const struct record *r, struct err *err);
