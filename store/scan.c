@@ -267,7 +267,8 @@ scan_metric(struct scan *c, struct err *err)
     int rc = days_each_held(c->store->days, &q, scan_chunk, c, err);
     c->store->counters.damaged += q.damaged;
     if (rc == ERR_LIMIT)
-        return err_set(err, rc, "the query reads more than %.0f samples", c->max_samples);
+        return err_set(
+            err, rc, "query processing would load too many samples into memory in query execution");
     return rc == ERR_TIMEOUT ? scan_deadline(c->lim, err) : rc;
 }
 

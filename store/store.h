@@ -38,6 +38,7 @@ struct store_config {
     } * source_limits;      /* copied */
     size_t source_limit_count;
     uint64_t max_queue_bytes;  /* batches waiting for the writer; 0: 256 MiB; beyond: ERR_BUSY */
+    unsigned read_threads;     /* that one query may use; 0: as many as processors, at most 4 */
     const struct clock *clock; /* NULL: wall */
     const struct log *log;
 };
@@ -46,6 +47,8 @@ int store_open(const struct store_config *cfg, struct store **ret, struct err *e
 void store_close(struct store *s); /* waits for the queue, checkpoints */
 bool store_ready(const struct store *s);
 const struct clock *store_clock(const struct store *s);
+struct crew;
+struct crew *store_crew(const struct store *s); /* crew.h; insiders only */
 
 /* --- writing -------------------------------------------------------------------------------------
  */

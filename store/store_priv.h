@@ -35,6 +35,7 @@ struct store {
     struct journal *journal;
     struct writer *writer;
     struct flusher *flusher;
+    struct crew *crew;
     struct catalog *catalog;
     struct topo_state *topo;
     struct store_counters counters;

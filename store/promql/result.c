@@ -20,6 +20,7 @@ struct result_memory {
     struct arena *arena;
     struct series_set *sets;
     size_t set_count;
+    struct slabs labels;
 };
 
 /* --- order ------------------------------------------------------------------------------------ */
@@ -216,6 +217,7 @@ result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_
     int rc = result_fill(e, q, range, &r);
     m->sets = run.sets;
     m->set_count = run.set_count;
+    m->labels = run.labels;
     if (rc)
         promql_result_done(&r);
     else
@@ -265,6 +267,7 @@ promql_result_done(struct promql_result *r)
     for (size_t i = 0; i < m->set_count; i++)
         series_set_done(&m->sets[i]);
     free(m->sets);
+    slabs_done(&m->labels);
     arena_free(m->arena);
     free(m);
     *r = (struct promql_result){0};
