@@ -42,8 +42,13 @@ symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity
 static size_t
 reason_key(char *out, size_t size, const char *code, const char *entity)
 {
-    int n = snprintf(out, size, "%s\n%s", code, entity);
-    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+    size_t n = strlen(code), m = strlen(entity);
+    n = n < size - 1 ? n : size - 1;
+    m = m < size - 1 - n ? m : size - 1 - n;
+    memcpy(out, code, n);
+    out[n] = '\n';
+    memcpy(out + n + 1, entity, m);
+    return n + 1 + m;
 }
 
 const struct symptom *
@@ -282,15 +287,22 @@ reason_reach_cb(void *ctx, const char *entity)
         reason_reached(w, entity, &w->r->symptoms[i - 1], i - 1);
 }
 
+/* Would an effect that was not seen count: likely, due by now, and of an entity that is watched? */
+static bool
+reason_due(const struct reason *r, const struct candidate *c, const struct kb_cause *cause)
+{
+    const struct symptom *own = c->own;
+    return cause->probability >= 0.6 && own &&
+           own->first_ms + cause->delay_max_ms + r->options.blur_ms + r->options.sampling_ms <=
+               r->options.now_ms &&
+           r->world->observable(r->world->ctx, c->entity, cause->entry);
+}
+
 /* A direct effect that was due, could be seen, and was not: counts against. */
 static void
 reason_absent(struct reason *r, struct candidate *c, const struct kb_cause *cause, size_t reached)
 {
-    const struct symptom *own = c->own;
-    if (!reached || cause->probability < 0.6 || !own ||
-        own->first_ms + cause->delay_max_ms + r->options.blur_ms + r->options.sampling_ms >
-            r->options.now_ms ||
-        !r->world->observable(r->world->ctx, c->entity, cause->entry))
+    if (!reached || !reason_due(r, c, cause))
         return;
     double against = -log(1 - (cause->probability > 0.95 ? 0.95 : cause->probability));
     c->against += against > 1.5 ? 1.5 : against;
@@ -318,14 +330,15 @@ reason_follow(struct reason *r, struct candidate *c, const struct reason_step *f
 {
     for (size_t i = 0; i < from->entry->cause_count; i++) {
         const struct kb_cause *cause = &from->entry->causes[i];
-        if (!reason_leads(r, cause->entry) && from->depth)
+        bool leads = reason_leads(r, cause->entry);
+        if (!leads && (from->depth || !reason_due(r, c, cause)))
             continue;
         struct reason_reach w = {r, c, from, cause, queue, tail, max, 0, 0, 0};
         if (cause->path_len <= 1)
             reason_reach_cb(&w, from->entity);
         else
-            r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len, REASON_REACH,
-                           reason_reach_cb, &w);
+            r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len,
+                           leads ? REASON_REACH : 1, reason_reach_cb, &w);
         if (!w.hits && !from->depth)
             reason_absent(r, c, cause, w.reached);
         else if (!from->depth)

@@ -121,34 +121,81 @@ topo_neighbour(const struct topo *t, topo_id id, enum entity_kind k)
 
 /* --- walks ------------------------------------------------------------------------------------ */
 
+#define TOPO_FEW 48 /* so many entities are compared one by one: most walks reach fewer */
+
 struct topo_front { /* the entities reached by one step, each once */
-    topo_id *ids;
-    size_t count, cap;
-    uint8_t *seen; /* a bit an entity */
+    topo_id few[TOPO_FEW];
+    topo_id *ids; /* few, or allocated */
+    size_t count, cap, bytes;
+    uint8_t *seen; /* a bit an entity, once there are more than a few */
 };
+
+/* From comparing to a bit an entity. */
+static int
+topo_front_grow(struct topo_front *f)
+{
+    size_t cap = f->cap * 2;
+    bool few = f->ids == f->few;
+    topo_id *ids = reallocarray(few ? NULL : f->ids, cap, sizeof *ids);
+    if (!ids)
+        return ERR_NOMEM;
+    if (few)
+        memcpy(ids, f->few, sizeof f->few);
+    f->ids = ids;
+    f->cap = cap;
+    if (!f->seen && !(f->seen = calloc(1, f->bytes)))
+        return ERR_NOMEM;
+    for (size_t i = 0; few && i < f->count; i++)
+        f->seen[f->ids[i] / 8] = (uint8_t)(f->seen[f->ids[i] / 8] | (1u << (f->ids[i] % 8)));
+    return 0;
+}
+
+static bool
+topo_front_has(const struct topo_front *f, topo_id id)
+{
+    if (f->seen)
+        return f->seen[id / 8] & (1u << (id % 8));
+    for (size_t i = 0; i < f->count; i++)
+        if (f->ids[i] == id)
+            return true;
+    return false;
+}
 
 static int
 topo_front_add(struct topo_front *f, topo_id id)
 {
-    if (f->seen[id / 8] & (1u << (id % 8)))
+    if (topo_front_has(f, id))
         return 0;
-    if (f->count == f->cap) {
-        size_t cap = f->cap ? f->cap * 2 : 64;
-        topo_id *ids = reallocarray(f->ids, cap, sizeof *ids);
-        if (!ids)
-            return ERR_NOMEM;
-        f->ids = ids;
-        f->cap = cap;
-    }
-    f->seen[id / 8] = (uint8_t)(f->seen[id / 8] | (1u << (id % 8)));
+    if (f->count == f->cap && topo_front_grow(f) < 0)
+        return ERR_NOMEM;
+    if (f->seen)
+        f->seen[id / 8] = (uint8_t)(f->seen[id / 8] | (1u << (id % 8)));
     f->ids[f->count++] = id;
     return 0;
 }
 
 static void
+topo_front_init(struct topo_front *f, size_t bytes)
+{
+    f->ids = f->few;
+    f->count = 0;
+    f->cap = TOPO_FEW;
+    f->bytes = bytes;
+    f->seen = NULL;
+}
+
+static void
+topo_front_done(struct topo_front *f)
+{
+    free(f->seen);
+    if (f->ids != f->few)
+        free(f->ids);
+}
+
+static void
 topo_front_clear(struct topo_front *f)
 {
-    for (size_t i = 0; i < f->count; i++)
+    for (size_t i = 0; f->seen && i < f->count; i++)
         f->seen[f->ids[i] / 8] = 0;
     f->count = 0;
 }
@@ -172,11 +219,11 @@ size_t
 topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, size_t n, size_t max,
           void (*cb)(void *ctx, topo_id id), void *ctx)
 {
-    size_t count = 0, bytes = topo_count(t) / 8 + 1;
-    struct topo_front a = {.seen = calloc(1, bytes)}, b = {.seen = calloc(1, bytes)}, *at = &a,
-                      *next = &b;
-    if (!a.seen || !b.seen || !n || topo_kind(t, from) != kinds[0] || from == TOPO_NONE ||
-        topo_front_add(at, from) < 0)
+    size_t count = 0;
+    struct topo_front a, b, *at = &a, *next = &b;
+    topo_front_init(&a, topo_count(t) / 8 + 1);
+    topo_front_init(&b, topo_count(t) / 8 + 1);
+    if (!n || from == TOPO_NONE || topo_kind(t, from) != kinds[0] || topo_front_add(at, from) < 0)
         goto out;
     for (size_t i = 1; i < n; i++) {
         struct topo_front *swap = at;
@@ -192,10 +239,8 @@ topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, siz
         count++;
     }
 out:
-    free(a.seen);
-    free(b.seen);
-    free(a.ids);
-    free(b.ids);
+    topo_front_done(&a);
+    topo_front_done(&b);
     return count;
 }
 
