@@ -6,7 +6,8 @@
 
 struct collective_rank {
     int64_t enqueued, completed, timed_out; /* sequence numbers, -1 not told */
-    bool seen;
+    int64_t group;                          /* process group that they count in, -1 not told */
+    bool seen, root;
 };
 
 struct collective {
@@ -42,7 +43,7 @@ collective_rank(struct collective *c, int rank)
         if (!p)
             return NULL;
         for (size_t i = c->cap; i < cap; i++)
-            p[i] = (struct collective_rank){-1, -1, -1, false};
+            p[i] = (struct collective_rank){-1, -1, -1, -1, false, false};
         c->at = p;
         c->cap = cap;
     }
@@ -57,6 +58,14 @@ collective_seen(struct collective *c, int rank)
     struct collective_rank *r = collective_rank(c, rank);
     if (r)
         r->seen = true;
+}
+
+void
+collective_root(struct collective *c, int rank)
+{
+    struct collective_rank *r = collective_rank(c, rank);
+    if (r)
+        r->seen = r->root = true;
 }
 
 /* The number that follows `name` and up to two of "=: " in the line; -1 when there is none. */
@@ -93,23 +102,42 @@ collective_max(int64_t *at, int64_t v)
         *at = v;
 }
 
+/* How many ranks the job has, in the words of PyTorch, NCCL and Megatron. */
+static void
+collective_world(struct collective *c, const char *line, size_t len)
+{
+    static const char *const names[] = {"world_size", "world size", "nranks",
+                                        "initialization options: size"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int64_t world = collective_number(line, len, names[i]);
+        if (world > 1 && world <= COLLECTIVE_RANKS && (size_t)world > c->world)
+            c->world = (size_t)world;
+    }
+}
+
 bool
 collective_line(struct collective *c, int rank, const char *line, size_t len)
 {
-    int64_t world = collective_number(line, len, "world_size");
-    if (world < 0)
-        world = collective_number(line, len, "nranks");
-    if (world > 1 && world <= COLLECTIVE_RANKS && (size_t)world > c->world)
-        c->world = (size_t)world;
-    if (!memmem(line, len, "ollective", 9) && !memmem(line, len, "NCCL work", 9))
+    collective_world(c, line, len);
+    if (!memmem(line, len, "ollective", 9) && !memmem(line, len, "NCCL work", 9) &&
+        !memmem(line, len, "enqueued work", 13))
         return false;
     struct collective_rank *r = collective_rank(c, collective_rank_of(line, len, rank));
     if (!r)
         return false;
+    int64_t group = collective_number(line, len, "PG GUID"),
+            enqueued = collective_number(line, len, "last enqueued NCCL work"),
+            completed = collective_number(line, len, "last completed NCCL work");
+    if (group < 0)
+        group = collective_number(line, len, "PG ID");
     r->seen = true;
+    r->group = group >= 0 ? group : r->group;
     collective_max(&r->timed_out, collective_number(line, len, "SeqNum"));
-    collective_max(&r->enqueued, collective_number(line, len, "last enqueued NCCL work"));
-    collective_max(&r->completed, collective_number(line, len, "last completed NCCL work"));
+    collective_max(&r->enqueued,
+                   enqueued >= 0 ? enqueued : collective_number(line, len, "last enqueued work"));
+    collective_max(&r->completed, completed >= 0
+                                      ? completed
+                                      : collective_number(line, len, "last completed work"));
     return true;
 }
 
@@ -131,19 +159,33 @@ collective_place(const struct collective_rank *r)
     return r->enqueued >= 0 ? r->enqueued : r->timed_out;
 }
 
-void
-collective_answer(const struct collective *c, struct collective_answer *ret)
+/* The group that most ranks count in: numbers of other groups cannot be compared with it. */
+static int64_t
+collective_group(const struct collective *c)
 {
-    *ret = (struct collective_answer){.behind = -1, .world = c->world};
-    int64_t low = INT64_MAX, next = INT64_MAX, high = -1;
-    size_t told = 0;
+    int64_t group = -1;
+    size_t votes = 0;
+    for (size_t i = 0; i < c->count; i++) { /* majority vote in one pass */
+        if (c->at[i].group < 0)
+            continue;
+        if (!votes)
+            group = c->at[i].group;
+        votes = c->at[i].group == group ? votes + 1 : votes - 1;
+    }
+    return group;
+}
+
+/* The one rank below all others of its group. */
+static void
+collective_behind(const struct collective *c, struct collective_answer *ret)
+{
+    int64_t low = INT64_MAX, next = INT64_MAX, high = -1, group = collective_group(c);
     int lowest = -1;
     for (size_t i = 0; i < c->count; i++) {
-        int64_t at = collective_place(&c->at[i]);
-        ret->timed_out += c->at[i].timed_out >= 0;
-        if (at < 0)
+        const struct collective_rank *r = &c->at[i];
+        int64_t at = collective_place(r);
+        if (at < 0 || (r->group >= 0 && r->group != group))
             continue;
-        told++;
         high = at > high ? at : high;
         if (at < low) {
             next = low;
@@ -153,12 +195,29 @@ collective_answer(const struct collective *c, struct collective_answer *ret)
             next = at;
         }
     }
-    if (told > 1 && low < next && next != INT64_MAX) {
-        ret->behind = lowest;
-        ret->behind_seq = low;
-        ret->others_seq = high;
+    if (next == INT64_MAX || low >= next)
+        return;
+    ret->behind = lowest;
+    ret->behind_seq = low;
+    ret->others_seq = high;
+}
+
+void
+collective_answer(const struct collective *c, struct collective_answer *ret)
+{
+    size_t seen = 0;
+    *ret = (struct collective_answer){.behind = -1, .world = c->world};
+    for (size_t i = 0; i < c->count; i++) {
+        ret->timed_out += c->at[i].timed_out >= 0;
+        seen += c->at[i].seen;
     }
-    for (size_t i = 0; told && i < c->world && ret->silent_count < 8; i++)
+    collective_behind(c, ret);
+    for (size_t i = 0; seen && i < c->world && ret->silent_count < 8; i++)
         if (i >= c->count || !c->at[i].seen)
             ret->silent[ret->silent_count++] = (int)i;
+    for (size_t i = 0; 2 * ret->timed_out > seen && i < c->count; i++) {
+        const struct collective_rank *r = &c->at[i];
+        if (r->seen && !r->root && r->timed_out < 0 && r->enqueued < 0 && ret->quiet_count < 8)
+            ret->quiet[ret->quiet_count++] = (int)i;
+    }
 }

@@ -17,6 +17,8 @@ struct collective *collective_new(void);
 void collective_free(struct collective *c);
 /* A rank has printed something. */
 void collective_seen(struct collective *c, int rank);
+/* A rank has said what may well be the cause: its silence in the collective is then explained. */
+void collective_root(struct collective *c, int rank);
 /* Reads sequence numbers and world sizes from a line; rank -1: the line may name it. True when the
  * line was about a collective. */
 bool collective_line(struct collective *c, int rank, const char *line, size_t len);
@@ -28,6 +30,8 @@ struct collective_answer {
     int64_t behind_seq, others_seq;
     int silent[8];
     size_t silent_count; /* ranks of a known world of whom there is no line at all */
+    int quiet[8];
+    size_t quiet_count; /* ranks that spoke, but neither complain as the others do nor say why */
     size_t timed_out, world;
 };
 void collective_answer(const struct collective *c, struct collective_answer *ret);

@@ -2,8 +2,10 @@
  * with its first line, so that memory follows the variety of what is said and not its volume. */
 #include "analyzer/offline.h"
 
+#include "analyzer/accuse.h"
 #include "analyzer/collective.h"
 #include "analyzer/reason.h"
+#include "analyzer/templates.h"
 #include "analyzer/world.h"
 #include "base/clock.h"
 #include "base/doc.h"
@@ -32,6 +34,12 @@ struct offline {
     const struct kb_matcher *matcher;
     struct kb_scratch *scratch;
     struct collective *collective;
+    struct accuse *accuse;
+    struct templates *templates;
+    const char **rank_node; /* by rank: the node it ran on, NULL not told */
+    unsigned speaker;       /* the file at hand */
+    bool rooted;            /* a line said what may well be the cause */
+    bool healthy;           /* what is read now is of a healthy run */
     struct arena *arena;
     struct map *index;
     struct symptom *symptoms;
@@ -51,10 +59,14 @@ offline_new(const struct kb *kb, const struct kb_matcher *m)
     o->hint_ms = clock_now_ms(NULL);
     o->scratch = kb_scratch_new(m);
     o->collective = collective_new();
+    o->accuse = accuse_new();
+    o->templates = templates_new();
+    o->rank_node = calloc(COLLECTIVE_RANKS, sizeof *o->rank_node);
     o->arena = arena_new((size_t)256 << 20);
     o->index = map_new(OFFLINE_SYMPTOMS);
     o->symptoms = calloc(OFFLINE_SYMPTOMS, sizeof *o->symptoms);
-    if (!o->scratch || !o->collective || !o->arena || !o->index || !o->symptoms) {
+    if (!o->scratch || !o->collective || !o->accuse || !o->templates || !o->rank_node ||
+        !o->arena || !o->index || !o->symptoms) {
         offline_free(o);
         return NULL;
     }
@@ -68,6 +80,9 @@ offline_free(struct offline *o)
         return;
     kb_scratch_free(o->scratch);
     collective_free(o->collective);
+    accuse_free(o->accuse);
+    templates_free(o->templates);
+    free(o->rank_node);
     arena_free(o->arena);
     map_free(o->index, NULL);
     free(o->symptoms);
@@ -115,6 +130,27 @@ offline_symptom(struct offline *o, const struct kb_entry *e, const char *entity,
     return map_set(o->index, key, key_len, s, NULL);
 }
 
+/* What a speaker is known by. */
+static void
+offline_speaks(struct offline *o, const char *node, int rank)
+{
+    if (rank < 0 || rank >= COLLECTIVE_RANKS)
+        return;
+    collective_seen(o->collective, rank);
+    if (!o->rank_node[rank] && *node && strcmp(node, "-"))
+        o->rank_node[rank] = arena_str(o->arena, node, strlen(node));
+}
+
+static void
+offline_root(struct offline *o, const struct kb_entry *e, int rank)
+{
+    if (e->role != KB_ROOT || e->severity == SEVERITY_INFO)
+        return;
+    o->rooted = true;
+    if (rank >= 0)
+        collective_root(o->collective, rank);
+}
+
 int
 offline_line(struct offline *o, const struct offline_origin *from, const char *line, size_t len,
              int64_t time_ms)
@@ -127,19 +163,27 @@ offline_line(struct offline *o, const struct offline_origin *from, const char *l
     if (len > OFFLINE_LINE)
         len = OFFLINE_LINE;
     size_t n = kb_match_line(o->matcher, o->scratch, line, len, from->source, m, OFFLINE_MATCHES);
-    if (!n)
+    if (o->healthy || !n) {
+        if (o->healthy)
+            templates_healthy(o->templates, line, len);
+        else
+            templates_line(o->templates, o->speaker, from->rank, from->node, line, len);
         return 0;
+    }
     loghead_parse(line, len, time_ms ? time_ms : o->hint_ms, &h);
     at.node = h.node[0] ? h.node : *from->node ? from->node : "-";
     at.job = *from->job ? from->job : "-";
     at.rank = h.rank >= 0 ? h.rank : from->rank;
     collective_line(o->collective, at.rank, line, len);
+    accuse_address(o->accuse, at.node, line, len);
+    accuse_line(o->accuse, at.node, at.rank, line, len);
     for (size_t i = 0; !rc && i < n; i++) {
         const struct kb_entry *e = m[i].clears ? NULL : kb_find(o->kb, m[i].id);
         if (!e ||
             (kb_match_entity(&m[i], at.node, at.job, at.rank, entity, sizeof entity) && !*entity))
             continue;
         symptom_of_rank(e, at.job, at.rank, entity);
+        offline_root(o, e, at.rank);
         rc = offline_symptom(o, e, entity, &at, line, len, h.time_ms ? h.time_ms : time_ms);
     }
     return rc;
@@ -152,8 +196,10 @@ offline_head(struct offline *o, const struct offline_origin *from, const char *l
     struct loghead h;
     loghead_parse(line, len, 0, &h);
     int rank = h.rank >= 0 ? h.rank : from->rank;
-    if (rank >= 0)
-        collective_seen(o->collective, rank);
+    if (o->healthy)
+        return;
+    offline_speaks(o, h.node[0] ? h.node : from->node, rank);
+    accuse_address(o->accuse, h.node[0] ? h.node : from->node, line, len > 4096 ? 4096 : len);
     collective_line(o->collective, rank, line, len > 4096 ? 4096 : len);
 }
 
@@ -177,8 +223,9 @@ offline_ndjson(struct offline *o, const struct offline_origin *from, const char 
         time_parse(ts->str, &t);
     else if (ts)
         t = (int64_t)(doc_real(ts, 0) * 1000);
+    offline_speaks(o, at.node, at.rank);
     if (at.rank >= 0)
-        collective_seen(o->collective, at.rank);
+        o->speaker = (unsigned)at.rank;
     int rc = text && text->kind == DOC_STR ? offline_line(o, &at, text->str, text->len, t)
                                            : offline_line(o, from, line, len, 0);
     doc_free(d);
@@ -217,6 +264,7 @@ offline_text(struct offline *o, const struct offline_origin *from, const char *t
 {
     size_t heads = 0;
     o->bytes += len;
+    o->speaker++;
     int64_t n = offline_lines(o, from, text, len, true, &heads);
     return n < 0 ? (int)n : 0;
 }
@@ -242,6 +290,7 @@ offline_read(struct offline *o, const struct offline_origin *from, int fd, struc
 {
     char *chunk = malloc(OFFLINE_CHUNK);
     size_t have = 0, heads = 0;
+    o->speaker++;
     int rc = chunk ? 0 : err_set(err, ERR_NOMEM, "no memory to read %s", from->name);
     while (!rc) {
         ssize_t n = read(fd, chunk + have, OFFLINE_CHUNK - have);
@@ -370,30 +419,186 @@ offline_path(struct offline *o, const char *path, struct err *err)
     return offline_walk(o, path, node, rank, 0, err);
 }
 
+int
+offline_healthy(struct offline *o, const char *path, struct err *err)
+{
+    o->healthy = true;
+    int rc = offline_path(o, path, err);
+    o->healthy = false;
+    o->speaker = 0;
+    return rc;
+}
+
 /* --- the answer ------------------------------------------------------------------------------- */
 
+/* A line at a node that is not known, of an entry that a known node shows too or where there is but
+ * one node, is that node's. */
+static void
+offline_name_nodes(struct offline *o)
+{
+    const char *only = NULL;
+    bool many = false;
+    for (size_t i = 0; i < o->count; i++) {
+        const char *e = o->symptoms[i].entity;
+        if (strncmp(e, "node:", 5) || !strcmp(e, "node:-"))
+            continue;
+        many |= only && strcmp(only, e);
+        only = e;
+    }
+    for (size_t i = 0; i < o->count; i++) {
+        struct symptom *s = &o->symptoms[i], *same = NULL;
+        for (size_t k = 0; !strcmp(s->entity, "node:-") && k < o->count && !same; k++)
+            if (k != i && o->symptoms[k].entry == s->entry &&
+                !strncmp(o->symptoms[k].entity, "node:", 5))
+                same = &o->symptoms[k];
+        if (same) {
+            same->count += s->count;
+            *s = o->symptoms[--o->count];
+            i--;
+        } else if (!strcmp(s->entity, "node:-") && only && !many) {
+            s->entity = only;
+        }
+    }
+}
+
+/* Does a line of this node say what may well be the cause? */
+static bool
+offline_node_rooted(const struct offline *o, const char *node)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        const struct symptom *s = &o->symptoms[i];
+        if (s->entry->role == KB_ROOT && s->entry->severity != SEVERITY_INFO &&
+            !strcmp(s->node, node))
+            return true;
+    }
+    return false;
+}
+
+static int
+offline_told(struct offline *o, const char *id, const char *entity, const char *text)
+{
+    const struct kb_entry *e = kb_find(o->kb, id);
+    const struct offline_origin from = {
+        .node = "-", .job = "-", .name = "collective", .rank = -1, .source = "any"};
+    return e ? offline_symptom(o, e, entity, &from, text, strlen(text), 0) : 0;
+}
+
+static int
+offline_told_rank(struct offline *o, int rank, const char *text)
+{
+    char entity[ENTITY_SIZE], part[16];
+    snprintf(part, sizeof part, "%d", rank);
+    if (rank < COLLECTIVE_RANKS && o->rank_node[rank] && offline_node_rooted(o, o->rank_node[rank]))
+        return 0; /* what its node says explains it */
+    return entity_format(entity, ENTITY_RANK, "-", part)
+               ? 0
+               : offline_told(o, "collective.rank-behind", entity, text);
+}
+
+/* The node of all ranks that fell quiet, NULL when there are several. */
+static const char *
+offline_quiet_node(const struct offline *o, const struct collective_answer *a)
+{
+    const char *node = NULL;
+    for (size_t i = 0; i < a->quiet_count; i++) {
+        const char *of = a->quiet[i] < COLLECTIVE_RANKS ? o->rank_node[a->quiet[i]] : NULL;
+        if (!of || (node && strcmp(node, of)))
+            return NULL;
+        node = of;
+    }
+    return node;
+}
+
+static int
+offline_told_node(struct offline *o, const char *node, const char *text)
+{
+    char entity[ENTITY_SIZE];
+    if (offline_node_rooted(o, node) || entity_format(entity, ENTITY_NODE, node, NULL))
+        return 0;
+    return offline_told(o, "collective.node-accused", entity, text);
+}
+
+/* The rank that is behind, or that fell quiet, or is not there at all; ranks of one node that fell
+ * quiet together are the node's. */
 static int
 offline_behind(struct offline *o, const struct collective_answer *a)
 {
-    const struct kb_entry *e = kb_find(o->kb, "collective.rank-behind");
-    char entity[ENTITY_SIZE], part[16], text[200];
-    struct offline_origin from = {
-        .node = "-", .job = "-", .name = "collective", .rank = -1, .source = "any"};
-    int rank = a->behind >= 0                             ? a->behind
-               : a->silent_count == 1 && a->timed_out > 1 ? a->silent[0]
-                                                          : -1;
-    if (!e || rank < 0)
+    char text[200];
+    const char *node = a->quiet_count > 1 ? offline_quiet_node(o, a) : NULL;
+    if (a->behind >= 0) {
+        snprintf(text, sizeof text, "rank %d stands at collective %lld while others are at %lld",
+                 a->behind, (long long)a->behind_seq, (long long)a->others_seq);
+        return offline_told_rank(o, a->behind, text);
+    }
+    if (a->quiet_count == 1 && a->timed_out > 1) {
+        snprintf(text, sizeof text, "rank %d stopped without a word while %zu ranks timed out",
+                 a->quiet[0], a->timed_out);
+        return offline_told_rank(o, a->quiet[0], text);
+    }
+    if (a->silent_count == 1 && a->timed_out > 1) {
+        snprintf(text, sizeof text, "rank %d printed nothing while %zu ranks timed out",
+                 a->silent[0], a->timed_out);
+        return offline_told_rank(o, a->silent[0], text);
+    }
+    if (!node)
         return 0;
-    snprintf(part, sizeof part, "%d", rank);
-    int n = a->behind >= 0
-                ? snprintf(text, sizeof text,
-                           "rank %d stands at collective %lld while others are at %lld", rank,
-                           (long long)a->behind_seq, (long long)a->others_seq)
-                : snprintf(text, sizeof text, "rank %d printed nothing while %zu ranks timed out",
-                           rank, a->timed_out);
-    if (entity_format(entity, ENTITY_RANK, "-", part))
+    snprintf(text, sizeof text, "all %zu ranks of %s stopped without a word while %zu timed out",
+             a->quiet_count, node, a->timed_out);
+    return offline_told_node(o, node, text);
+}
+
+/* Has somebody else said which node went away? */
+static bool
+offline_node_told(const struct offline *o)
+{
+    for (size_t i = 0; i < o->count; i++)
+        if (o->symptoms[i].entry->role == KB_CASCADE && !strncmp(o->symptoms[i].entity, "node:", 5))
+            return true;
+    return false;
+}
+
+/* The peer that the victims name; by an address that is nobody's only where nothing better is
+ * known. */
+static int
+offline_accused(struct offline *o)
+{
+    struct accuse_answer a;
+    char text[200];
+    if (!accuse_find(o->accuse, &a) || offline_node_told(o) ||
+        (a.node && o->rooted && a.node[strspn(a.node, "0123456789abcdef.:")] == 0))
         return 0;
-    return offline_symptom(o, e, entity, &from, text, (size_t)n, 0);
+    if (a.rank >= 0) {
+        snprintf(text, sizeof text, "%zu of %zu that name a peer name rank %d", a.reporters, a.all,
+                 a.rank);
+        return offline_told_rank(o, a.rank, text);
+    }
+    snprintf(text, sizeof text, "%zu of %zu that name a peer name %s", a.reporters, a.all, a.node);
+    return offline_told_node(o, a.node, text);
+}
+
+/* Where no line says what happened: the line of a format that nobody described that stands out. */
+static int
+offline_unfamiliar(struct offline *o)
+{
+    struct templates_answer a;
+    struct loghead h;
+    char entity[ENTITY_SIZE], part[16];
+    const struct kb_entry *e = kb_find(o->kb, "log.unfamiliar");
+    if (!e || o->rooted || !templates_find(o->templates, &a))
+        return 0;
+    loghead_parse(a.text, strlen(a.text), o->hint_ms, &h);
+    const struct offline_origin from = {.node = h.node[0] ? h.node
+                                                : *a.node ? a.node
+                                                          : "-",
+                                        .job = "-",
+                                        .name = "unfamiliar",
+                                        .rank = h.rank >= 0 ? h.rank : a.rank,
+                                        .source = "any"};
+    snprintf(part, sizeof part, "%d", from.rank);
+    if (entity_format(entity, from.rank >= 0 ? ENTITY_RANK : ENTITY_JOB, "-",
+                      from.rank >= 0 ? part : NULL))
+        return 0;
+    return offline_symptom(o, e, entity, &from, a.text, strlen(a.text), h.time_ms);
 }
 
 /* Ranks of whom there is no line go under what is missing. */
@@ -415,12 +620,55 @@ offline_missing(const struct collective_answer *a, struct diagnosis *d)
     }
 }
 
+/* A user's fault is the rank's that printed it, or the job's; never the device's that noticed. */
+static void
+offline_of_user(struct diagnosis *d)
+{
+    struct hypothesis *h = d->hypothesis_count ? &d->hypotheses[0] : NULL;
+    const char *entity = "job:-";
+    if (!h || d->verdict != VERDICT_USER || entity_kind_of(h->entity) == ENTITY_RANK ||
+        entity_kind_of(h->entity) == ENTITY_JOB)
+        return;
+    for (size_t i = 1; i < d->hypothesis_count; i++)
+        if (str_prefix(d->hypotheses[i].class_name, "user-") &&
+            entity_kind_of(d->hypotheses[i].entity) == ENTITY_RANK) {
+            entity = d->hypotheses[i].entity;
+            break;
+        }
+    h->entity = entity;
+}
+
+/* Where the rank that is named ran. */
+static void
+offline_place(const struct offline *o, struct diagnosis *d)
+{
+    for (size_t i = 0; i < d->hypothesis_count; i++) {
+        struct hypothesis *h = &d->hypotheses[i];
+        const char *slash = strrchr(h->entity, '/');
+        long rank = entity_kind_of(h->entity) == ENTITY_RANK && slash ? atol(slash + 1) : -1;
+        char text[1024];
+        if (rank < 0 || rank >= COLLECTIVE_RANKS || !o->rank_node[rank])
+            continue;
+        int n = snprintf(text, sizeof text, "%s (node %s)", h->summary.en, o->rank_node[rank]);
+        if (n > 0 && (size_t)n < sizeof text)
+            h->summary.en = arena_str(d->arena, text, (size_t)n);
+        n = snprintf(text, sizeof text, "%s(节点 %s)", h->summary.zh, o->rank_node[rank]);
+        if (n > 0 && (size_t)n < sizeof text)
+            h->summary.zh = arena_str(d->arena, text, (size_t)n);
+    }
+}
+
 int
 offline_finish(struct offline *o, struct diagnosis **ret, struct err *err)
 {
     struct collective_answer a;
     collective_answer(o->collective, &a);
+    offline_name_nodes(o);
     int rc = offline_behind(o, &a);
+    if (!rc)
+        rc = offline_accused(o);
+    if (!rc)
+        rc = offline_unfamiliar(o);
     struct world_names names = {o->symptoms, o->count};
     struct world w = world_of_names(&names);
     struct reason_options options = {.now_ms = 0};
@@ -429,5 +677,7 @@ offline_finish(struct offline *o, struct diagnosis **ret, struct err *err)
     if (rc)
         return err_set(err, rc, "the log could not be diagnosed: %s", err_text(rc));
     offline_missing(&a, *ret);
+    offline_of_user(*ret);
+    offline_place(o, *ret);
     return 0;
 }

@@ -28,6 +28,9 @@ int offline_line(struct offline *o, const struct offline_origin *from, const cha
 int offline_text(struct offline *o, const struct offline_origin *from, const char *text,
                  size_t len);
 int offline_path(struct offline *o, const char *path, struct err *err); /* file or folder */
+/* A file or folder of a healthy run of the same job: what is said there is ordinary, so that a line
+ * of an unknown format that is not said there stands out. Before the paths to diagnose. */
+int offline_healthy(struct offline *o, const char *path, struct err *err);
 uint64_t offline_bytes(const struct offline *o);
 int offline_finish(struct offline *o, struct diagnosis **ret, struct err *err);
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 
 #include <snappy-c.h>
+#include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -136,6 +137,54 @@ compress_unzstd(const void *data, size_t len, struct buf *out)
     int rc = compress_unzstd_all(ctx, &in, out);
     ZSTD_freeDCtx(ctx);
     return rc ? compress_undo(out, start, rc) : 0;
+}
+
+struct compress_zstd_ctx {
+    ZSTD_CCtx *pack; /* made when first wanted */
+    ZSTD_DCtx *unpack;
+};
+
+struct compress_zstd_ctx *
+compress_zstd_ctx_new(void)
+{
+    return calloc(1, sizeof(struct compress_zstd_ctx));
+}
+
+void
+compress_zstd_ctx_free(struct compress_zstd_ctx *c)
+{
+    if (!c)
+        return;
+    ZSTD_freeCCtx(c->pack);
+    ZSTD_freeDCtx(c->unpack);
+    free(c);
+}
+
+int
+compress_zstd_with(struct compress_zstd_ctx *c, const void *data, size_t len, int level,
+                   struct buf *out)
+{
+    size_t room = ZSTD_compressBound(len);
+    int rc = buf_reserve(out, room);
+    if (rc)
+        return rc;
+    if (!c->pack && !(c->pack = ZSTD_createCCtx()))
+        return ERR_NOMEM;
+    size_t size = ZSTD_compressCCtx(c->pack, out->data + out->len, room, data, len, level);
+    if (ZSTD_isError(size))
+        return compress_undo(out, out->len, ERR_NOMEM);
+    compress_took(out, size);
+    return 0;
+}
+
+int
+compress_unzstd_with(struct compress_zstd_ctx *c, const void *data, size_t len, void *out,
+                     size_t size)
+{
+    if (!c->unpack && !(c->unpack = ZSTD_createDCtx()))
+        return ERR_NOMEM;
+    size_t n = ZSTD_decompressDCtx(c->unpack, out, size, data, len);
+    return ZSTD_isError(n) || n != size ? ERR_CORRUPT : 0;
 }
 
 /* zlib counts in 32 bits: inputs and steps are handed over in pieces. */

@@ -14,6 +14,15 @@ int compress_snappy(const void *data, size_t len, struct buf *out);
 int compress_unsnappy(const void *data, size_t len, struct buf *out); /* ERR_CORRUPT, ERR_LIMIT */
 int compress_zstd(const void *data, size_t len, int level, struct buf *out);
 int compress_unzstd(const void *data, size_t len, struct buf *out);
+/* The same for many small pieces: the working memory of zstd is kept between them. One thread. */
+struct compress_zstd_ctx;
+struct compress_zstd_ctx *compress_zstd_ctx_new(void);
+void compress_zstd_ctx_free(struct compress_zstd_ctx *c);
+int compress_zstd_with(struct compress_zstd_ctx *c, const void *data, size_t len, int level,
+                       struct buf *out);
+/* One frame that unpacks to exactly size bytes. 0, ERR_CORRUPT, ERR_NOMEM. */
+int compress_unzstd_with(struct compress_zstd_ctx *c, const void *data, size_t len, void *out,
+                         size_t size);
 int compress_gzip(const void *data, size_t len, struct buf *out);
 int compress_gunzip(const void *data, size_t len, struct buf *out);
 uint32_t crc32c(uint32_t crc, const void *data,

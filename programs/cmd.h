@@ -18,7 +18,7 @@ struct cmd_args {
     const char *server, *token_file, *format, *lang;
     const char *nodes, *job, *profile, *gate, *kind, *state, *since, *until, *at, *role, *expires,
         *tenant, *name, *comment, *duration, *output, *limit, *password_file, *query, *severity,
-        *step, *config;
+        *step, *config, *healthy;
     bool follow, help, strict, server_away_fails;
     int zh; /* lang is Chinese */
     const char *command;

@@ -106,7 +106,9 @@ diagnose_offline(const struct cmd_args *a)
         rc = err_set(&err, ERR_NOMEM, "no memory");
     if (!rc) {
         diagnose_progress_start(&p, o);
-        if (!a->count)
+        if (a->healthy)
+            rc = offline_healthy(o, a->healthy, &err);
+        if (!rc && !a->count)
             rc = diagnose_stdin(o, &err);
         for (int i = 0; !rc && i < a->count; i++)
             rc = offline_path(o, !strcmp(a->words[i], "-") ? "/dev/stdin" : a->words[i], &err);
@@ -161,6 +163,8 @@ cmd_diagnose(struct cmd_args *a)
         return diagnose_offline(a);
     if (a->count)
         return cmd_usage(a, "either --job or files, not both");
+    if (a->healthy)
+        return cmd_usage(a, "--healthy compares files: give those of the failed run too");
     snprintf(name, sizeof name, "/api/v1/jobs/%s/diagnosis", a->job);
     char *path = client_path(name, NULL);
     int rc = client_call(a, "GET", path, NULL, 0, &d, &raw, &err);

@@ -57,6 +57,8 @@ const struct cmd_option cmd_options[] = {
      false},
     {"config", "FILE", "the server's configuration, for commands that read its folders",
      "服务器配置文件", O(config), false},
+    {"healthy", "PATH", "logs of a healthy run of the same job, to compare with",
+     "同一作业正常运行时的日志(文件或目录),用作对比", O(healthy), false},
 };
 const size_t cmd_option_count = sizeof cmd_options / sizeof *cmd_options;
 
@@ -64,7 +66,7 @@ const struct cmd cmd_rows[] = {
     {"check", "", "nodes job profile gate strict fail-closed output",
      "check the cluster, some nodes, or the nodes of a job", "检查集群、节点或作业所用节点",
      cmd_check},
-    {"diagnose", "[FILE|FOLDER...]", "job output",
+    {"diagnose", "[FILE|FOLDER...]", "job healthy output",
      "say why a job failed: from a server (--job), files, folders, or standard input",
      "诊断作业失败原因:服务器(--job)、文件、目录或标准输入", cmd_diagnose},
     {"job", "[ID | set ID FILE | path ID]", "state limit", "list jobs, show one, or its path",

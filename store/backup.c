@@ -66,10 +66,6 @@ store_backup(struct store *s, const char *folder, struct err *err)
         rc = backup_one(path, folder, err);
     if (!rc)
         rc = backup_days(s, folder, err);
-    snprintf(path, sizeof path, "%s/remote.db", s->cfg.folder); /* after the journal: what left it
-                                                                 waits there */
-    if (!rc && file_exists(path))
-        rc = backup_one(path, folder, err);
     snprintf(path, sizeof path, "%s/catalog.db", s->cfg.folder);
     if (!rc && file_exists(path))
         rc = backup_one(path, folder, err);

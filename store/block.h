@@ -28,6 +28,12 @@ struct block {
     uint8_t data[];
 };
 
+static inline size_t
+block_bytes(const struct block *b) /* what a copy of it takes */
+{
+    return sizeof *b + b->used;
+}
+
 static inline unsigned
 block_generation(const struct block *b)
 {

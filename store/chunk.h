@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CHUNK_SERIES_MAX  1024
+#define CHUNK_SERIES_MAX  4096
 #define CHUNK_SAMPLES_MAX 262144
 #define CHUNK_BYTES_MAX   ((size_t)16 << 20)
 
@@ -28,9 +28,11 @@ struct chunk_info {
 int chunk_writer_finish(struct chunk_writer *w, struct buf *out, struct chunk_info *ret);
 
 struct chunk_reader;
-/* Checks magic, version, sizes and checksum. ERR_CORRUPT. The bytes are not needed afterwards. */
+/* Checks magic, version, sizes and checksum. ERR_CORRUPT. The bytes are not needed afterwards.
+ * Several threads may ask it. */
 int chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret);
 void chunk_reader_free(struct chunk_reader *r);
+size_t chunk_reader_bytes(const struct chunk_reader *r); /* of memory */
 size_t chunk_reader_series(const struct chunk_reader *r);
 uint64_t chunk_reader_id(const struct chunk_reader *r, size_t i); /* ascending */
 size_t chunk_reader_count(const struct chunk_reader *r, size_t i);

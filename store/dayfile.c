@@ -8,6 +8,7 @@
 #include "base/compress.h"
 #include "store/dayfile_priv.h"
 #include "store/db.h"
+#include "store/labelblock.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define DAYS_CACHE ((size_t)64 << 20) /* the last hour of 10,000 series is 10 MiB */
 
 /* --- the list --------------------------------------------------------------------------------- */
 
@@ -140,7 +143,8 @@ int
 days_open(const char *folder, struct days **ret, uint64_t *ret_damaged, struct err *err)
 {
     struct days *d = calloc(1, sizeof *d);
-    if (!d || !(d->folder = strdup(folder))) {
+    if (!d || !(d->folder = strdup(folder)) || !(d->cache = chunkcache_new(DAYS_CACHE))) {
+        free(d ? d->folder : NULL);
         free(d);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
@@ -174,6 +178,7 @@ days_close(struct days *d)
         day_free(d->at[i]);
     pthread_mutex_destroy(&d->lock);
     pthread_cond_destroy(&d->released);
+    chunkcache_free(d->cache);
     free(d->at);
     free(d->folder);
     free(d);
@@ -366,39 +371,70 @@ day_reader_give(struct days *d, struct day *day, sqlite3 *db)
     db_close(db);
 }
 
-/* --- chunks ----------------------------------------------------------------------------------- */
+/* --- chunks ---------------------------------------------------------------------------------- */
 
+struct days_walk {
+    struct days *days;
+    struct days_chunk_query *q;
+    int (*cb)(void *, struct chunk_held *);
+    void *ctx;
+};
+
+/* The chunk's bytes, unpacked: ERR_CORRUPT when they are not what was written. */
 static int
-day_chunk_row(sqlite3_stmt *st, struct days_chunk_query *q,
-              int (*cb)(void *, const struct chunk_reader *), void *ctx)
+day_chunk_read(struct days *d, sqlite3_blob *blob, const struct chunk_key *key, int64_t min_ms,
+               int64_t max_ms, struct chunk_held **ret)
 {
-    struct chunk_reader *c;
-    int rc = chunk_reader_new(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), &c);
-    if (rc == ERR_CORRUPT) {
-        q->damaged++;
-        return 0;
-    }
-    if (!rc) {
-        rc = cb(ctx, c);
-        chunk_reader_free(c);
-    }
+    struct chunk_reader *reader = NULL;
+    int len = sqlite3_blob_bytes(blob);
+    char *p = len ? malloc((size_t)len) : NULL;
+    int rc = p ? 0 : len ? ERR_NOMEM : ERR_CORRUPT;
+    if (!rc && sqlite3_blob_read(blob, p, len, 0))
+        rc = ERR_CORRUPT;
+    if (!rc)
+        rc = chunk_reader_new(p, (size_t)len, &reader);
+    free(p);
+    if (!rc && !(*ret = chunkcache_put(d->cache, key, reader, min_ms, max_ms)))
+        rc = ERR_NOMEM;
     return rc;
 }
 
 static int
-day_each_chunk(struct days *d, struct day *day, struct days_chunk_query *q,
-               int (*cb)(void *, const struct chunk_reader *), void *ctx, struct err *err)
+day_chunk_row(const struct days_walk *w, struct day *day, sqlite3 *db, sqlite3_stmt *st)
 {
+    struct chunk_key key = {.day = day->number, .row = sqlite3_column_int64(st, 0)};
+    struct chunk_held *h = NULL;
+    sqlite3_blob *blob = NULL;
+    int rc = sqlite3_blob_open(db, "main", "chunk", "data", key.row, 0, &blob) ? ERR_CORRUPT : 0;
+    if (!rc && (sqlite3_blob_bytes(blob) < (int)sizeof key.head ||
+                sqlite3_blob_read(blob, key.head, sizeof key.head, 0)))
+        rc = ERR_CORRUPT;
+    if (!rc && !(h = chunkcache_take(w->days->cache, &key)))
+        rc = day_chunk_read(w->days, blob, &key, sqlite3_column_int64(st, 1),
+                            sqlite3_column_int64(st, 2), &h);
+    sqlite3_blob_close(blob);
+    if (rc == ERR_CORRUPT) {
+        w->q->damaged++;
+        return 0;
+    }
+    return rc ? rc : w->cb(w->ctx, h);
+}
+
+static int
+day_each_chunk(const struct days_walk *w, struct day *day, struct err *err)
+{
+    const struct days_chunk_query *q = w->q;
     sqlite3 *db;
     sqlite3_stmt *st;
-    int rc = day_reader_take(d, day, &db, err);
+    int rc = day_reader_take(w->days, day, &db, err);
     if (rc)
         return rc;
     rc = db_prepare(db,
-                    q->metric ? "SELECT data FROM chunk WHERE metric = ?1 AND max_ms >= ?2 AND "
-                                "min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id"
-                              : "SELECT data FROM chunk WHERE max_ms >= ?2 AND min_ms <= ?3 AND "
-                                "last_id >= ?4 AND first_id <= ?5 ORDER BY id",
+                    q->metric ? "SELECT id, min_ms, max_ms FROM chunk WHERE metric = ?1 AND "
+                                "max_ms >= ?2 AND min_ms <= ?3 AND last_id >= ?4 AND "
+                                "first_id <= ?5 ORDER BY id"
+                              : "SELECT id, min_ms, max_ms FROM chunk WHERE max_ms >= ?2 AND "
+                                "min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id",
                     &st, err);
     if (!rc) {
         if (q->metric)
@@ -409,19 +445,20 @@ day_each_chunk(struct days *d, struct day *day, struct days_chunk_query *q,
         sqlite3_bind_int64(st, 5, (int64_t)q->high);
         int step = SQLITE_DONE;
         while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
-            rc = day_chunk_row(st, q, cb, ctx);
+            rc = day_chunk_row(w, day, db, st);
         if (rc >= 0)
             rc = step == SQLITE_DONE ? 0 : db_error(db, step, err, "day file");
         sqlite3_finalize(st);
     }
-    day_reader_give(d, day, db);
+    day_reader_give(w->days, day, db);
     return rc;
 }
 
 int
-days_each_chunk(struct days *d, struct days_chunk_query *q,
-                int (*cb)(void *ctx, const struct chunk_reader *r), void *ctx, struct err *err)
+days_each_held(struct days *d, struct days_chunk_query *q,
+               int (*cb)(void *ctx, struct chunk_held *h), void *ctx, struct err *err)
 {
+    struct days_walk w = {d, q, cb, ctx};
     struct day **at;
     size_t n;
     int rc = days_list(d, q->from_ms, q->to_ms, &at, &n);
@@ -429,7 +466,7 @@ days_each_chunk(struct days *d, struct days_chunk_query *q,
         return err_set(err, rc, "out of memory");
     for (size_t i = 0; i < n; i++) {
         if (rc >= 0)
-            rc = day_each_chunk(d, at[i], q, cb, ctx, err);
+            rc = day_each_chunk(&w, at[i], err);
         if (rc == ERR_CORRUPT) { /* what can be read is read */
             q->damaged++;
             rc = 0;
@@ -438,6 +475,28 @@ days_each_chunk(struct days *d, struct days_chunk_query *q,
     }
     free(at);
     return rc < 0 ? rc : 0;
+}
+
+struct days_plain {
+    int (*cb)(void *, const struct chunk_reader *);
+    void *ctx;
+};
+
+static int
+days_plain_chunk(void *ctx, struct chunk_held *h)
+{
+    const struct days_plain *p = ctx;
+    int rc = p->cb(p->ctx, h->reader);
+    chunk_held_drop(h);
+    return rc;
+}
+
+int
+days_each_chunk(struct days *d, struct days_chunk_query *q,
+                int (*cb)(void *ctx, const struct chunk_reader *r), void *ctx, struct err *err)
+{
+    struct days_plain p = {cb, ctx};
+    return days_each_held(d, q, days_plain_chunk, &p, err);
 }
 
 /* --- which series ----------------------------------------------------------------------------- */
@@ -467,19 +526,40 @@ day_ids_have(const struct day *day, uint64_t id)
     return id / 64 < day->ids_words && day->ids[id / 64] >> (id % 64) & 1;
 }
 
+static int
+day_ids_of_block(void *ctx, uint64_t id, const void *labels, size_t len)
+{
+    (void)labels, (void)len;
+    return day_ids_add(ctx, id & UINT32_MAX);
+}
+
+/* A damaged block's series are not known: they are told again when they come. */
+static int
+day_ids_of_row(struct day *day, sqlite3_stmt *st, bool block)
+{
+    if (!block)
+        return day_ids_add(day, (uint64_t)sqlite3_column_int64(st, 0) & UINT32_MAX);
+    int rc = labelblock_ids(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
+                            day_ids_of_block, day);
+    return rc == ERR_CORRUPT ? 0 : rc;
+}
+
 int
 day_ids_load(struct days *d, struct day *day, struct err *err)
 {
+    static const char *const sql[] = {"SELECT id FROM series", "SELECT data FROM labels"};
     sqlite3 *db;
     sqlite3_stmt *st;
     int rc = day_reader_take(d, day, &db, err), step = SQLITE_DONE;
     if (rc)
         return rc;
-    rc = db_prepare(db, "SELECT id FROM series", &st, err);
-    if (!rc) {
-        rc = day_ids_add(day, 0);
+    rc = day_ids_add(day, 0);
+    for (int i = 0; !rc && i < 2; i++) {
+        rc = db_prepare(db, sql[i], &st, err);
+        if (rc)
+            break;
         while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
-            rc = day_ids_add(day, (uint64_t)sqlite3_column_int64(st, 0) & UINT32_MAX);
+            rc = day_ids_of_row(day, st, i == 1);
         if (!rc && step != SQLITE_DONE)
             rc = db_error(db, step, err, "day file");
         sqlite3_finalize(st);
@@ -530,6 +610,25 @@ day_each_series(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), 
     return rc;
 }
 
+static int
+day_each_block(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx,
+               struct err *err)
+{
+    sqlite3_stmt *st;
+    int rc = db_prepare(db, "SELECT data FROM labels ORDER BY id", &st, err), step = SQLITE_DONE;
+    if (rc)
+        return rc;
+    while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        rc = labelblock_read(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), cb,
+                             ctx);
+        rc = rc == ERR_CORRUPT ? 0 : rc;
+    }
+    if (rc >= 0)
+        rc = step == SQLITE_DONE ? 0 : db_error(db, step, err, "day file");
+    sqlite3_finalize(st);
+    return rc;
+}
+
 int
 days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len),
                  void *ctx, struct err *err)
@@ -545,6 +644,8 @@ days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *l
             rc = day_reader_take(d, at[i], &db, err);
         if (rc >= 0) {
             rc = day_each_series(db, cb, ctx, err);
+            if (rc >= 0)
+                rc = day_each_block(db, cb, ctx, err);
             day_reader_give(d, at[i], db);
         }
         day_put(d, at[i]);

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "store/chunk.h"
+#include "store/chunkcache.h"
 #include "store/record.h"
 
 #include <sqlite3.h>
@@ -50,6 +51,9 @@ struct days_chunk_query {
 };
 int days_each_chunk(struct days *d, struct days_chunk_query *q,
                     int (*cb)(void *ctx, const struct chunk_reader *r), void *ctx, struct err *err);
+/* The same chunks, held; cb drops what it is given. */
+int days_each_held(struct days *d, struct days_chunk_query *q,
+                   int (*cb)(void *ctx, struct chunk_held *h), void *ctx, struct err *err);
 /* Does a day file in [from, to] hold samples of the series? The answer is kept in memory a file. */
 bool days_hold_series(struct days *d, uint64_t id, int64_t from_ms, int64_t to_ms);
 int days_each_series(struct days *d,
@@ -66,17 +70,17 @@ uint64_t days_held_rows(struct days *d, int64_t day);
  * commit when rc is 0, recording `held` (samples or rows), else roll back. */
 struct day_writer;
 int day_writer_begin(struct days *d, int64_t day, struct day_writer **ret, struct err *err);
-int day_writer_series(struct day_writer *w, uint64_t id, const void *labels, size_t len,
-                      struct err *err);
-bool day_writer_knows(struct day_writer *w, uint64_t id);
+/* This transaction brings samples of the series: its labels are wanted when the file has none. */
+int day_writer_series(struct day_writer *w, uint64_t id, struct err *err);
+/* Ids whose labels are wanted, ascending; valid until the next call. */
+const uint64_t *day_writer_fresh(struct day_writer *w, size_t *ret_count);
+int day_writer_labels(struct day_writer *w, const struct buf *block, struct err *err);
 int day_writer_chunk(struct day_writer *w, const char *metric, const struct chunk_info *info,
                      const struct buf *data, struct err *err);
 int day_writer_row(struct day_writer *w, uint64_t id, const struct record *r, struct err *err);
 enum day_held { DAY_SAMPLES, DAY_ROWS };
 int day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held,
                    struct err *err);
-/* Chunks whose samples all lie in [from, to) leave their files: an engine elsewhere has them. */
-int days_trim(struct days *d, int64_t from_ms, int64_t to_ms, struct err *err);
 int days_checkpoint(struct days *d, struct err *err);
 /* Removes the file of that day, waiting for its readers. */
 int days_remove(struct days *d, int64_t day, struct err *err);

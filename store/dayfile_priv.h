@@ -10,10 +10,10 @@
 
 #define DAY_PAGE    8192
 #define DAY_READERS 8 /* idle connections kept a file */
-#define DAY_VERSION 1
+#define DAY_VERSION 2 /* 1: no labels, chunks of version 1 */
 
 enum {
-    DAY_ADD_SERIES,
+    DAY_ADD_LABELS,
     DAY_ADD_CHUNK,
     DAY_ADD_EVENT,
     DAY_ADD_LOG,
@@ -48,6 +48,7 @@ struct days {
     struct day **at; /* by number */
     size_t count, cap;
     unsigned open_writers;
+    struct chunkcache *cache;
 };
 
 struct day *days_find(struct days *d, int64_t number);          /* under the lock; NULL */

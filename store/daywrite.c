@@ -22,6 +22,7 @@ static const char daywrite_schema[] =
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, labels BLOB NOT NULL, crc INTEGER "
     "NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS labels(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS chunk(id INTEGER PRIMARY KEY, metric TEXT NOT NULL, min_ms INTEGER "
     "NOT NULL, max_ms INTEGER NOT NULL,"
     " first_id INTEGER NOT NULL, last_id INTEGER NOT NULL, series INTEGER NOT NULL, samples "
@@ -50,7 +51,7 @@ static const char daywrite_schema[] =
     "tokenize='unicode61');";
 
 static const char *const daywrite_sql[DAY_STATEMENTS] = {
-    [DAY_ADD_SERIES] = "INSERT OR REPLACE INTO series(id, labels, crc) VALUES(?, ?, ?)",
+    [DAY_ADD_LABELS] = "INSERT INTO labels(data) VALUES(?)",
     [DAY_ADD_CHUNK] = ("INSERT INTO chunk(metric, min_ms, max_ms, first_id, last_id, series, "
                        "samples, data) VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
     [DAY_ADD_EVENT] = "INSERT INTO event VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -173,39 +174,53 @@ day_writer_begin(struct days *d, int64_t number, struct day_writer **ret, struct
     return rc;
 }
 
-bool
-day_writer_knows(struct day_writer *w, uint64_t id)
+int
+day_writer_series(struct day_writer *w, uint64_t id, struct err *err)
 {
     pthread_mutex_lock(&w->day->ids_lock);
     bool known = day_ids_have(w->day, id);
+    int rc = known ? 0 : day_ids_add(w->day, id);
     pthread_mutex_unlock(&w->day->ids_lock);
-    return known;
+    if (known)
+        return 0;
+    if (!rc && w->fresh_count == w->fresh_cap) {
+        size_t n = w->fresh_cap ? w->fresh_cap * 2 : 1024;
+        uint64_t *p = realloc(w->fresh, n * sizeof *p);
+        if (p) {
+            w->fresh = p;
+            w->fresh_cap = n;
+        } else {
+            rc = ERR_NOMEM;
+        }
+    }
+    if (rc)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    w->fresh[w->fresh_count++] = id;
+    return 0;
+}
+
+static int
+daywrite_compare(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+const uint64_t *
+day_writer_fresh(struct day_writer *w, size_t *ret_count)
+{
+    *ret_count = w->fresh_count;
+    if (w->fresh_count)
+        qsort(w->fresh, w->fresh_count, sizeof *w->fresh, daywrite_compare);
+    return w->fresh;
 }
 
 int
-day_writer_series(struct day_writer *w, uint64_t id, const void *labels, size_t len,
-                  struct err *err)
+day_writer_labels(struct day_writer *w, const struct buf *block, struct err *err)
 {
-    sqlite3_stmt *st = w->day->st[DAY_ADD_SERIES];
-    if (w->fresh_count == w->fresh_cap) {
-        size_t n = w->fresh_cap ? w->fresh_cap * 2 : 1024;
-        uint64_t *p = realloc(w->fresh, n * sizeof *p);
-        if (!p)
-            return err_set(err, ERR_NOMEM, "out of memory");
-        w->fresh = p;
-        w->fresh_cap = n;
-    }
-    sqlite3_bind_int64(st, 1, (int64_t)id);
-    sqlite3_bind_blob64(st, 2, labels, len, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 3, crc32c((uint32_t)id, labels, len));
-    int rc = db_run(w->day->w, st, err);
-    if (rc)
-        return rc;
-    w->fresh[w->fresh_count++] = id;
-    pthread_mutex_lock(&w->day->ids_lock);
-    rc = day_ids_add(w->day, id);
-    pthread_mutex_unlock(&w->day->ids_lock);
-    return rc;
+    sqlite3_stmt *st = w->day->st[DAY_ADD_LABELS];
+    sqlite3_bind_blob64(st, 1, block->data, block->len, SQLITE_STATIC);
+    return db_run(w->day->w, st, err);
 }
 
 int
@@ -275,44 +290,6 @@ day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held, 
     }
     free(w->fresh);
     free(w);
-    return rc;
-}
-
-/* The deleted chunks' pages stay with a file that is still written; one of a past day gives them
- * back. */
-static int
-daywrite_trim_one(struct days *d, int64_t day, int64_t from_ms, int64_t to_ms, struct err *err)
-{
-    struct day_writer *w;
-    char sql[160];
-    int64_t idle = 0, pages = 0;
-    int rc = day_writer_begin(d, day, &w, err);
-    if (rc)
-        return rc;
-    sqlite3 *db = w->day->w;
-    snprintf(sql, sizeof sql, "DELETE FROM chunk WHERE max_ms < %lld AND min_ms >= %lld",
-             (long long)to_ms, (long long)from_ms);
-    rc = db_exec(db, sql, err);
-    rc = day_writer_end(w, rc, DAY_SAMPLES, days_held_samples(d, day), err);
-    if (!rc && (day + 1) * DAY_MS <= to_ms)
-        rc = db_integer(db, "PRAGMA freelist_count", 0, &idle, err);
-    if (!rc && idle)
-        rc = db_integer(db, "PRAGMA page_count", 0, &pages, err);
-    return !rc && idle > pages / 4 ? db_exec(db, "VACUUM", err) : rc;
-}
-
-int
-days_trim(struct days *d, int64_t from_ms, int64_t to_ms, struct err *err)
-{
-    int64_t *days;
-    size_t n;
-    int rc = days_numbers(d, &days, &n);
-    if (rc)
-        return err_set(err, rc, "out of memory");
-    for (size_t i = 0; !rc && i < n; i++)
-        if (days[i] >= days_of(from_ms) && days[i] <= days_of(to_ms))
-            rc = daywrite_trim_one(d, days[i], from_ms, to_ms, err);
-    free(days);
     return rc;
 }
 

@@ -10,7 +10,7 @@
 #include "store/dayfile.h"
 #include "store/head.h"
 #include "store/journal.h"
-#include "store/remote_priv.h"
+#include "store/labelblock.h"
 #include "store/rows.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -207,10 +207,9 @@ flush_chunk(struct flusher *f, struct day_writer *w, const char *metric, struct 
     return day_writer_chunk(w, metric, &info, &f->data, err);
 }
 
-/* Copies out what the series has of the day; its labels too when the file does not know it. Under
- * the read lock. */
+/* Copies out what the series has of the time. Under the read lock. */
 static int
-flush_take(struct flusher *f, struct day_writer *w, uint32_t id, int64_t day, size_t *ret_count)
+flush_take(struct flusher *f, uint32_t id, int64_t day, size_t *ret_count)
 {
     struct index *ix = f->store->index;
     const struct series *s = series_at(ix, id);
@@ -228,12 +227,7 @@ flush_take(struct flusher *f, struct day_writer *w, uint32_t id, int64_t day, si
     *ret_count =
         room ? head_read(ix, s, HEAD_SEALED, day * DAY_MS, day * DAY_MS + DAY_MS - 1, f->samples)
              : 0;
-    buf_reset(&f->labels);
-    if (!*ret_count || day_writer_knows(w, id))
-        return 0;
-    struct labels l;
-    series_labels(ix, s, &l);
-    return record_put_labels(&f->labels, &l);
+    return 0;
 }
 
 static int
@@ -242,14 +236,13 @@ flush_series(struct flusher *f, struct day_writer *w, const char *metric, uint32
 {
     size_t n;
     pthread_rwlock_rdlock(&f->store->index->lock);
-    int rc = flush_take(f, w, id, day, &n);
+    int rc = flush_take(f, id, day, &n);
     pthread_rwlock_unlock(&f->store->index->lock);
     if (rc)
         return err_set(err, rc, "out of memory");
     if (!n)
         return 0;
-    if (f->labels.len)
-        rc = day_writer_series(w, id, f->labels.data, f->labels.len, err);
+    rc = day_writer_series(w, id, err);
     for (size_t at = 0; !rc && at < n;) {
         size_t some = n - at < CHUNK_SAMPLES_MAX ? n - at : CHUNK_SAMPLES_MAX;
         int add = at ? ERR_LIMIT : chunk_writer_add(f->chunk, id, f->samples + at, some);
@@ -315,6 +308,42 @@ flush_metric(struct flusher *f, struct day_writer *w, uint32_t pair, int64_t day
 }
 
 static int
+flush_label(struct flusher *f, struct labelblock *b, uint64_t id)
+{
+    struct index *ix = f->store->index;
+    struct labels l;
+    pthread_rwlock_rdlock(&ix->lock);
+    series_labels(ix, series_at(ix, id), &l);
+    int rc = labelblock_add(b, id, &l);
+    pthread_rwlock_unlock(&ix->lock);
+    return rc;
+}
+
+/* Labels of the series that this fill brought and the file did not have. */
+static int
+flush_labels(struct flusher *f, struct day_writer *w, struct err *err)
+{
+    size_t n;
+    const uint64_t *ids = day_writer_fresh(w, &n);
+    struct labelblock *b = n ? labelblock_new() : NULL;
+    int rc = n && !b ? err_set(err, ERR_NOMEM, "out of memory") : 0;
+    for (size_t i = 0; !rc && i <= n && n; i++) {
+        int add = i < n ? flush_label(f, b, ids[i]) : ERR_LIMIT;
+        if (add != ERR_LIMIT) {
+            rc = add;
+            continue;
+        }
+        rc = labelblock_finish(b, &f->labels);
+        if (!rc)
+            rc = day_writer_labels(w, &f->labels, err);
+        if (!rc && i < n)
+            rc = flush_label(f, b, ids[i]);
+    }
+    labelblock_free(b);
+    return rc;
+}
+
+static int
 flush_samples_day(struct flusher *f, int64_t day, struct err *err)
 {
     struct index *ix = f->store->index;
@@ -331,6 +360,8 @@ flush_samples_day(struct flusher *f, int64_t day, struct err *err)
         if (pair == SERIES_NO_PAIR)
             break;
     }
+    if (!rc)
+        rc = flush_labels(f, w, err);
     if (rc) { /* what was collected belongs to a transaction that is undone */
         chunk_writer_free(f->chunk);
         f->chunk = chunk_writer_new();
@@ -390,9 +421,7 @@ static int
 flush_cut(struct flusher *f)
 {
     f->cut_number = f->sealed_number < f->rows_number ? f->sealed_number : f->rows_number;
-    int rc = remote_keep(f->store->remote, f->cut_number, NULL);
-    if (rc)
-        return rc;
+    int rc;
     while ((rc = writer_call(f->store->writer, flush_cut_some, f)) > 0)
         ;
     return rc;
@@ -497,7 +526,7 @@ flush_new(struct store *s, struct flusher **ret)
     f->store = s;
     f->last_samples_us = f->last_retention_us = clock_mono_us();
     buf_init(&f->data, 4 * CHUNK_BYTES_MAX);
-    buf_init(&f->labels, RECORD_LABELS_MAX);
+    buf_init(&f->labels, 2 * LABELBLOCK_MAX);
     pthread_mutex_init(&f->wake_lock, NULL);
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->wake, NULL);

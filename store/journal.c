@@ -7,6 +7,7 @@
 #include "base/compress.h"
 #include "base/str.h"
 #include "store/db.h"
+#include "store/labelblock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +15,15 @@
 #include <sys/stat.h>
 
 #define JOURNAL_PAGE    4096
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2  /* 1: a row a series; read, and rewritten when the registry is tidied */
+#define JOURNAL_PART    40 /* bits of a block's number within its segment */
 
 static const char journal_schema[] =
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS batch(number INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS series(id INTEGER PRIMARY KEY, labels BLOB NOT NULL, crc INTEGER "
     "NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS labels(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS watermark(source TEXT, epoch INTEGER, sequence INTEGER NOT NULL, "
     "time_ms INTEGER NOT NULL,"
     " PRIMARY KEY(source, epoch)) WITHOUT ROWID;";
@@ -28,25 +31,27 @@ static const char journal_schema[] =
 enum {
     JOURNAL_ADD,
     JOURNAL_MARK,
-    JOURNAL_SERIES,
+    JOURNAL_LABELS,
+    JOURNAL_LABELS_DROP,
+    JOURNAL_SERIES_DROP,
     JOURNAL_BEGIN,
     JOURNAL_COMMIT,
     JOURNAL_CUT,
     JOURNAL_META,
-    JOURNAL_FORGET,
     JOURNAL_STATEMENTS
 };
 static const char *const journal_sql[JOURNAL_STATEMENTS] = {
     [JOURNAL_ADD] = "INSERT INTO batch(number, data) VALUES(?, ?)",
     [JOURNAL_MARK] =
         "INSERT OR REPLACE INTO watermark(source, epoch, sequence, time_ms) VALUES(?, ?, ?, ?)",
-    [JOURNAL_SERIES] = "INSERT OR REPLACE INTO series(id, labels, crc) VALUES(?, ?, ?)",
+    [JOURNAL_LABELS] = "INSERT INTO labels(id, data) VALUES(?, ?)",
+    [JOURNAL_LABELS_DROP] = "DELETE FROM labels WHERE id >= ? AND id < ?",
+    [JOURNAL_SERIES_DROP] = "DELETE FROM series WHERE id >= ? AND id < ?",
     [JOURNAL_BEGIN] = "BEGIN IMMEDIATE",
     [JOURNAL_COMMIT] = "COMMIT",
     [JOURNAL_CUT] =
         "DELETE FROM batch WHERE number <= ?1 AND number < (SELECT min(number) FROM batch) + ?2",
     [JOURNAL_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)",
-    [JOURNAL_FORGET] = "DELETE FROM series WHERE id = ?",
 };
 
 struct journal {
@@ -54,6 +59,7 @@ struct journal {
     sqlite3_stmt *st[JOURNAL_STATEMENTS];
     char path[4096];
     uint64_t next, row0, seed;
+    uint64_t part; /* of the next block of labels */
 };
 
 static int
@@ -87,7 +93,7 @@ journal_load(struct journal *j, struct err *err)
         return err_set(err, ERR_UNSUPPORTED, "%s was written by a newer program", j->path);
     if (!rc && !version && !(rc = file_random(&j->seed, sizeof j->seed)))
         rc = journal_meta_set(j, "seed", j->seed, err);
-    if (!rc && !version)
+    if (!rc && version < JOURNAL_VERSION)
         rc = journal_meta_set(j, "version", JOURNAL_VERSION, err);
     if (!rc)
         rc = journal_meta_get(j, "seed", 0, &j->seed, err);
@@ -97,6 +103,11 @@ journal_load(struct journal *j, struct err *err)
         rc = journal_meta_get(j, "next", 1, &next, err);
     if (!rc)
         rc = db_integer(j->db, "SELECT max(number) FROM batch", 0, &last, err);
+    int64_t part;
+    if (!rc)
+        rc = db_integer(j->db, "SELECT max(id & 1099511627775) FROM labels", 0, &part, err);
+    if (!rc)
+        j->part = (uint64_t)part + 1;
     if (!rc)
         j->next = (uint64_t)last + 1 > next ? (uint64_t)last + 1 : next;
     return rc;
@@ -163,13 +174,66 @@ journal_watermark(struct journal *j, const char *source, uint64_t epoch, uint64_
 }
 
 int
-journal_series(struct journal *j, uint64_t id, const void *labels, size_t len, struct err *err)
+journal_labels(struct journal *j, uint64_t segment, const void *data, size_t len, struct err *err)
 {
-    sqlite3_stmt *st = j->st[JOURNAL_SERIES];
-    sqlite3_bind_int64(st, 1, (int64_t)id);
-    sqlite3_bind_blob64(st, 2, labels, len, SQLITE_STATIC);
-    sqlite3_bind_int64(st, 3, crc32c((uint32_t)id, labels, len));
+    sqlite3_stmt *st = j->st[JOURNAL_LABELS];
+    sqlite3_bind_int64(st, 1, (int64_t)(segment << JOURNAL_PART | j->part++));
+    sqlite3_bind_blob64(st, 2, data, len, SQLITE_STATIC);
     return db_run(j->db, st, err);
+}
+
+static int
+journal_drop(struct journal *j, sqlite3_stmt *st, uint64_t from, uint64_t end, struct err *err)
+{
+    sqlite3_bind_int64(st, 1, (int64_t)from);
+    sqlite3_bind_int64(st, 2, (int64_t)end);
+    return db_run(j->db, st, err);
+}
+
+int
+journal_labels_drop(struct journal *j, uint64_t segment, struct err *err)
+{
+    int rc = journal_drop(j, j->st[JOURNAL_LABELS_DROP], segment << JOURNAL_PART,
+                          (segment + 1) << JOURNAL_PART, err);
+    return rc ? rc
+              : journal_drop(j, j->st[JOURNAL_SERIES_DROP], segment << LABELBLOCK_BITS,
+                             (segment + 1) << LABELBLOCK_BITS, err);
+}
+
+int
+journal_labels_scattered(struct journal *j, uint64_t **ret, size_t *ret_count, struct err *err)
+{
+    static const char sql[] =
+        "SELECT id >> 40 FROM labels GROUP BY 1 HAVING count(*) > 1 UNION SELECT id >> 10 FROM "
+        "series";
+    sqlite3_stmt *st;
+    uint64_t *at = NULL;
+    size_t n = 0, cap = 0;
+    int rc = db_prepare(j->db, sql, &st, err), step = SQLITE_DONE;
+    if (rc)
+        return rc;
+    while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW) {
+        if (n == cap) {
+            cap = cap ? cap * 2 : 256;
+            uint64_t *p = realloc(at, cap * sizeof *p);
+            if (!p) {
+                rc = err_set(err, ERR_NOMEM, "out of memory");
+                break;
+            }
+            at = p;
+        }
+        at[n++] = (uint64_t)sqlite3_column_int64(st, 0);
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = db_error(j->db, step, err, "journal");
+    sqlite3_finalize(st);
+    if (rc) {
+        free(at);
+        return rc;
+    }
+    *ret = at;
+    *ret_count = n;
+    return 0;
 }
 
 int
@@ -267,6 +331,16 @@ journal_series_row(void *ctx, sqlite3_stmt *st)
     return 0;
 }
 
+static int
+journal_labels_row(void *ctx, sqlite3_stmt *st)
+{
+    struct journal_series_row *r = ctx;
+    int rc = labelblock_read(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0), r->cb,
+                             r->ctx);
+    r->damaged += rc == ERR_CORRUPT;
+    return rc == ERR_CORRUPT ? 0 : rc;
+}
+
 int
 journal_each_series(struct journal *j, int (*cb)(void *, uint64_t, const void *, size_t), void *ctx,
                     uint64_t *ret_damaged, struct err *err)
@@ -274,6 +348,8 @@ journal_each_series(struct journal *j, int (*cb)(void *, uint64_t, const void *,
     struct journal_series_row r = {cb, ctx, 0};
     int rc = journal_each(j, "SELECT id, labels, crc FROM series ORDER BY id", journal_series_row,
                           &r, err);
+    if (!rc)
+        rc = journal_each(j, "SELECT data FROM labels ORDER BY id", journal_labels_row, &r, err);
     if (!rc && ret_damaged)
         *ret_damaged = r.damaged;
     return rc;
@@ -320,13 +396,6 @@ journal_cut(struct journal *j, uint64_t number, unsigned batches, uint64_t row0,
     if (rc)
         journal_rollback(j);
     return rc ? rc : gone > 0;
-}
-
-int
-journal_forget_series(struct journal *j, uint64_t id, struct err *err)
-{
-    sqlite3_bind_int64(j->st[JOURNAL_FORGET], 1, (int64_t)id);
-    return db_run(j->db, j->st[JOURNAL_FORGET], err);
 }
 
 int

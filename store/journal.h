@@ -19,7 +19,12 @@ int journal_begin(struct journal *j, struct err *err);
 int journal_add(struct journal *j, uint64_t number, const void *data, size_t len, struct err *err);
 int journal_watermark(struct journal *j, const char *source, uint64_t epoch, uint64_t sequence,
                       int64_t now_ms, struct err *err);
-int journal_series(struct journal *j, uint64_t id, const void *labels, size_t len, struct err *err);
+/* A block of labels (labelblock.h) of ids of one segment, beside those that are there. */
+int journal_labels(struct journal *j, uint64_t segment, const void *data, size_t len,
+                   struct err *err);
+int journal_labels_drop(struct journal *j, uint64_t segment, struct err *err);
+/* Segments that more than one block tells, or rows of version 1; malloc'ed. */
+int journal_labels_scattered(struct journal *j, uint64_t **ret, size_t *ret_count, struct err *err);
 int journal_commit(struct journal *j, struct err *err);
 void journal_rollback(struct journal *j);
 
@@ -33,7 +38,7 @@ uint64_t journal_seed(const struct journal *j); /* of label hashes: made once a 
 int journal_replay(struct journal *j,
                    int (*cb)(void *ctx, uint64_t number, const void *data, size_t len), void *ctx,
                    struct err *err);
-/* Every registered series whose checksum is right; ret_damaged counts the others. */
+/* Every registered series; ret_damaged counts blocks (rows of version 1) that cannot be read. */
 int journal_each_series(struct journal *j,
                         int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len),
                         void *ctx, uint64_t *ret_damaged, struct err *err);
@@ -45,7 +50,6 @@ int journal_each_watermark(struct journal *j,
  * done. */
 int journal_cut(struct journal *j, uint64_t number, unsigned batches, uint64_t row0,
                 struct err *err);
-int journal_forget_series(struct journal *j, uint64_t id, struct err *err);
 int journal_forget_watermarks(struct journal *j, int64_t before_ms, struct err *err);
 int journal_checkpoint(struct journal *j, struct err *err);
 int journal_vacuum(struct journal *j, struct err *err); /* returns free pages */

@@ -4,7 +4,6 @@
 #include "store/dayfile.h"
 #include "store/journal.h"
 #include "store/limit.h"
-#include "store/remote_priv.h"
 #include "store/rows.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -83,7 +82,6 @@ store_metrics(struct store *s, struct buf *out)
     metrics_put(out, "journal_bytes", "gauge", "Size of the journal.", st.journal_bytes);
     metrics_put(out, "day_bytes", "gauge", "Size of all day files.", st.day_bytes);
     metrics_put(out, "day_files", "gauge", "Number of day files.", days_count(s->days));
-    remote_metrics(s->remote, out);
     limit_metrics(s->limits, out);
 }
 

@@ -4,8 +4,9 @@
 #include "store/dayfile.h"
 #include "store/flush.h"
 #include "store/journal.h"
-#include "store/remote_priv.h"
+#include "store/labelblock.h"
 #include "store/limit.h"
+#include "store/registry.h"
 #include "store/series.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
@@ -23,12 +24,19 @@ retention_forget(struct store *s, void *ctx)
     struct index *ix = s->index;
     int rc = journal_begin(s->journal, NULL);
     (void)ctx;
-    for (uint64_t id = 1; !rc && id < ix->next_id; id++) {
+    uint64_t gone = UINT64_MAX; /* segment that lost a series */
+    for (uint64_t id = 1; !rc && id <= ix->next_id; id++) {
+        if (gone != UINT64_MAX && (id == ix->next_id || id >> LABELBLOCK_BITS != gone)) {
+            rc = registry_rewrite(s, gone, NULL);
+            gone = UINT64_MAX;
+        }
+        if (rc || id == ix->next_id)
+            break;
         struct series *se = series_at(ix, id);
         if (!se->pairs || se->blocks || se->forgotten ||
             days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
             continue;
-        rc = journal_forget_series(s->journal, id, NULL);
+        gone = id >> LABELBLOCK_BITS;
         limit_forget(s->limits, id);
         pthread_rwlock_wrlock(&ix->lock);
         se->forgotten = true; /* the next sample registers it again */
@@ -69,17 +77,15 @@ retention_run(struct store *s, struct err *err)
     struct retention_sweep sweep = {.from = 0};
     while (writer_call(s->writer, retention_sweep_some, &sweep) > 0)
         ;
-    int rc = remote_trim(s->remote, err);
-    if (!rc && (rc = days_numbers(s->days, &days, &n)))
-        err_set(err, rc, "out of memory");
+    int rc = days_numbers(s->days, &days, &n);
     if (rc)
-        return rc;
+        return err_set(err, rc, "out of memory");
     while (!rc && gone < n &&
            (days[gone] < first || (s->cfg.max_size > 0 && gone + 1 < n &&
                                    days_bytes(s->days) > (uint64_t)s->cfg.max_size)))
         rc = days_remove(s->days, days[gone++], err);
     free(days);
-    if (!rc && gone && !remote_behind(s->remote)) /* what waits names series by their ids */
+    if (!rc && gone)
         rc = writer_call(s->writer, retention_forget, NULL);
     return rc;
 }

@@ -7,11 +7,11 @@
 
 #include "base/str.h"
 #include "store/chunk.h"
+#include "store/crew.h"
 #include "store/dayfile.h"
 #include "store/flush.h"
 #include "store/head.h"
 #include "store/journal.h"
-#include "store/remote_priv.h"
 #include "store/limit.h"
 #include "store/rows.h"
 #include "store/series.h"
@@ -28,6 +28,8 @@
 #define STORE_LOAD_MS                                                                              \
     ((int64_t)3600000) /* of samples brought back into memory: what live views and detectors ask   \
                         */
+
+#define STORE_READERS 4 /* threads that one query may use unless told */
 
 /* --- bringing memory back --------------------------------------------------------------------- */
 
@@ -200,14 +202,14 @@ store_parts(struct store *s, struct err *err)
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
         rc = store_load(s, err);
-    if (!rc && s->cfg.engine)
-        rc = remote_open(s, err);
     if (!rc)
         rc = writer_start(s->writer, err);
     if (!rc && flush_new(s, &s->flusher))
         rc = err_set(err, ERR_NOMEM, "no memory for the store's flusher");
     if (!rc)
         rc = flush_start(s->flusher, err);
+    if (!rc && !(s->crew = crew_new(s->cfg.read_threads - 1)))
+        rc = err_set(err, ERR_NOMEM, "no memory for the store's readers");
     if (!rc)
         rc = catalog_open(s, s->cfg.folder, err);
     return rc ? rc : topo_state_open(s, err);
@@ -228,6 +230,10 @@ store_open(const struct store_config *cfg, struct store **ret, struct err *err)
         cfg->max_series_source ? cfg->max_series_source : s->cfg.max_series / 2;
     s->cfg.max_series_agent = cfg->max_series_agent ? cfg->max_series_agent : 50000;
     s->cfg.max_queue_bytes = cfg->max_queue_bytes ? cfg->max_queue_bytes : (uint64_t)256 << 20;
+    if (!s->cfg.read_threads) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+        s->cfg.read_threads = n < 1 ? 1 : n > STORE_READERS ? STORE_READERS : (unsigned)n;
+    }
     if (!s->cfg.clock)
         s->cfg.clock = &clock_wall;
     s->cfg.folder = strdup(cfg->folder);
@@ -251,15 +257,14 @@ store_close(struct store *s)
         return;
     bool ready = s->ready;
     s->ready = false;
-    remote_stop(s->remote);
     writer_drain(s->writer);
     if (ready)
         flush_all(s->flusher, NULL); /* what cannot be filled now stays in the journal */
     topo_state_close(s);
     catalog_close(s);
+    crew_free(s->crew);
     flush_free(s->flusher);
     writer_free(s->writer);
-    remote_close(s->remote);
     journal_close(s->journal);
     rows_free(s->rows);
     limit_free(s->limits);
@@ -275,6 +280,12 @@ bool
 store_ready(const struct store *s)
 {
     return s->ready;
+}
+
+struct crew *
+store_crew(const struct store *s)
+{
+    return s->crew;
 }
 
 const struct clock *

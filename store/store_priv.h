@@ -16,7 +16,6 @@ struct journal;    /* journal.c: journal.db */
 struct days;       /* dayfile.c: the day files and their readers */
 struct rows;       /* rows.c: events, logs and gaps that are not in a day file yet */
 struct writer;     /* writer.c: the queue and the thread that commits */
-struct remote;     /* remote.c: the engine elsewhere; NULL: none */
 struct limits;     /* limit.c: series a source */
 struct flusher;    /* flush.c: the thread that fills day files */
 
@@ -33,10 +32,10 @@ struct store {
     struct days *days;
     struct rows *rows;
     struct limits *limits;
-    struct remote *remote;
     struct journal *journal;
     struct writer *writer;
     struct flusher *flusher;
+    struct crew *crew;
     struct catalog *catalog;
     struct topo_state *topo;
     struct store_counters counters;

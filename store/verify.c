@@ -7,6 +7,7 @@
 #include "store/chunk.h"
 #include "store/dayrow.h"
 #include "store/db.h"
+#include "store/labelblock.h"
 #include "store/record.h"
 #include "store/store_priv.h"
 
@@ -50,6 +51,20 @@ verify_series(sqlite3_stmt *st)
     size_t len = (size_t)sqlite3_column_bytes(st, 1);
     return crc32c((uint32_t)sqlite3_column_int64(st, 0), p, len) ==
            (uint32_t)sqlite3_column_int64(st, 2);
+}
+
+static int
+verify_label(void *ctx, uint64_t id, const void *labels, size_t len)
+{
+    (void)ctx, (void)id, (void)labels, (void)len;
+    return 0;
+}
+
+static bool
+verify_labels(sqlite3_stmt *st)
+{
+    return labelblock_read(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0),
+                           verify_label, NULL) == 0;
 }
 
 static bool
@@ -100,6 +115,7 @@ static const struct verify_table {
 } verify_tables[] = {
     {"batch", "SELECT data FROM batch", verify_batch},
     {"series", "SELECT id, labels, crc FROM series", verify_series},
+    {"labels", "SELECT data FROM labels", verify_labels},
     {"chunk", "SELECT data FROM chunk", verify_chunk},
     {"event", "SELECT * FROM event", verify_event},
     {"log", "SELECT * FROM log", verify_log},

@@ -10,6 +10,7 @@
 #include "store/head.h"
 #include "store/journal.h"
 #include "store/record.h"
+#include "store/registry.h"
 #include "store/rows.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -132,17 +133,6 @@ writer_stage(struct writer *w, struct writer_entry *e, uint64_t number, struct e
     return rc;
 }
 
-static int
-writer_register(struct writer *w, struct err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; !rc && i < w->apply.added_count; i++) {
-        const struct apply_new *n = &w->apply.added[i];
-        rc = journal_series(w->store->journal, n->id, w->apply.labels.data + n->off, n->len, err);
-    }
-    return rc;
-}
-
 static void
 writer_undo(struct writer *w, size_t from, size_t end, int rc)
 {
@@ -177,7 +167,7 @@ writer_commit(struct writer *w, size_t from, size_t end)
         rc = one == ERR_EXISTS ? 0 : one;
     }
     if (!rc)
-        rc = writer_register(w, NULL);
+        rc = registry_add(j, w->apply.added, w->apply.added_count, &w->apply.labels, NULL);
     if (!rc)
         rc = staged ? journal_commit(j, NULL) : 0;
     if (rc || !staged) {

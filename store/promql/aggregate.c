@@ -1,19 +1,17 @@
-/* aggregate: sum by (...), topk, quantile, count_values ... Groups first, by the labels that count,
- * without copying any; then whole rows are folded into the group's row, so that memory is read in
- * order. What needs a group's values side by side (topk, quantile) gathers them step by step.
- * Arithmetic as Prometheus': running means, Welford's variance. */
+/* aggregate: sum by (...), topk, quantile, count_values ... What can be folded is (fold.c), where
+ * possible as it is read. What needs a group's values side by side (topk, quantile) has all rows
+ * and gathers them step by step, grouped by the labels that count, without copying any. */
 #include "store/promql/eval.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-struct fold {
+struct grouping {
     struct eval *e;
     const struct ast *n;
     struct pick pick;
     struct groups g;
-    struct series *out;     /* a group's result */
-    double *counts, *means; /* steps a group, where needed */
+    struct series *out; /* a group's result */
 };
 
 static int
@@ -40,110 +38,11 @@ quantile_of(double q, double *v, size_t n)
     return v[(size_t)low] * (1 - w) + v[(size_t)high] * w;
 }
 
-/* --- folding rows ----------------------------------------------------------------------------- */
-
-static void
-fold_sum(const struct eval *e, double *out, const double *v)
-{
-    for (size_t i = 0; i < e->steps; i++)
-        if (!absent(v[i]))
-            out[i] = absent(out[i]) ? v[i] : out[i] + v[i];
-}
-
-static void
-fold_extreme(const struct eval *e, double *out, const double *v, bool max)
-{
-    for (size_t i = 0; i < e->steps; i++)
-        if (!absent(v[i]) &&
-            (absent(out[i]) || (max ? out[i] < v[i] : out[i] > v[i]) || isnan(out[i])))
-            out[i] = v[i];
-}
-
-static void
-fold_count(const struct eval *e, double *out, const double *v, bool group)
-{
-    for (size_t i = 0; i < e->steps; i++)
-        if (!absent(v[i]))
-            out[i] = absent(out[i]) || group ? 1 : out[i] + 1;
-}
-
-static void
-fold_average(const struct eval *e, double *out, const double *v, double *count)
-{
-    for (size_t i = 0; i < e->steps; i++) {
-        if (absent(v[i]))
-            continue;
-        double n = ++count[i], mean = out[i];
-        if (n == 1)
-            out[i] = v[i];
-        else if (!(isinf(mean) &&
-                   ((isinf(v[i]) && (mean > 0) == (v[i] > 0)) || (!isinf(v[i]) && !isnan(v[i])))))
-            out[i] = mean + (v[i] / n - mean / n);
-    }
-}
-
-static void
-fold_variance(const struct eval *e, double *out, const double *v, double *count, double *mean)
-{
-    for (size_t i = 0; i < e->steps; i++) {
-        if (absent(v[i]))
-            continue;
-        if (++count[i] == 1) {
-            mean[i] = v[i];
-            out[i] = 0;
-            continue;
-        }
-        double delta = v[i] - mean[i];
-        mean[i] += delta / count[i];
-        out[i] += delta * (v[i] - mean[i]);
-    }
-}
-
-static void
-fold_row(struct fold *f, size_t group, const double *v)
-{
-    struct eval *e = f->e;
-    double *out = f->out[group].v, *count = f->counts + group * e->steps;
-    switch (f->n->aggregate) {
-    case AGG_SUM:
-        fold_sum(e, out, v);
-        break;
-    case AGG_MIN:
-    case AGG_MAX:
-        fold_extreme(e, out, v, f->n->aggregate == AGG_MAX);
-        break;
-    case AGG_AVG:
-        fold_average(e, out, v, count);
-        break;
-    case AGG_STDDEV:
-    case AGG_STDVAR:
-        fold_variance(e, out, v, count, f->means + group * e->steps);
-        break;
-    default:
-        fold_count(e, out, v, f->n->aggregate == AGG_GROUP);
-    }
-}
-
-static void
-fold_end(struct fold *f)
-{
-    size_t steps = f->e->steps;
-    for (size_t k = 0; k < f->g.count; k++)
-        for (size_t i = 0; i < steps; i++) {
-            double *v = &f->out[k].v[i];
-            if (absent(*v))
-                continue;
-            *v /= f->counts[k * steps + i];
-            if (f->n->aggregate == AGG_STDDEV)
-                *v = sqrt(*v);
-        }
-}
-
 /* --- groups ----------------------------------------------------------------------------------- */
 
 /* The group of each input series. */
 static int
-aggregate_group(struct fold *f, const struct value *in, uint32_t **ret_of)
+aggregate_group(struct grouping *f, const struct value *in, uint32_t **ret_of)
 {
     struct eval *e = f->e;
     pick_init(&f->pick, f->n->without ? PICK_WITHOUT : PICK_WITH, &f->n->names, f->n->without);
@@ -157,11 +56,9 @@ aggregate_group(struct fold *f, const struct value *in, uint32_t **ret_of)
 }
 
 static int
-aggregate_outputs(struct fold *f)
+aggregate_outputs(struct grouping *f)
 {
     struct eval *e = f->e;
-    bool counts = f->n->aggregate == AGG_AVG || f->n->aggregate == AGG_STDDEV ||
-                  f->n->aggregate == AGG_STDVAR;
     f->out = eval_alloc(e, f->g.count, sizeof *f->out);
     for (size_t k = 0; f->out && k < f->g.count; k++) {
         f->out[k].labels = pick_labels(e, &f->pick, f->g.at[k].first, 0);
@@ -169,29 +66,12 @@ aggregate_outputs(struct fold *f)
         if (!f->out[k].labels || !f->out[k].v)
             return ERR_LIMIT;
     }
-    if (f->out && counts) {
-        f->counts = eval_alloc(e, f->g.count * e->steps, sizeof(double));
-        f->means = eval_alloc(e, f->g.count * e->steps, sizeof(double));
-        if (!f->counts || !f->means)
-            return ERR_LIMIT;
-    }
     return f->out ? 0 : ERR_LIMIT;
-}
-
-static int
-aggregate_fold(struct fold *f, const struct value *in, const uint32_t *of)
-{
-    int rc = aggregate_outputs(f);
-    for (size_t k = 0; !rc && k < in->count; k++)
-        fold_row(f, of[k], in->series[k].v);
-    if (!rc && (f->n->aggregate == AGG_STDDEV || f->n->aggregate == AGG_STDVAR))
-        fold_end(f);
-    return rc;
 }
 
 /* Input series by group: those of group g are members[starts[g]] .. members[starts[g + 1] - 1]. */
 static int
-aggregate_members(struct fold *f, size_t count, const uint32_t *of, uint32_t **ret_members,
+aggregate_members(struct grouping *f, size_t count, const uint32_t *of, uint32_t **ret_members,
                   uint32_t **ret_starts)
 {
     uint32_t *members = eval_alloc(f->e, count, sizeof *members),
@@ -210,7 +90,8 @@ aggregate_members(struct fold *f, size_t count, const uint32_t *of, uint32_t **r
 }
 
 static int
-aggregate_quantile(struct fold *f, const struct value *in, const uint32_t *of, const double *param)
+aggregate_quantile(struct grouping *f, const struct value *in, const uint32_t *of,
+                   const double *param)
 {
     struct eval *e = f->e;
     uint32_t *members, *starts;
@@ -297,7 +178,7 @@ aggregate_wanted(struct eval *e, double k)
 }
 
 static int
-aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *members, size_t from,
+aggregate_top_step(struct grouping *f, const struct value *in, const uint32_t *members, size_t from,
                    size_t to, size_t step, size_t want, struct ranked *r, struct value *ret)
 {
     struct eval *e = f->e;
@@ -321,7 +202,7 @@ aggregate_top_step(struct fold *f, const struct value *in, const uint32_t *membe
 }
 
 static int
-aggregate_top(struct fold *f, const struct value *in, const uint32_t *of, const double *param,
+aggregate_top(struct grouping *f, const struct value *in, const uint32_t *of, const double *param,
               struct value *ret)
 {
     struct eval *e = f->e;
@@ -411,7 +292,7 @@ aggregate_count_values(struct eval *e, const struct ast *n, const struct value *
                 now->v[i] = absent(now->v[i]) ? 1 : now->v[i] + 1;
         }
     }
-    struct fold f = {.e = e, .n = n, .out = NULL};
+    struct grouping f = {.e = e, .n = n, .out = NULL};
     pick_init(&f.pick, PICK_ALL, NULL, false);
     if (!rc)
         rc = groups_init(&f.g, e, &f.pick, count);
@@ -423,32 +304,61 @@ aggregate_count_values(struct eval *e, const struct ast *n, const struct value *
         if (at == kept)
             kept++;
         else
-            fold_sum(e, all[at].v, s.v);
+            for (size_t i = 0; i < e->steps; i++)
+                if (!absent(s.v[i]))
+                    all[at].v[i] = absent(all[at].v[i]) ? s.v[i] : all[at].v[i] + s.v[i];
     }
     groups_done(&f.g);
     *ret = (struct value){.type = PROMQL_VECTOR, .series = all, .count = kept, .one_name = true};
     return rc;
 }
 
+/* Those that a row can be folded into; the others need a group's values side by side. */
+static bool
+aggregate_folds(enum ast_aggregate a)
+{
+    return a != AGG_COUNT_VALUES && a != AGG_TOPK && a != AGG_BOTTOMK && a != AGG_QUANTILE;
+}
+
+/* Folds what a leaf reads as it is read: 1 done, 0 it is no leaf or its names matter. */
+static int
+aggregate_leaf(struct eval *e, const struct ast *n, struct value *ret)
+{
+    const struct ast *arg = ast_bare(n->args[n->arg_count - 1]);
+    struct leaf l;
+    if (!aggregate_folds(n->aggregate) || (arg->constant && e->steps > 1))
+        return 0;
+    int rc = eval_leaf(e, arg, &l);
+    if (rc <= 0)
+        return rc;
+    rc = fold_leaf(e, n, &l, ret);
+    leaf_done(&l);
+    return rc ? rc : 1;
+}
+
 int
 eval_aggregate(struct eval *e, const struct ast *n, struct value *ret)
 {
     struct value in, param = {0};
-    struct fold f = {.e = e, .n = n};
+    struct grouping f = {.e = e, .n = n};
     uint32_t *of;
-    int rc = eval_node(e, n->args[n->arg_count - 1], &in);
+    int rc = aggregate_leaf(e, n, ret);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    rc = eval_node(e, n->args[n->arg_count - 1], &in);
     if (!rc && n->arg_count == 2)
         rc = eval_node(e, n->args[0], &param);
     if (rc)
         return rc;
     if (n->aggregate == AGG_COUNT_VALUES)
         return aggregate_count_values(e, n, &in, ast_bare(n->args[0])->text, ret);
+    if (aggregate_folds(n->aggregate))
+        return fold_value(e, n, &in, ret);
     rc = aggregate_group(&f, &in, &of);
-    if (!rc && (n->aggregate == AGG_TOPK || n->aggregate == AGG_BOTTOMK)) {
+    if (!rc && n->aggregate != AGG_QUANTILE) {
         rc = aggregate_top(&f, &in, of, param.scalar, ret);
     } else if (!rc) {
-        rc = n->aggregate == AGG_QUANTILE ? aggregate_quantile(&f, &in, of, param.scalar)
-                                          : aggregate_fold(&f, &in, of);
+        rc = aggregate_quantile(&f, &in, of, param.scalar);
         *ret = (struct value){
             .type = PROMQL_VECTOR, .series = f.out, .count = f.g.count, .one_name = true};
     }

@@ -5,6 +5,7 @@
 #define STORE_PROMQL_EVAL_H
 
 #include "store/promql/ast.h"
+#include "store/slabs.h"
 
 #include <string.h>
 
@@ -33,7 +34,8 @@ struct run { /* one query */
     size_t samples, samples_max;
     struct err *err;
     struct series_set *sets;
-    size_t set_count; /* kept until the end: labels point into them */
+    size_t set_count;    /* kept until the end: labels point into them */
+    struct slabs labels; /* of what was scanned */
 };
 
 struct eval { /* one walk over steps: the query's own, a subquery's, a constant's */
@@ -86,6 +88,12 @@ struct ranges {
 };
 int select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret);
 int select_ranges(struct eval *e, const struct ast *n, struct ranges *ret);
+struct scan;
+int select_scan(struct eval *e, const struct ast *n, int64_t back_ms, struct scan **ret);
+/* At each step the newest sample not older than the lookback, or its time; false when there is none
+ * at all. */
+bool select_steps(const struct eval *e, const struct ast *n, const struct sample *s, size_t count,
+                  bool times, double *v);
 int64_t select_reference(const struct eval *e, const struct ast *n,
                          size_t step); /* the time that a selector looks at */
 
@@ -152,6 +160,44 @@ struct function {
     bool keeps_name, uses_time;
     char slide; /* 'r' resets are counted, 'x' maximum, 'n' minimum, 's' sum, 'a' average */
 };
+/* --- leaves: series read and cut into steps batch by batch --- */
+struct range_job { /* a function over windows of samples */
+    const struct function *function;
+    const struct ast *node;
+    int64_t range_ms;
+    const double *const *args;
+    size_t arg_count;
+};
+struct leaf {
+    struct eval *e;
+    const struct ast *node; /* the selector */
+    struct scan *scan;
+    struct range_job job; /* function NULL: an instant selector */
+    bool times, one_name, nameless;
+};
+struct leaf_sink {
+    int (*series)(void *ctx, const struct series *s); /* of those that have a value */
+    int (*batch)(void *ctx);                          /* after each batch; may be NULL */
+    bool keeps; /* the rows are the sink's; else they are used again after the batch */
+    void *ctx;
+};
+int leaf_vector(struct eval *e, const struct ast *n, bool times, struct leaf *ret);
+int leaf_range(struct eval *e, const struct ast *call, const struct ast *n,
+               const double *const *rows, size_t row_count, struct leaf *ret);
+const struct ast *leaf_selector(const struct ast *call);
+bool leaf_one_name(const struct ast *selector); /* dropping names makes no two series equal */
+int leaf_each(struct leaf *l, const struct leaf_sink *sink);
+int leaf_value(struct leaf *l, struct value *ret);
+void leaf_done(struct leaf *l);
+/* A row of windows: 1 some have a value, 0 none, negative. queue has room for as many as there are
+ * samples. */
+int range_row(struct eval *e, const struct range_job *j, const struct sample *s, size_t n,
+              size_t *queue, double *out);
+/* Opens n as a leaf whose rows may be folded: 1; 0 when it is something else. */
+int eval_leaf(struct eval *e, const struct ast *n, struct leaf *ret);
+int fold_value(struct eval *e, const struct ast *n, const struct value *in, struct value *ret);
+int fold_leaf(struct eval *e, const struct ast *n, struct leaf *l, struct value *ret);
+
 int eval_call(struct eval *e, const struct ast *n, struct value *ret);
 int eval_aggregate(struct eval *e, const struct ast *n, struct value *ret);
 int eval_binary(struct eval *e, const struct ast *n, struct value *ret);

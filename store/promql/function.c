@@ -212,3 +212,30 @@ eval_call(struct eval *e, const struct ast *n, struct value *ret)
     return n->function->over ? range_call(e, n, rows, count, ret)
                              : function_map(e, n, rows, count, ret);
 }
+
+int
+eval_leaf(struct eval *e, const struct ast *n, struct leaf *ret)
+{
+    const double *rows[ARGS_MAX] = {0}, **kept;
+    size_t count = 0;
+    const struct ast *selector = NULL;
+    int rc = 0;
+    *ret = (struct leaf){0};
+    if (n->kind == AST_SELECTOR && n->type == PROMQL_VECTOR && e->steps > 1) {
+        rc = leaf_vector(e, n, false, ret);
+    } else {
+        if (n->kind == AST_CALL && n->function->over)
+            selector = leaf_selector(n);
+        if (!selector || !(n->function->keeps_name || leaf_one_name(selector)))
+            return 0;
+        rc = function_scalars(e, n, rows, &count);
+        kept = rc ? NULL : eval_alloc(e, ARGS_MAX, sizeof *kept);
+        if (!kept)
+            return rc ? rc : ERR_LIMIT;
+        memcpy(kept, rows, sizeof rows);
+        rc = leaf_range(e, n, selector, kept, count, ret);
+    }
+    if (rc)
+        leaf_done(ret);
+    return rc ? rc : 1;
+}

@@ -238,15 +238,15 @@ range_holt_winters(const struct window *w, const double *a)
 
 /* A series with its window: samples lo .. hi - 1. */
 struct slide {
-    const struct series_row *row;
-    size_t lo, hi, resets;
+    const struct sample *s;
+    size_t count, lo, hi, resets;
 };
 
 static void
 slide_to(struct slide *s, int64_t from_ms, int64_t to_ms, bool count_resets)
 {
-    const struct sample *p = s->row->samples;
-    while (s->hi < s->row->count && p[s->hi].t_ms <= to_ms) {
+    const struct sample *p = s->s;
+    while (s->hi < s->count && p[s->hi].t_ms <= to_ms) {
         s->resets += count_resets && s->hi > s->lo && p[s->hi].v < p[s->hi - 1].v;
         s->hi++;
     }
@@ -258,15 +258,16 @@ slide_to(struct slide *s, int64_t from_ms, int64_t to_ms, bool count_resets)
 
 /* Highest or lowest of each window: candidates in order, each beating all behind it; NaN loses to
  * everything. */
-static void
-range_extremes(const struct eval *e, const struct ranges *r, const struct series_row *row, bool max,
+static int
+range_extremes(const struct eval *e, const struct range_job *j, const struct sample *p, size_t n,
                size_t *queue, double *out)
 {
-    const struct sample *p = row->samples;
     size_t head = 0, tail = 0, hi = 0;
+    bool max = j->function->slide == 'x';
+    int any = 0;
     for (size_t i = 0; i < e->steps; i++) {
-        int64_t to = select_reference(e, r->node, i), from = to - r->range_ms;
-        for (; hi < row->count && p[hi].t_ms <= to; hi++) {
+        int64_t to = select_reference(e, j->node, i), from = to - j->range_ms;
+        for (; hi < n && p[hi].t_ms <= to; hi++) {
             while (tail > head &&
                    (isnan(p[queue[tail - 1]].v) ||
                     (max ? p[hi].v >= p[queue[tail - 1]].v : p[hi].v <= p[queue[tail - 1]].v)))
@@ -275,33 +276,67 @@ range_extremes(const struct eval *e, const struct ranges *r, const struct series
         }
         while (head < tail && p[queue[head]].t_ms < from)
             head++;
-        if (head < tail)
-            out[i] = p[queue[head]].v;
+        out[i] = head < tail ? p[queue[head]].v : ABSENT;
+        any |= head < tail;
     }
+    return any;
 }
 
-static int
-range_windows(struct eval *e, const struct ast *n, const struct ranges *r,
-              const struct series_row *row, const double *const *rows, size_t row_count,
-              double *out)
+int
+range_row(struct eval *e, const struct range_job *j, const struct sample *s, size_t n,
+          size_t *queue, double *out)
 {
-    const struct function *f = n->function;
-    struct slide at = {.row = row};
-    double args[4];
-    int64_t to = select_reference(e, r->node, 0);
+    const struct function *f = j->function;
+    struct slide at = {.s = s, .count = n};
+    double args[4], none = ABSENT;
+    int64_t to = select_reference(e, j->node, 0);
+    int any = 0;
+    if (e->steps > 1 && (f->slide == 'x' || f->slide == 'n'))
+        return range_extremes(e, j, s, n, queue, out);
     for (size_t i = 0; i < e->steps; i++, to += e->step_ms) {
-        struct window w = {.from_ms = to - r->range_ms, .to_ms = to, .now_ms = eval_time(e, i)};
+        struct window w = {.from_ms = to - j->range_ms, .to_ms = to, .now_ms = eval_time(e, i)};
+        out[i] = none;
         slide_to(&at, w.from_ms, w.to_ms, f->slide == 'r');
         if (at.lo == at.hi)
             continue;
-        w.s = row->samples + at.lo;
+        w.s = s + at.lo;
         w.count = at.hi - at.lo;
         w.resets = at.resets > 0;
-        for (size_t a = 0; a < row_count; a++)
-            args[a] = rows[a][i];
+        for (size_t a = 0; a < j->arg_count; a++)
+            args[a] = j->args[a][i];
         if (f->check && f->check(e, args))
             return ERR_RANGE;
         out[i] = f->over(&w, args);
+        any |= !absent(out[i]);
+    }
+    return any;
+}
+
+/* Over a subquery: its samples are all there. */
+static int
+range_ranges(struct eval *e, struct range_job *j, const struct ast *n, struct value *ret)
+{
+    struct ranges r;
+    size_t longest = 0;
+    int rc = select_ranges(e, n, &r);
+    struct series *out = rc ? NULL : eval_alloc(e, r.count, sizeof *out);
+    for (size_t k = 0; out && k < r.count; k++)
+        longest = r.rows[k].count > longest ? r.rows[k].count : longest;
+    size_t *queue = out ? eval_alloc(e, longest, sizeof *queue) : NULL;
+    if (!queue)
+        return rc ? rc : ERR_LIMIT;
+    j->node = r.node;
+    j->range_ms = r.range_ms;
+    *ret = (struct value){.type = PROMQL_VECTOR, .series = out, .one_name = r.one_name};
+    for (size_t k = 0; k < r.count; k++) {
+        double *v = eval_row(e, false);
+        if (!v)
+            return ERR_LIMIT;
+        rc = range_row(e, j, r.rows[k].samples, r.rows[k].count, queue, v);
+        if (rc < 0)
+            return rc;
+        if (rc)
+            out[ret->count++] = (struct series){.labels = r.rows[k].labels, .v = v};
     }
     return 0;
 }
@@ -310,31 +345,20 @@ int
 range_call(struct eval *e, const struct ast *n, const double *const *rows, size_t row_count,
            struct value *ret)
 {
-    const struct function *f = n->function;
-    struct ranges r;
-    size_t at = 0, longest = 0;
+    const struct ast *selector = leaf_selector(n);
+    struct range_job j = {.function = n->function, .args = rows, .arg_count = row_count};
+    struct leaf l;
+    size_t at = 0;
+    int rc;
     while (n->args[at]->type != PROMQL_MATRIX)
         at++;
-    int rc = select_ranges(e, n->args[at], &r);
-    struct series *out = rc ? NULL : eval_alloc(e, r.count, sizeof *out);
-    for (size_t k = 0; out && k < r.count; k++)
-        longest = r.rows[k].count > longest ? r.rows[k].count : longest;
-    size_t *queue =
-        out && (f->slide == 'x' || f->slide == 'n') ? eval_alloc(e, longest, sizeof *queue) : NULL;
-    if (!out || (!queue && (f->slide == 'x' || f->slide == 'n')))
-        return rc ? rc : ERR_LIMIT;
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = out, .one_name = r.one_name};
-    for (size_t k = 0; k < r.count; k++) {
-        double *v = eval_row(e, true);
-        if (!v)
-            return ERR_LIMIT;
-        if (queue)
-            range_extremes(e, &r, &r.rows[k], f->slide == 'x', queue, v);
-        else if ((rc = range_windows(e, n, &r, &r.rows[k], rows, row_count, v)))
-            return rc;
-        out[ret->count++] = (struct series){.labels = r.rows[k].labels, .v = v};
+    if (selector) {
+        rc = leaf_range(e, n, selector, rows, row_count, &l);
+        if (!rc)
+            rc = leaf_value(&l, ret);
+        leaf_done(&l);
+    } else {
+        rc = range_ranges(e, &j, n->args[at], ret);
     }
-    if (!f->keeps_name)
-        return eval_drop_names(e, ret, true);
-    return 0;
+    return rc || n->function->keeps_name ? rc : eval_drop_names(e, ret, true);
 }

@@ -6,7 +6,6 @@
 #include "store/promql/eval.h"
 
 #include "base/clock.h"
-#include "store/remote_query.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@ struct result_memory {
     struct arena *arena;
     struct series_set *sets;
     size_t set_count;
+    struct slabs labels;
 };
 
 /* --- order ------------------------------------------------------------------------------------ */
@@ -217,6 +217,7 @@ result_run(struct store *s, const struct promql *q, struct eval *e, int64_t end_
     int rc = result_fill(e, q, range, &r);
     m->sets = run.sets;
     m->set_count = run.set_count;
+    m->labels = run.labels;
     if (rc)
         promql_result_done(&r);
     else
@@ -229,9 +230,6 @@ promql_instant(struct store *s, const struct promql *q, int64_t at_ms,
                const struct promql_options *o, struct promql_result *ret, struct err *err)
 {
     struct eval e = {.from_ms = at_ms, .step_ms = 1, .steps = 1};
-    int rc = remote_promql(s, q, &(struct remote_span){at_ms, at_ms, 1, false}, o, ret, err);
-    if (rc <= 0)
-        return rc;
     return result_run(s, q, &e, at_ms, o, false, ret, err);
 }
 
@@ -255,34 +253,9 @@ promql_range(struct store *s, const struct promql *q, int64_t from_ms, int64_t t
             err, ERR_SYNTAX,
             "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
             ast_type_name(q->root->type));
-    int rc = remote_promql(s, q, &(struct remote_span){from_ms, to_ms, step_ms, true}, o, ret, err);
-    if (rc <= 0)
-        return rc;
     struct eval e = {
         .from_ms = from_ms, .step_ms = step_ms, .steps = (size_t)((to_ms - from_ms) / step_ms) + 1};
     return result_run(s, q, &e, to_ms, o, true, ret, err);
-}
-
-int
-promql_result_new(struct promql_result *r, struct arena **ret_arena)
-{
-    struct result_memory *m = calloc(1, sizeof *m);
-    if (!m || !(m->arena = arena_new(RESULT_ARENA))) {
-        free(m);
-        return ERR_NOMEM;
-    }
-    *r = (struct promql_result){.set.priv = m};
-    *ret_arena = m->arena;
-    return 0;
-}
-
-void
-promql_result_warn(struct promql_result *r, const char *text)
-{
-    struct result_memory *m = r->set.priv;
-    char *copy = arena_str(m->arena, text, strlen(text));
-    if (copy && r->warning_count < sizeof r->warnings / sizeof *r->warnings)
-        r->warnings[r->warning_count++] = copy;
 }
 
 void
@@ -294,6 +267,7 @@ promql_result_done(struct promql_result *r)
     for (size_t i = 0; i < m->set_count; i++)
         series_set_done(&m->sets[i]);
     free(m->sets);
+    slabs_done(&m->labels);
     arena_free(m->arena);
     free(m);
     *r = (struct promql_result){0};

@@ -5,6 +5,8 @@
  * count. */
 #include "store/promql/eval.h"
 
+#include "store/scan.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -38,90 +40,126 @@ select_keep(struct eval *e, struct series_set *set)
     return 0;
 }
 
+/* The times that a selector reads, for all steps. */
+static void
+select_span(const struct eval *e, const struct ast *n, int64_t back_ms, int64_t *ret_from,
+            int64_t *ret_to)
+{
+    bool fixed = n->at != AT_NONE && (n->at == AT_TIME || n->at_bound);
+    int64_t a = select_reference(e, n, 0), b = fixed ? a : select_reference(e, n, e->steps - 1);
+    if (!fixed && e->read_to_ms && b > e->read_to_ms - n->offset_ms)
+        b = e->read_to_ms - n->offset_ms;
+    *ret_from = a - back_ms;
+    *ret_to = b;
+}
+
+static struct select_limits
+select_limits_of(const struct run *r)
+{
+    return (struct select_limits){.max_series = r->o->max_series,
+                                  .max_samples = r->samples_max - r->samples,
+                                  .deadline_mono_us = r->deadline_us,
+                                  .tenant = r->o->tenant};
+}
+
+static int
+select_failed(struct eval *e, int rc)
+{
+    return rc == ERR_TIMEOUT ? eval_fail(e, ERR_TIMEOUT, "query timed out in expression evaluation")
+                             : rc;
+}
+
+int
+select_scan(struct eval *e, const struct ast *n, int64_t back_ms, struct scan **ret)
+{
+    struct run *r = e->run;
+    struct select_limits lim = select_limits_of(r);
+    int64_t from, to;
+    if (!lim.max_samples)
+        return eval_tick(e, 1);
+    select_span(e, n, back_ms, &from, &to);
+    return select_failed(
+        e, scan_open(r->store, n->matchers, n->matcher_count, from, to, &lim, ret, r->err));
+}
+
 static int
 select_read(struct eval *e, const struct ast *n, int64_t back_ms, bool latest,
             struct series_set *ret)
 {
     struct run *r = e->run;
-    struct select_limits lim = {.max_series = r->o->max_series,
-                                .max_samples = r->samples_max - r->samples,
-                                .deadline_mono_us = r->deadline_us,
-                                .tenant = r->o->tenant};
-    bool fixed = n->at != AT_NONE && (n->at == AT_TIME || n->at_bound);
-    int64_t a = select_reference(e, n, 0), b = fixed ? a : select_reference(e, n, e->steps - 1);
-    if (!fixed && e->read_to_ms && b > e->read_to_ms - n->offset_ms)
-        b = e->read_to_ms - n->offset_ms;
+    struct select_limits lim = select_limits_of(r);
+    int64_t from, to;
     *ret = (struct series_set){0};
     if (!lim.max_samples)
         return eval_tick(e, 1);
-    int rc = latest ? store_latest(r->store, n->matchers, n->matcher_count, a, back_ms, &lim, ret,
-                                   r->err)
-                    : store_select(r->store, n->matchers, n->matcher_count, a - back_ms, b, &lim,
-                                   ret, r->err);
-    if (rc == ERR_TIMEOUT)
-        return eval_fail(e, ERR_TIMEOUT, "query timed out in expression evaluation");
+    select_span(e, n, back_ms, &from, &to);
+    int rc =
+        latest ? store_latest(r->store, n->matchers, n->matcher_count, from + back_ms, back_ms,
+                              &lim, ret, r->err)
+               : store_select(r->store, n->matchers, n->matcher_count, from, to, &lim, ret, r->err);
     if (rc)
-        return rc;
+        return select_failed(e, rc);
     size_t total = 0;
     for (size_t i = 0; i < ret->count; i++)
         total += ret->rows[i].count;
     return select_keep(e, ret) ? ERR_NOMEM : eval_tick(e, total);
 }
 
-static bool
-select_one_name(const struct ast *n)
-{
-    for (size_t i = 0; i < n->matcher_count; i++)
-        if (n->matchers[i].op == MATCH_EQ && !strcmp(n->matchers[i].name, "__name__"))
-            return true;
-    return false;
-}
-
-/* At each step the newest sample not older than the lookback, or its time; false when there is none
- * at all. */
-static bool
-select_steps(const struct eval *e, const struct ast *n, const struct series_row *row, bool times,
-             double *v)
+bool
+select_steps(const struct eval *e, const struct ast *n, const struct sample *s, size_t count,
+             bool times, double *v)
 {
     double none = ABSENT;
     bool any = false;
     size_t k = 0;
-    int64_t t = select_reference(e, n, 0);
-    bool fixed = times && n->at != AT_NONE; /* timestamp() looks at the same time at all steps */
-    for (size_t i = 0; i < e->steps; i++, t += fixed ? 0 : e->step_ms) {
-        while (k < row->count && row->samples[k].t_ms <= t)
+    int64_t t = select_reference(e, n, 0), lookback = e->run->lookback_ms;
+    int64_t step = times && n->at != AT_NONE ? 0 : e->step_ms; /* timestamp() of @: one time */
+    for (size_t i = 0; i < e->steps; i++, t += step) {
+        while (k < count && s[k].t_ms <= t)
             k++;
-        const struct sample *s = k ? &row->samples[k - 1] : NULL;
-        if (!s || s->t_ms < t - e->run->lookback_ms || absent(s->v)) {
+        if (!k || s[k - 1].t_ms < t - lookback || absent(s[k - 1].v)) {
             v[i] = none;
             continue;
         }
-        v[i] = times ? (double)s->t_ms / 1000 : s->v;
+        v[i] = times ? (double)s[k - 1].t_ms / 1000 : s[k - 1].v;
         any = true;
     }
     return any;
 }
 
-int
-select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret)
+/* The newest samples, at one step. */
+static int
+select_latest(struct eval *e, const struct ast *n, bool times, struct value *ret)
 {
     struct series_set set;
-    int rc = select_read(e, n, e->run->lookback_ms, e->steps == 1, &set);
+    int rc = select_read(e, n, e->run->lookback_ms, true, &set);
     if (rc)
         return rc;
     struct series *series = eval_alloc(e, set.count, sizeof *series);
-    double *spare = NULL;
-    *ret = (struct value){.type = PROMQL_VECTOR, .series = series, .one_name = select_one_name(n)};
-    for (size_t i = 0; series && i < set.count; i++) {
-        double *v = spare ? spare : eval_row(e, false);
-        if (!v)
-            return ERR_LIMIT;
-        bool any = select_steps(e, n, &set.rows[i], times, v);
-        spare = any ? NULL : v;
-        if (any)
-            series[ret->count++] = (struct series){.labels = set.rows[i].labels, .v = v};
+    double *values = eval_alloc(e, set.count, sizeof *values);
+    *ret = (struct value){.type = PROMQL_VECTOR, .series = series, .one_name = leaf_one_name(n)};
+    if (!series || !values || eval_tick(e, set.count * 17)) /* as so many rows of a value */
+        return ERR_LIMIT;
+    for (size_t i = 0; i < set.count; i++) {
+        const struct series_row *row = &set.rows[i];
+        if (!select_steps(e, n, row->samples, row->count, times, &values[i]))
+            continue;
+        series[ret->count++] = (struct series){.labels = row->labels, .v = &values[i]};
     }
-    return series ? 0 : ERR_LIMIT;
+    return 0;
+}
+
+int
+select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret)
+{
+    struct leaf l;
+    if (e->steps == 1)
+        return select_latest(e, n, times, ret);
+    int rc = leaf_vector(e, n, times, &l);
+    if (!rc)
+        rc = leaf_value(&l, ret);
+    leaf_done(&l);
+    return rc;
 }
 
 /* --- subqueries ------------------------------------------------------------------------------- */
@@ -196,6 +234,6 @@ select_ranges(struct eval *e, const struct ast *n, struct ranges *ret)
                            .count = set.count,
                            .range_ms = n->range_ms,
                            .node = n,
-                           .one_name = select_one_name(n)};
+                           .one_name = leaf_one_name(n)};
     return 0;
 }
