@@ -5,6 +5,8 @@
  * is on disk when it returns (WAL, FULL). */
 #include "store/db.h"
 
+#include "store/pagesum.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -122,14 +124,17 @@ db_integer(sqlite3 *db, const char *sql, int64_t none, int64_t *ret, struct err 
 static int
 db_pragmas_write(sqlite3 *db, int page_size, struct err *err)
 {
-    char text[256];
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA page_size=%d", page_size);
+    int rc = db_exec(db, text, err);
+    pagesum_reserve(db); /* after the size, which sets it back; before the first page is made */
+    if (rc)
+        return rc;
     /* secure_delete would write zeros over every page of a cut journal; Debian compiles it on */
-    snprintf(text, sizeof text,
-             "PRAGMA page_size=%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
-             "secure_delete=OFF;"
-             "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;",
-             page_size);
-    return db_exec(db, text, err);
+    return db_exec(db,
+                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+                   "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;",
+                   err);
 }
 
 int
@@ -138,7 +143,8 @@ db_open(const char *path, enum db_mode mode, int page_size, sqlite3 **ret, struc
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     flags |= mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     sqlite3 *db = NULL;
-    int code = 0, rc = sqlite3_open_v2(path, &db, flags, NULL);
+    const char *vfs = mode == DB_WRITE ? pagesum_vfs() : NULL;
+    int code = 0, rc = sqlite3_open_v2(path, &db, flags, vfs);
     if (rc != SQLITE_OK) {
         code = err_set(err, db_code(db, rc), "cannot open %s: %s", path,
                        db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
@@ -202,7 +208,7 @@ db_copy(const char *from, const char *to, struct err *err)
     if (rc)
         goto out;
     int sq = sqlite3_open_v2(
-        to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, pagesum_vfs());
     if (sq != SQLITE_OK) {
         rc = db_error(b, sq, err, "backup");
         goto out;

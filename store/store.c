@@ -14,6 +14,7 @@
 #include "store/journal.h"
 #include "store/limit.h"
 #include "store/rows.h"
+#include "store/scrub.h"
 #include "store/series.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
@@ -212,7 +213,11 @@ store_parts(struct store *s, struct err *err)
         rc = err_set(err, ERR_NOMEM, "no memory for the store's readers");
     if (!rc)
         rc = catalog_open(s, s->cfg.folder, err);
-    return rc ? rc : topo_state_open(s, err);
+    if (!rc)
+        rc = topo_state_open(s, err);
+    if (!rc && scrub_new(s, &s->scrubber))
+        rc = err_set(err, ERR_NOMEM, "no memory for the store's scrubber");
+    return rc ? rc : scrub_start(s->scrubber, err);
 }
 
 int
@@ -257,6 +262,7 @@ store_close(struct store *s)
         return;
     bool ready = s->ready;
     s->ready = false;
+    scrub_free(s->scrubber);
     writer_drain(s->writer);
     if (ready)
         flush_all(s->flusher, NULL); /* what cannot be filled now stays in the journal */

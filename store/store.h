@@ -175,13 +175,39 @@ int store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *sour
 int store_compact(struct store *s,
                   struct err *err); /* closes chunks, cuts the journal, returns pages */
 int store_flush(struct store *s, struct err *err); /* fills day files from the journal now */
-/* Reads and checks every checksum. progress(done, total) may be NULL. Returns the number of damaged
- * rows. */
+enum store_fault_kind {
+    STORE_FAULT_FILE,      /* is no database */
+    STORE_FAULT_SHORT,     /* its end is missing */
+    STORE_FAULT_PAGE,      /* at: number of the page, from 1 */
+    STORE_FAULT_STRUCTURE, /* table: what SQLite says of it */
+    STORE_FAULT_ROW,       /* table, at: id of the row */
+    STORE_FAULT_ASIDE,     /* a file that was moved aside as damaged earlier */
+};
+struct store_fault {
+    enum store_fault_kind kind;
+    const char *file; /* name in the folder */
+    const char *table;
+    int64_t at;
+};
+struct store_watch { /* both may be NULL; calls come from the caller's thread */
+    void (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void (*fault)(void *ctx, const struct store_fault *f);
+    void *ctx;
+};
+/* What is damaged, and what to do about it, in one line. */
+void store_fault_text(const struct store_fault *f, bool zh, struct buf *out);
+/* Reads and checks every checksum, of pages, then of rows. Works beside a running store. Returns
+ * the number of faults. */
+int store_verify_watched(const char *folder, const struct store_watch *w, struct err *err);
+/* The same; progress(done, total) may be NULL. */
 int store_verify(struct store *s, void (*progress)(void *ctx, uint64_t done, uint64_t total),
                  void *ctx, struct err *err);
 int store_verify_folder(const char *folder,
                         void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                         struct err *err);
+/* One pass of the scrubber over every page of every file, now and without pauses: what it does by
+ * itself in the background. Damage becomes an event. Returns the number of damaged pages. */
+int store_scrub(struct store *s, struct err *err);
 int store_backup(struct store *s, const char *folder, struct err *err); /* while running */
 void store_metrics(struct store *s, struct buf *out); /* own counters as exposition text */
 struct store_stats {

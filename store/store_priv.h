@@ -17,6 +17,7 @@ struct days;       /* dayfile.c: the day files and their readers */
 struct rows;       /* rows.c: events, logs and gaps that are not in a day file yet */
 struct writer;     /* writer.c: the queue and the thread that commits */
 struct limits;     /* limit.c: series a source */
+struct scrubber;   /* scrub.c: reads every page now and then */
 struct flusher;    /* flush.c: the thread that fills day files */
 
 struct store_counters { /* since open */
@@ -36,6 +37,7 @@ struct store {
     struct writer *writer;
     struct flusher *flusher;
     struct crew *crew;
+    struct scrubber *scrubber;
     struct catalog *catalog;
     struct topo_state *topo;
     struct store_counters counters;

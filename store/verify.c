@@ -1,14 +1,16 @@
-/* verify: reads everything and checks every checksum: SQLite's own structure first, then each
- * batch, series, chunk, event, log line and gap. Works beside a running store and on a folder
- * nobody has open. */
-#include "store/store.h"
+/* verify: reads everything and checks every checksum: of each page of each file, then SQLite's own
+ * structure, then each batch, series, chunk, event, log line and gap. Works beside a running store
+ * and on a folder nobody has open. */
+#include "store/verify.h"
 
 #include "base/compress.h"
 #include "store/chunk.h"
 #include "store/dayrow.h"
 #include "store/db.h"
 #include "store/labelblock.h"
+#include "store/pagesum.h"
 #include "store/record.h"
+#include "store/store.h"
 #include "store/store_priv.h"
 
 #include <dirent.h>
@@ -16,13 +18,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERIFY_STEP 1000 /* rows between two calls of progress */
+#define VERIFY_STEP  1000 /* rows and pages between two calls of progress */
+#define VERIFY_PAGES 64
 
 struct verify {
-    void (*progress)(void *ctx, uint64_t done, uint64_t total);
-    void *ctx;
-    uint64_t done, total, damaged;
+    const struct store_watch *watch;
+    const char *file; /* name of the one being read */
+    uint64_t done, total, faults;
 };
+
+static void
+verify_fault(struct verify *v, enum store_fault_kind kind, const char *table, int64_t at)
+{
+    struct store_fault f = {kind, v->file, table, at};
+    v->faults++;
+    if (v->watch->fault)
+        v->watch->fault(v->watch->ctx, &f);
+}
+
+static void
+verify_step(struct verify *v, uint64_t n)
+{
+    uint64_t before = v->done / VERIFY_STEP;
+    v->done += n;
+    if (v->watch->progress && v->done / VERIFY_STEP != before)
+        v->watch->progress(v->watch->ctx, v->done, v->total > v->done ? v->total : v->done);
+}
 
 static bool
 verify_batch(sqlite3_stmt *st)
@@ -110,16 +131,16 @@ verify_gap(sqlite3_stmt *st)
 }
 
 static const struct verify_table {
-    const char *name, *sql;
+    const char *name, *sql; /* the row's id last */
     bool (*good)(sqlite3_stmt *st);
 } verify_tables[] = {
-    {"batch", "SELECT data FROM batch", verify_batch},
-    {"series", "SELECT id, labels, crc FROM series", verify_series},
-    {"labels", "SELECT data FROM labels", verify_labels},
-    {"chunk", "SELECT data FROM chunk", verify_chunk},
-    {"event", "SELECT * FROM event", verify_event},
-    {"log", "SELECT * FROM log", verify_log},
-    {"gap", "SELECT * FROM gap", verify_gap},
+    {"batch", "SELECT data, number FROM batch", verify_batch},
+    {"series", "SELECT id, labels, crc, id FROM series", verify_series},
+    {"labels", "SELECT data, rowid FROM labels", verify_labels},
+    {"chunk", "SELECT data, id FROM chunk", verify_chunk},
+    {"event", "SELECT *, id FROM event", verify_event},
+    {"log", "SELECT *, id FROM log", verify_log},
+    {"gap", "SELECT *, id FROM gap", verify_gap},
 };
 #define VERIFY_TABLES (sizeof verify_tables / sizeof *verify_tables)
 
@@ -139,15 +160,17 @@ verify_rows(struct verify *v, sqlite3 *db, const struct verify_table *t)
     sqlite3_stmt *st;
     int step;
     if (db_prepare(db, t->sql, &st, NULL)) {
-        v->damaged++;
+        verify_fault(v, STORE_FAULT_STRUCTURE, t->name, 0);
         return;
     }
     while ((step = sqlite3_step(st)) == SQLITE_ROW) {
-        v->damaged += !t->good(st);
-        if (++v->done % VERIFY_STEP == 0 && v->progress)
-            v->progress(v->ctx, v->done, v->total > v->done ? v->total : v->done);
+        if (!t->good(st))
+            verify_fault(v, STORE_FAULT_ROW, t->name,
+                         sqlite3_column_int64(st, sqlite3_column_count(st) - 1));
+        verify_step(v, 1);
     }
-    v->damaged += step != SQLITE_DONE;
+    if (step != SQLITE_DONE)
+        verify_fault(v, STORE_FAULT_STRUCTURE, t->name, 0);
     sqlite3_finalize(st);
 }
 
@@ -156,25 +179,54 @@ verify_structure(struct verify *v, sqlite3 *db)
 {
     sqlite3_stmt *st;
     int step;
-    if (db_prepare(db, "PRAGMA integrity_check(1000)", &st, NULL)) {
-        v->damaged++;
+    if (db_prepare(db, "PRAGMA integrity_check(100)", &st, NULL)) {
+        verify_fault(v, STORE_FAULT_STRUCTURE, "", 0);
         return;
     }
     while ((step = sqlite3_step(st)) == SQLITE_ROW)
-        v->damaged += strcmp(db_text(st, 0), "ok") != 0;
-    v->damaged += step != SQLITE_DONE;
+        if (strcmp(db_text(st, 0), "ok"))
+            verify_fault(v, STORE_FAULT_STRUCTURE, db_text(st, 0), 0);
+    if (step != SQLITE_DONE)
+        verify_fault(v, STORE_FAULT_STRUCTURE, "", 0);
     sqlite3_finalize(st);
 }
 
-/* One file: counts its rows, or checks them. */
+static void
+verify_page(void *ctx, uint64_t page)
+{
+    verify_fault(ctx, page ? STORE_FAULT_PAGE : STORE_FAULT_SHORT, "", (int64_t)page);
+}
+
+static int
+verify_pages(struct verify *v, const char *path, bool count, struct err *err)
+{
+    struct pagesum_scan *s;
+    int rc = pagesum_begin(path, &s, err), n = 1;
+    if (rc)
+        return rc;
+    if (count)
+        v->total += pagesum_sealed(s) ? pagesum_pages(s) : 0;
+    while (!count && n > 0) {
+        n = pagesum_some(s, VERIFY_PAGES, verify_page, v, err);
+        verify_step(v, n > 0 ? (uint64_t)n : 0);
+    }
+    pagesum_end(s);
+    return n < 0 ? n : 0;
+}
+
+/* One file: counts its pages and rows, or checks them. Pages first: where one is damaged, what
+ * SQLite makes of it says little. */
 static int
 verify_file(struct verify *v, const char *path, bool count, struct err *err)
 {
-    sqlite3 *db;
-    int rc = db_open(path, DB_READ, 0, &db, err);
-    if (rc == ERR_CORRUPT)
-        v->damaged += !count;
-    if (rc)
+    sqlite3 *db = NULL;
+    uint64_t before = v->faults;
+    int rc = verify_pages(v, path, count, err);
+    if (!rc && v->faults == before)
+        rc = db_open(path, DB_READ, 0, &db, err);
+    if (rc == ERR_CORRUPT && !count)
+        verify_fault(v, STORE_FAULT_FILE, "", 0);
+    if (rc || !db)
         return rc == ERR_CORRUPT ? 0 : rc;
     if (!count)
         verify_structure(v, db);
@@ -193,14 +245,15 @@ verify_file(struct verify *v, const char *path, bool count, struct err *err)
     return 0;
 }
 
-static bool
+bool
 verify_wanted(const char *name)
 {
     size_t n = strlen(name);
     if (n < 3)
         return false;
     return !strcmp(name, "journal.db") || !strcmp(name, "catalog.db") ||
-           (!strncmp(name, "day-", 4) && !strcmp(name + n - 3, ".db"));
+           ((!strncmp(name, "day-", 4) || !strncmp(name, "tier-", 5)) &&
+            !strcmp(name + n - 3, ".db"));
 }
 
 static int
@@ -211,10 +264,11 @@ verify_pass(struct verify *v, const char *folder, bool count, struct err *err)
     for (struct dirent *e; !rc && (e = readdir(dir));) {
         char path[4600];
         snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        v->file = e->d_name;
         if (verify_wanted(e->d_name))
             rc = verify_file(v, path, count, err);
-        else if (!count && strstr(e->d_name, ".db.damaged"))
-            v->damaged++;
+        else if (!count && strstr(e->d_name, ".db.damaged") && !strstr(e->d_name, "-wal"))
+            verify_fault(v, STORE_FAULT_ASIDE, "", 0);
     }
     if (dir)
         closedir(dir);
@@ -222,18 +276,25 @@ verify_pass(struct verify *v, const char *folder, bool count, struct err *err)
 }
 
 int
-store_verify_folder(const char *folder, void (*progress)(void *, uint64_t, uint64_t), void *ctx,
-                    struct err *err)
+store_verify_watched(const char *folder, const struct store_watch *w, struct err *err)
 {
-    struct verify v = {.progress = progress, .ctx = ctx};
+    struct verify v = {.watch = w};
     int rc = verify_pass(&v, folder, true, err);
     if (!rc)
         rc = verify_pass(&v, folder, false, err);
     if (rc)
         return rc;
-    if (progress)
-        progress(ctx, v.done, v.done);
-    return v.damaged > INT32_MAX ? INT32_MAX : (int)v.damaged;
+    if (w->progress)
+        w->progress(w->ctx, v.done, v.done);
+    return v.faults > INT32_MAX ? INT32_MAX : (int)v.faults;
+}
+
+int
+store_verify_folder(const char *folder, void (*progress)(void *, uint64_t, uint64_t), void *ctx,
+                    struct err *err)
+{
+    struct store_watch w = {.progress = progress, .ctx = ctx};
+    return store_verify_watched(folder, &w, err);
 }
 
 int
@@ -241,4 +302,53 @@ store_verify(struct store *s, void (*progress)(void *, uint64_t, uint64_t), void
              struct err *err)
 {
     return store_verify_folder(s->cfg.folder, progress, ctx, err);
+}
+
+/* --- in words --------------------------------------------------------------------------------- */
+
+static const char *const verify_what[][2] = {
+    [STORE_FAULT_FILE] = {"is no database any more", "已不是数据库文件"},
+    [STORE_FAULT_SHORT] = {"is shorter than it says", "长度不足,文件尾部丢失"},
+    [STORE_FAULT_PAGE] = {"page %lld is damaged", "第 %lld 页损坏"},
+    [STORE_FAULT_STRUCTURE] = {"its structure is damaged", "内部结构损坏"},
+    [STORE_FAULT_ROW] = {"row %lld is damaged", "第 %lld 行损坏"},
+    [STORE_FAULT_ASIDE] = {"was moved aside as damaged", "曾因损坏被移出"},
+};
+
+static const struct verify_repair { /* by the beginning of the file's name */
+    const char *prefix, *en, *zh;
+} verify_repairs[] = {
+    {"journal.db",
+     "Run myriascope store compact, so that what memory holds gets into day files; then stop the "
+     "server and restore the newest backup with --only journal.db.",
+     "先执行 myriascope store compact 把内存中的数据写入按天文件,再停止服务,用 --only journal.db "
+     "从最近的备份恢复。"},
+    {"catalog.db",
+     "Stop the server and restore the newest backup with --only catalog.db; changes made since are "
+     "to be entered again.",
+     "停止服务,用 --only catalog.db 从最近的备份恢复;备份之后的修改需重新录入。"},
+    {"tier-", "Stop the server and remove the file: it is filled again from the day files.",
+     "停止服务并删除该文件:会从按天文件重新生成。"},
+    {"",
+     "Stop the server and restore this file from a backup with --only; without one, leave it: what "
+     "is damaged is left out of answers and counted, the rest of the day is read.",
+     "停止服务,用 --only "
+     "从备份恢复该文件;若无备份可不处理:损坏部分不参与查询并计数,当天其余数据仍可"
+     "读取。"},
+};
+
+void
+store_fault_text(const struct store_fault *f, bool zh, struct buf *out)
+{
+    const struct verify_repair *r = verify_repairs;
+    while (strncmp(f->file, r->prefix, strlen(r->prefix)) != 0)
+        r++;
+    buf_printf(out, "%s: %s%s", f->file, f->table ? f->table : "",
+               f->table && *f->table ? ": " : "");
+    const char *what = verify_what[f->kind][zh], *at = strstr(what, "%lld");
+    if (at)
+        buf_printf(out, "%.*s%lld%s", (int)(at - what), what, (long long)f->at, at + 4);
+    else
+        buf_puts(out, what);
+    buf_printf(out, zh ? "。%s" : ". %s", zh ? r->zh : r->en);
 }
