@@ -198,24 +198,46 @@ block_take_xor(const uint8_t *p, double *v)
     return p + length;
 }
 
-static const uint8_t *
-block_take_value(const uint8_t *p, unsigned kind, unsigned *exponent, double *v)
+struct block_value { /* the value before, and as an integer of 10^-exponent where that is known */
+    double v;
+    int64_t base;
+    unsigned exponent;
+    bool scaled;
+};
+
+/* So many bytes as a signed number; whole words are read where the block has them. */
+static int64_t
+block_take_difference(const uint8_t *p, const uint8_t *end, unsigned bytes)
 {
-    int64_t base = 0;
     uint64_t d = 0;
-    if (kind == BLOCK_XOR)
-        return block_take_xor(p, v);
+    unsigned spare = 64 - 8 * bytes;
+    if (end - p >= 8)
+        d = bytes_get_u64(p);
+    else
+        for (unsigned i = 0; i < bytes; i++)
+            d |= (uint64_t)p[i] << (8 * i);
+    return (int64_t)(d << spare) >> spare;
+}
+
+static const uint8_t *
+block_take_value(const uint8_t *p, const uint8_t *end, unsigned kind, struct block_value *at)
+{
+    if (kind == BLOCK_XOR) {
+        at->scaled = false;
+        return block_take_xor(p, &at->v);
+    }
     if (kind == BLOCK_RESCALED) {
-        *exponent = *p++;
+        at->exponent = *p++;
+        at->scaled = false;
         kind = BLOCK_DIFFERENCE_MAX;
     }
-    for (unsigned i = 0; i < kind; i++)
-        d |= (uint64_t)p[i] << (8 * i);
-    if (!kind)
-        return p;
-    unsigned spare = 64 - 8 * kind;
-    (void)block_scaled(*v, *exponent, &base);
-    *v = (double)(base + ((int64_t)(d << spare) >> spare)) / block_pow10[*exponent];
+    if (!at->scaled)
+        (void)block_scaled(at->v, at->exponent, &at->base);
+    at->scaled = true;
+    at->base += block_take_difference(p, end, kind);
+    at->v = (double)at->base;
+    if (at->exponent)
+        at->v /= block_pow10[at->exponent];
     return p + kind;
 }
 
@@ -226,11 +248,10 @@ block_decode(const struct block *b, struct sample *out)
         memcpy(out, b->data, b->count * sizeof *out);
         return;
     }
-    const uint8_t *p = b->data;
+    const uint8_t *p = b->data, *end = p + b->used;
+    struct block_value at = {.v = b->v0};
     int64_t t = b->t0, step = 0;
-    double v = b->v0;
-    unsigned exponent = 0;
-    out[0] = (struct sample){t, v};
+    out[0] = (struct sample){t, at.v};
     for (unsigned i = 1; i < b->count; i++) {
         unsigned tag = *p++;
         if (tag >> 6 == 1) {
@@ -240,8 +261,9 @@ block_decode(const struct block *b, struct sample *out)
             p += 4;
         }
         t += step;
-        p = block_take_value(p, tag & 15, &exponent, &v);
-        out[i] = (struct sample){t, v};
+        if (tag & 15)
+            p = block_take_value(p, end, tag & 15, &at);
+        out[i] = (struct sample){t, at.v};
     }
 }
 
