@@ -189,10 +189,14 @@ bool leaf_one_name(const struct ast *selector); /* dropping names makes no two s
 int leaf_each(struct leaf *l, const struct leaf_sink *sink);
 int leaf_value(struct leaf *l, struct value *ret);
 void leaf_done(struct leaf *l);
-/* A row of windows: 1 some have a value, 0 none, negative. queue has room for as many as there are
- * samples. */
+struct range_prefix { /* a sum in two doubles */
+    double hi, lo;
+};
+#define RANGE_ROOM sizeof(struct range_prefix)
+/* A row of windows: 1 some have a value, 0 none, negative. room is scratch: RANGE_ROOM bytes for
+ * each sample and one more. */
 int range_row(struct eval *e, const struct range_job *j, const struct sample *s, size_t n,
-              size_t *queue, double *out);
+              void *room, double *out);
 /* Opens n as a leaf whose rows may be folded: 1; 0 when it is something else. */
 int eval_leaf(struct eval *e, const struct ast *n, struct leaf *ret);
 int fold_value(struct eval *e, const struct ast *n, const struct value *in, struct value *ret);

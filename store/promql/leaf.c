@@ -23,7 +23,7 @@ struct leaf_work {
     uint32_t *samples; /* read of each series */
     bool *any;
     struct sample *scratch; /* room for each part */
-    size_t *queue;
+    char *windows;          /* scratch of each part */
     int64_t deadline_us;
     atomic_bool late;
     int rc;
@@ -103,7 +103,8 @@ leaf_row(struct leaf_work *w, size_t part, size_t i)
     n = leaf_drop_stale(first, n);
     if (!n)
         return;
-    int rc = range_row(l->e, &l->job, first, n, w->queue + part * w->room, w->rows[i]);
+    int rc =
+        range_row(l->e, &l->job, first, n, w->windows + part * w->room * RANGE_ROOM, w->rows[i]);
     if (rc < 0)
         w->rc = rc; /* functions that check have one part */
     w->any[i] = rc > 0;
@@ -136,10 +137,10 @@ leaf_work_init(struct leaf *l, struct leaf_work *w, size_t batch)
     w->samples = eval_alloc(e, batch, sizeof *w->samples);
     w->any = eval_alloc(e, batch, sizeof *w->any);
     w->scratch = malloc(w->parts * w->room * sizeof *w->scratch);
-    w->queue = malloc(w->parts * w->room * sizeof *w->queue);
+    w->windows = malloc(w->parts * w->room * RANGE_ROOM);
     if (!w->rows || !w->samples || !w->any)
         return ERR_LIMIT;
-    return w->scratch && w->queue ? 0 : eval_fail(e, ERR_NOMEM, "no memory for the query");
+    return w->scratch && w->windows ? 0 : eval_fail(e, ERR_NOMEM, "no memory for the query");
 }
 
 static int
@@ -184,7 +185,7 @@ leaf_each(struct leaf *l, const struct leaf_sink *sink)
         rc = leaf_batch(l, &w, sink);
     }
     free(w.scratch);
-    free(w.queue);
+    free(w.windows);
     return rc;
 }
 

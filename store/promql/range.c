@@ -30,6 +30,8 @@ range_extrapolate(const struct window *w, bool counter, bool rate)
     for (size_t i = 1; counter && w->resets && i < w->count; i++)
         if (w->s[i].v < w->s[i - 1].v)
             result += w->s[i - 1].v;
+    if (a->t_ms == w->from_ms && b->t_ms == w->to_ms) /* nothing to extrapolate */
+        return rate ? result * (1 / sampled) : result;
     double to_start = (double)(a->t_ms - w->from_ms) / 1000,
            to_end = (double)(w->to_ms - b->t_ms) / 1000;
     double mean = sampled / (double)(w->count - 1), threshold = mean * 1.1, extended = sampled;
@@ -256,6 +258,61 @@ slide_to(struct slide *s, int64_t from_ms, int64_t to_ms, bool count_resets)
     }
 }
 
+/* Sums of all samples up to each, in two doubles: a window's sum is a difference, whatever its
+ * length. */
+
+static struct range_prefix
+range_prefix_add(struct range_prefix a, double hi, double lo)
+{
+    double s = a.hi + hi, b = s - a.hi;
+    lo += (a.hi - (s - b)) + (hi - b) + a.lo;
+    double t = s + lo;
+    return (struct range_prefix){t, lo - (t - s)};
+}
+
+/* Where the difference of two great sums, infinities or NaN would cost digits: sample by sample. */
+static double
+range_prefix_sum(const struct window *w, struct range_prefix before, struct range_prefix after,
+                 double greatest)
+{
+    struct range_prefix d = range_prefix_add(after, -before.hi, -before.lo);
+    double sum = d.hi + d.lo;
+    return fabs(sum) >= greatest * 1e-12 ? sum : range_sum(w, NULL);
+}
+
+/* sum_over_time and avg_over_time. sums has room for one more than there are samples. */
+static int
+range_sums(const struct eval *e, const struct range_job *j, const struct sample *s, size_t n,
+           struct range_prefix *sums, double *out)
+{
+    struct slide at = {.s = s, .count = n};
+    double greatest = 0, none = ABSENT;
+    int64_t to = select_reference(e, j->node, 0);
+    int any = 0;
+    sums[0] = (struct range_prefix){0, 0};
+    for (size_t i = 0; i < n; i++) {
+        sums[i + 1] = range_prefix_add(sums[i], s[i].v, 0);
+        greatest = fmax(greatest, fabs(sums[i + 1].hi));
+        if (!isfinite(sums[i + 1].hi))
+            greatest = INFINITY;
+    }
+    for (size_t i = 0; i < e->steps; i++, to += e->step_ms) {
+        struct window w = {.from_ms = to - j->range_ms, .to_ms = to};
+        out[i] = none;
+        slide_to(&at, w.from_ms, w.to_ms, false);
+        if (at.lo == at.hi)
+            continue;
+        w.s = s + at.lo;
+        w.count = at.hi - at.lo;
+        out[i] = isinf(greatest) ? range_sum(&w, NULL)
+                                 : range_prefix_sum(&w, sums[at.lo], sums[at.hi], greatest);
+        if (j->function->slide == 'a')
+            out[i] = isfinite(out[i]) ? out[i] / (double)w.count : range_avg(&w, NULL);
+        any = 1;
+    }
+    return any;
+}
+
 /* Highest or lowest of each window: candidates in order, each beating all behind it; NaN loses to
  * everything. */
 static int
@@ -283,8 +340,8 @@ range_extremes(const struct eval *e, const struct range_job *j, const struct sam
 }
 
 int
-range_row(struct eval *e, const struct range_job *j, const struct sample *s, size_t n,
-          size_t *queue, double *out)
+range_row(struct eval *e, const struct range_job *j, const struct sample *s, size_t n, void *room,
+          double *out)
 {
     const struct function *f = j->function;
     struct slide at = {.s = s, .count = n};
@@ -292,7 +349,9 @@ range_row(struct eval *e, const struct range_job *j, const struct sample *s, siz
     int64_t to = select_reference(e, j->node, 0);
     int any = 0;
     if (e->steps > 1 && (f->slide == 'x' || f->slide == 'n'))
-        return range_extremes(e, j, s, n, queue, out);
+        return range_extremes(e, j, s, n, room, out);
+    if (e->steps > 1 && (f->slide == 's' || f->slide == 'a'))
+        return range_sums(e, j, s, n, room, out);
     for (size_t i = 0; i < e->steps; i++, to += e->step_ms) {
         struct window w = {.from_ms = to - j->range_ms, .to_ms = to, .now_ms = eval_time(e, i)};
         out[i] = none;
@@ -322,8 +381,8 @@ range_ranges(struct eval *e, struct range_job *j, const struct ast *n, struct va
     struct series *out = rc ? NULL : eval_alloc(e, r.count, sizeof *out);
     for (size_t k = 0; out && k < r.count; k++)
         longest = r.rows[k].count > longest ? r.rows[k].count : longest;
-    size_t *queue = out ? eval_alloc(e, longest, sizeof *queue) : NULL;
-    if (!queue)
+    void *room = out ? eval_alloc(e, longest + 1, RANGE_ROOM) : NULL;
+    if (!room)
         return rc ? rc : ERR_LIMIT;
     j->node = r.node;
     j->range_ms = r.range_ms;
@@ -332,7 +391,7 @@ range_ranges(struct eval *e, struct range_job *j, const struct ast *n, struct va
         double *v = eval_row(e, false);
         if (!v)
             return ERR_LIMIT;
-        rc = range_row(e, j, r.rows[k].samples, r.rows[k].count, queue, v);
+        rc = range_row(e, j, r.rows[k].samples, r.rows[k].count, room, v);
         if (rc < 0)
             return rc;
         if (rc)
