@@ -183,7 +183,7 @@ static int
 job_diagnosis_event_cb(void *ctx, const struct event *ev, uint64_t id)
 {
     struct job_diagnosis_events *e = ctx;
-    const struct kb_entry *entry = kb_find(e->kb, ev->code);
+    const struct kb_entry *entry = kb_find_code(e->kb, ev->code);
     char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     (void)id;
     if (!entry || ev->phase == EVENT_END || e->count == JOB_DIAGNOSIS_EVENTS)

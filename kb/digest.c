@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define DIGEST_VERSION 1u
+#define DIGEST_VERSION 2u
 #define DIGEST_HEADER  32u
 #define DIGEST_LIST    65536u
 
@@ -135,6 +135,7 @@ digest_entry_lists(struct digest_out *o, const struct kb_entry *e)
         digest_str(o, e->references[i].title);
         digest_str(o, e->references[i].url);
     }
+    digest_lines(o, e->overlaps);
 }
 
 static void
@@ -357,6 +358,7 @@ digest_get_lists(struct digest_in *in, struct kb_entry *e)
         references[i].title = digest_get_name(in);
         references[i].url = digest_get_name(in);
     }
+    e->overlaps = digest_get_lines(in);
     e->actions = actions;
     e->signals = signals;
     e->causes = causes;

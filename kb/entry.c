@@ -472,25 +472,33 @@ kb_references_parse(struct kb_parse *p, const struct doc_node *n, struct kb_entr
     e->references = list;
 }
 
+static void
+entry_overlaps(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e)
+{
+    if (entry_is_list(p, n))
+        e->overlaps = kb_lines_parse(p, n, "overlaps");
+}
+
 static const struct {
     const char *key;
     bool needed; /* by an entry that overrides none */
     void (*parse)(struct kb_parse *p, const struct doc_node *n, struct kb_entry *e);
 } entry_rows[] = {
-    {"class", true, entry_class},     {"scope", true, entry_scope},
-    {"role", true, entry_role},       {"severity", true, entry_severity},
-    {"prior", false, entry_prior},    {"background", false, entry_background},
-    {"title", true, entry_title},     {"description", true, entry_description},
-    {"actions", true, entry_actions}, {"signals", true, entry_signals},
-    {"clears", false, entry_clears},  {"causes", false, entry_causes},
-    {"advice", false, entry_advice},  {"references", false, kb_references_parse},
+    {"class", true, entry_class},        {"scope", true, entry_scope},
+    {"role", true, entry_role},          {"severity", true, entry_severity},
+    {"prior", false, entry_prior},       {"background", false, entry_background},
+    {"title", true, entry_title},        {"description", true, entry_description},
+    {"actions", true, entry_actions},    {"signals", true, entry_signals},
+    {"clears", false, entry_clears},     {"causes", false, entry_causes},
+    {"advice", false, entry_advice},     {"references", false, kb_references_parse},
+    {"overlaps", false, entry_overlaps},
 };
 #define ENTRY_ROWS (sizeof entry_rows / sizeof *entry_rows)
 
 static const char *const entry_keys[] = {
-    "id",     "extend",     "class",  "scope",       "role",    "severity",
-    "prior",  "background", "title",  "description", "actions", "signals",
-    "clears", "causes",     "advice", "references",  NULL,
+    "id",     "extend",     "class",  "scope",       "role",     "severity",
+    "prior",  "background", "title",  "description", "actions",  "signals",
+    "clears", "causes",     "advice", "references",  "overlaps", NULL,
 };
 
 void

@@ -15,7 +15,8 @@
  *
  * A row makes the entry ID.CODE (lower case, _ and blanks as -), unless an entry of that id or with
  * that code is there already: then the code leads to it, and a line with the code too unless that
- * entry has patterns of its own. Row code "*" stands for every code that is not listed. */
+ * entry has patterns of its own. Row code "*" stands for every code that is not listed. Where the
+ * pattern captures `status` too, a row CODE/STATUS goes before the row CODE. */
 #include "base/str.h"
 #include "kb/inside.h"
 

@@ -100,6 +100,9 @@ void kb_family_parse(struct kb_parse *p, const struct doc_node *n);
 int kb_put(struct kb *kb, const struct kb_entry *e);
 /* The spelling under which codes are compared: upper case, without 0x. Returns out. */
 const char *kb_code_fold(const char *code, char out[EVENT_CODE_MAX + 1]);
+/* The folded code by which a signal's events are named: of a code itself, "TRAP.OID" of a trap.
+ * False for other signals. */
+bool kb_signal_code(const struct kb_signal *s, char out[EVENT_CODE_MAX + 1]);
 const struct kb_entry *kb_by_code(const struct kb *kb, const char *code);
 int kb_put_family(struct kb *kb, const struct kb_family *f);
 struct kb *kb_new(void);

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,14 +59,23 @@ kb_code_fold(const char *code, char out[EVENT_CODE_MAX + 1])
     return out;
 }
 
+bool
+kb_signal_code(const struct kb_signal *s, char out[EVENT_CODE_MAX + 1])
+{
+    if (s->kind == KB_SIGNAL_CODE)
+        kb_code_fold(s->code, out);
+    else if (s->kind == KB_SIGNAL_TRAP)
+        snprintf(out, EVENT_CODE_MAX + 1, "TRAP.%s", s->oid);
+    return s->kind == KB_SIGNAL_CODE || s->kind == KB_SIGNAL_TRAP;
+}
+
 static int
 kb_put_codes(struct kb *kb, const struct kb_entry *e, size_t place)
 {
     char folded[EVENT_CODE_MAX + 1];
     for (size_t i = 0; i < e->signal_count; i++) {
-        if (e->signals[i].kind != KB_SIGNAL_CODE)
+        if (!kb_signal_code(&e->signals[i], folded))
             continue;
-        kb_code_fold(e->signals[i].code, folded);
         if (map_get(kb->by_code, folded, strlen(folded)))
             continue; /* the first one keeps it; lint names the second */
         int rc = map_set(kb->by_code, folded, strlen(folded), (void *)(uintptr_t)(place + 1), NULL);

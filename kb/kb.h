@@ -76,6 +76,7 @@ struct kb_entry {
     size_t advice_count;
     const struct kb_reference *references;
     size_t reference_count;
+    const char *const *overlaps; /* entries that may take its lines too; NULL-terminated, or NULL */
     const char *file;
     unsigned line; /* where it is defined */
     bool site;
@@ -102,7 +103,7 @@ size_t kb_count(const struct kb *kb);
 const struct kb_entry *kb_at(const struct kb *kb, size_t i);
 const struct kb_entry *kb_find(const struct kb *kb, const char *id); /* by id, NULL */
 /* By id, else by signal code, whatever its case and with or without 0x: "Xid 79", "SXid 12028",
- * "DCGM_FR_XID_ERROR", "0x80E18400", "AISW_CANN_HCCL_029". */
+ * "DCGM_FR_XID_ERROR", "0x80E18400", "AISW_CANN_HCCL_029"; a trap's is "trap.OID". */
 const struct kb_entry *kb_find_code(const struct kb *kb, const char *code);
 /* Entries whose fault makes `symptom` appear: pairs (entry, cause). */
 struct kb_why {

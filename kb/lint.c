@@ -89,11 +89,12 @@ static void
 lint_codes(struct lint *l, const struct kb_entry *e)
 {
     for (size_t i = 0; i < e->signal_count; i++) {
-        if (e->signals[i].kind != KB_SIGNAL_CODE)
+        char code[EVENT_CODE_MAX + 1];
+        if (!kb_signal_code(&e->signals[i], code))
             continue;
-        const struct kb_entry *first = kb_by_code(l->kb, e->signals[i].code);
+        const struct kb_entry *first = kb_by_code(l->kb, code);
         if (first && first != e)
-            lint_say(l, e, "the code %s belongs to %s already", e->signals[i].code, first->id);
+            lint_say(l, e, "the code %s belongs to %s already", code, first->id);
     }
 }
 
@@ -130,12 +131,33 @@ lint_pattern(struct lint *l, const struct kb_entry *e, const char *pattern)
     regex_free(r);
 }
 
-/* Is `other` what a line of e may also match: the event that ends it, or itself. */
 static bool
-lint_allowed(const struct kb_entry *e, const struct kb_match *m)
+lint_declares(const struct kb_entry *e, const char *id)
+{
+    for (size_t i = 0; e && e->overlaps && e->overlaps[i]; i++)
+        if (strcmp(e->overlaps[i], id) == 0)
+            return true;
+    return false;
+}
+
+/* Is `other` what a line of e may also match: the event that ends it, itself, or an overlap that
+ * one of the two declares. */
+static bool
+lint_allowed(const struct lint *l, const struct kb_entry *e, const struct kb_match *m)
 {
     return strcmp(m->id, e->id) == 0 || m->clears ||
-           (e->clear_event && strcmp(m->id, e->clear_event) == 0);
+           (e->clear_event && strcmp(m->id, e->clear_event) == 0) || lint_declares(e, m->id) ||
+           lint_declares(kb_find(l->kb, m->id), e->id);
+}
+
+/* A declared overlap names another entry, and one that does overlap. */
+static void
+lint_overlaps(struct lint *l, const struct kb_entry *e)
+{
+    for (size_t i = 0; e->overlaps && e->overlaps[i]; i++)
+        if (!kb_find(l->kb, e->overlaps[i]))
+            lint_say(l, e, "it declares an overlap with %s, which is no entry's id",
+                     e->overlaps[i]);
 }
 
 static void
@@ -147,7 +169,7 @@ lint_match(struct lint *l, const struct kb_entry *e, const char *line, const cha
     bool own = false;
     for (size_t i = 0; i < n; i++) {
         own = own || (strcmp(matches[i].id, e->id) == 0 && !matches[i].clears);
-        if (!lint_allowed(e, &matches[i]))
+        if (!lint_allowed(l, e, &matches[i]))
             lint_say(l, e, "its line is matched by %s too: %.200s", matches[i].id, line);
     }
     if (!own)
@@ -227,6 +249,7 @@ kb_lint(const struct kb *kb, struct buf *out)
         lint_texts(&l, &kb->entries[i]);
         lint_numbers(&l, &kb->entries[i]);
         lint_codes(&l, &kb->entries[i]);
+        lint_overlaps(&l, &kb->entries[i]);
         lint_patterns(&l, &kb->entries[i]);
         if (l.scratch)
             lint_lines(&l, &kb->entries[i]);

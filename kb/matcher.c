@@ -16,6 +16,7 @@
 #include <hs/hs.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MATCHER_LINE_MAX       65536u
@@ -290,34 +291,60 @@ matcher_confirm(const struct kb_matcher *m, uint32_t id)
     return none;
 }
 
-/* The entry that a family's captured code leads to; entry_count when none. */
+/* A capture in lower case, "" when it took no part. */
 static size_t
-matcher_family(const struct kb_matcher *m, uint32_t family, const struct kb_match *match)
+matcher_capture(const struct kb_match *match, const char *name, char *out, size_t size)
 {
-    char code[EVENT_CODE_MAX + 1] = "";
+    size_t n = 0;
     for (size_t i = 0; i < match->capture_count; i++) {
         const struct kb_capture *c = &match->captures[i];
-        if (strcmp(c->name, "code") == 0 && c->len < sizeof code)
-            for (size_t j = 0; j < c->len; j++)
-                code[j] = (char)tolower((unsigned char)c->text[j]);
+        if (strcmp(c->name, name) == 0 && c->len < size)
+            for (n = 0; n < c->len; n++)
+                out[n] = (char)tolower((unsigned char)c->text[n]);
     }
-    const uint8_t *f = m->families + (size_t)family * MATCHER_FAMILY_SIZE;
-    size_t first = matcher_u32(f), lo = first, hi = first + matcher_u32(f + 4);
+    out[n] = 0;
+    return n;
+}
+
+/* The row of a code in a family; NULL when there is none. */
+static const uint8_t *
+matcher_row(const struct kb_matcher *m, const uint8_t *f, const char *code)
+{
+    size_t lo = matcher_u32(f), hi = lo + matcher_u32(f + 4);
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         int c = strcmp(matcher_str(m, matcher_u32(m->codes + mid * MATCHER_CODE_SIZE)), code);
         if (c == 0)
-            return matcher_u32(m->codes + mid * MATCHER_CODE_SIZE + 4);
+            return m->codes + mid * MATCHER_CODE_SIZE;
         if (c < 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    const uint8_t *other =
-        m->codes + first * MATCHER_CODE_SIZE; /* "*" sorts before letters and digits */
-    if (*code && matcher_u32(f + 4) && strcmp(matcher_str(m, matcher_u32(other)), "*") == 0)
-        return matcher_u32(other + 4);
-    return m->entry_count;
+    return NULL;
+}
+
+/* The entry that a family's captured code leads to: "code/status" where a status was captured and
+ * is listed, else the code, else every code not listed. entry_count when none. */
+static size_t
+matcher_family(const struct kb_matcher *m, uint32_t family, const struct kb_match *match)
+{
+    char code[EVENT_CODE_MAX + 1], status[EVENT_CODE_MAX + 1];
+    const uint8_t *f = m->families + (size_t)family * MATCHER_FAMILY_SIZE, *row = NULL;
+    size_t n = matcher_capture(match, "code", code, sizeof code);
+    if (!n)
+        return m->entry_count;
+    if (matcher_capture(match, "status", status, sizeof status) &&
+        n + strlen(status) + 1 < sizeof code) {
+        snprintf(code + n, sizeof code - n, "/%s", status);
+        row = matcher_row(m, f, code);
+        code[n] = 0;
+    }
+    if (!row)
+        row = matcher_row(m, f, code);
+    if (!row)
+        row = matcher_row(m, f, "*");
+    return row ? matcher_u32(row + 4) : m->entry_count;
 }
 
 /* Runs one candidate over the line: 1 match, 0 none, negative when a limit stopped it. */

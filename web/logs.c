@@ -268,7 +268,7 @@ logs_event_write(struct logs_events *p, const struct event *ev, const char *id,
 {
     static const char *const phases[] = {
         [EVENT_INSTANT] = "instant", [EVENT_BEGIN] = "begin", [EVENT_END] = "end"};
-    const struct kb_entry *e = kb_find(p->kb, ev->code);
+    const struct kb_entry *e = kb_find_code(p->kb, ev->code);
     jsonw_object(&p->j);
     jsonw_kstr(&p->j, "id", id);
     jsonw_ktime(&p->j, "time", ev->time_ms);
