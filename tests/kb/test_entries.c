@@ -210,9 +210,17 @@ codes_are_found_however_they_are_written(void **state)
         print_message("# %zu codes %s\n", n, cases[i].prefix);
         assert_true(n >= cases[i].least);
     }
-    static const char *const some[] = {
-        "SXid 12028", "SXID 20034", "DCGM_FR_PCI_REPLAY_RATE", "dcgm_fr_xid_error", "0x80E18400",
-        "80e18400",   "8F180245",   "AISW_CANN_HCCL_029",      "Comp_OS_HW_CPU_01"};
+    static const char *const some[] = {"trap.1.3.6.1.6.3.1.1.5.3",
+                                       "trap.1.3.6.1.4.1.2636.4.18.0.1",
+                                       "SXid 12028",
+                                       "SXID 20034",
+                                       "DCGM_FR_PCI_REPLAY_RATE",
+                                       "dcgm_fr_xid_error",
+                                       "0x80E18400",
+                                       "80e18400",
+                                       "8F180245",
+                                       "AISW_CANN_HCCL_029",
+                                       "Comp_OS_HW_CPU_01"};
     for (size_t i = 0; i < COUNT_OF(some); i++)
         assert_non_null(kb_find_code(kb, some[i]));
     kb_free(kb);
