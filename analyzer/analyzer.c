@@ -9,6 +9,7 @@
 #include "analyzer/presence.h"
 #include "analyzer/rules.h"
 #include "analyzer/symptoms.h"
+#include "base/map.h"
 #include "store/jobs.h"
 #include "store/topo.h"
 
@@ -34,6 +35,7 @@ struct analyzer {
     struct kb_scratch *scratch;
     struct topo *topo;       /* of this turn */
     struct store_batch *out; /* events made this turn */
+    struct map *made;        /* "code\nentity" of what began in `out` */
     size_t out_count;
     bool dirty;
     int64_t judged_ms;
@@ -46,14 +48,38 @@ struct analyzer {
 /* --- events made here ---------------------------------------------------------------------------
  */
 
+#define ANALYZER_MADE 20000 /* beyond, an end in the same turn as its begin is not noticed */
+
+static size_t
+analyzer_key(char out[EVENT_CODE_MAX + ENTITY_SIZE + 2], const char *code, const char *entity)
+{
+    int n = snprintf(out, EVENT_CODE_MAX + ENTITY_SIZE + 2, "%s\n%s", code, entity);
+    return n < 0 ? 0 : strlen(out);
+}
+
 static void
 analyzer_emit(void *ctx, const struct event *ev)
 {
     struct analyzer *a = ctx;
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     if (!a->out)
         a->out = store_batch_new(a->cfg.store);
     if (a->out && !store_batch_event(a->out, ev))
         a->out_count++;
+    if (!a->made)
+        a->made = map_new(ANALYZER_MADE);
+    if (a->made && ev->phase != EVENT_END)
+        map_set(a->made, key, analyzer_key(key, ev->code, ev->entity), a, NULL);
+}
+
+/* Is there something that a clearing line would end? A link that blinks says both in one burst,
+ * before its begin has come back as a symptom. */
+static bool
+analyzer_open(const struct analyzer *a, const char *code, const char *entity)
+{
+    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    return symptoms_find(a->symptoms, code, entity) ||
+           (a->made && map_get(a->made, key, analyzer_key(key, code, entity)));
 }
 
 static void
@@ -65,6 +91,8 @@ analyzer_flush(struct analyzer *a)
         return;
     a->out = NULL;
     a->out_count = 0;
+    map_free(a->made, NULL);
+    a->made = NULL;
     if (store_commit(a->cfg.store, b, NULL, &err)) {
         atomic_fetch_add(&a->errors, 1);
         log_write(a->cfg.log, LOG_LEVEL_ERROR, "analyzer: findings could not be stored: %s",
@@ -105,9 +133,11 @@ analyzer_netdev(const struct topo *t, const char *node, const char *netdev, size
     return TOPO_NONE;
 }
 
-/* A GPU by the PCI address that a line gives; drivers leave the function out: it is 0. */
+/* A GPU or adapter by the PCI address that a line gives; drivers leave the function out: it is 0.
+ */
 static topo_id
-analyzer_pci(const struct topo *t, const struct kb_match *m, const char *node)
+analyzer_pci(const struct topo *t, const struct kb_match *m, const char *node,
+             enum entity_kind kind)
 {
     struct labels l = {0};
     char pci[32], found[ENTITY_SIZE];
@@ -119,7 +149,7 @@ analyzer_pci(const struct topo *t, const struct kb_match *m, const char *node)
                  memchr(c->text, '.', c->len) ? "" : ".0");
         labels_add_str(&l, "pci_bus_id", pci);
         if (!labels_finish(&l) && !topo_resolve(t, NULL, &l, found) &&
-            entity_kind_of(found) == ENTITY_GPU)
+            entity_kind_of(found) == kind)
             return topo_find(t, found);
         return TOPO_NONE;
     }
@@ -144,13 +174,16 @@ analyzer_resolve(const struct topo *t, const struct kb_match *m, const struct lo
 {
     struct entity e;
     char found[ENTITY_SIZE];
-    bool gpu = !strcmp(m->scope, "gpu");
+    bool gpu = !strcmp(m->scope, "gpu"), nic = !strcmp(m->scope, "nic");
     if (entity_parse(entity, &e, NULL) ||
-        (topo_find(t, entity) != TOPO_NONE && (!gpu || e.kind == ENTITY_GPU)))
+        (topo_find(t, entity) != TOPO_NONE && (!gpu || e.kind == ENTITY_GPU) &&
+         (!nic || e.kind == ENTITY_NIC)))
         return;
-    topo_id id = gpu                    ? analyzer_pci(t, m, line->node)
+    topo_id id = gpu                    ? analyzer_pci(t, m, line->node, ENTITY_GPU)
                  : e.kind == ENTITY_NIC ? analyzer_netdev(t, line->node, e.part, e.part_len)
                                         : TOPO_NONE;
+    if (id == TOPO_NONE && nic)
+        id = analyzer_pci(t, m, line->node, ENTITY_NIC);
     if (id == TOPO_NONE && gpu)
         id = analyzer_rank_gpu(t, line, job);
     if (id == TOPO_NONE && e.kind == ENTITY_NODE &&
@@ -174,7 +207,7 @@ analyzer_match(struct analyzer *a, const struct log_line *line, const struct kb_
     analyzer_resolve(a->topo, m, line, job, entity);
     if (e)
         symptom_of_rank(e, job, line->rank, entity);
-    if (m->clears && !symptoms_find(a->symptoms, m->id, entity))
+    if (m->clears && !analyzer_open(a, m->id, entity))
         return; /* ends nothing that is open */
     buf_init(&fields, EVENT_TEXT_MAX);
     kb_match_fields(m, &fields);
@@ -397,6 +430,7 @@ analyzer_free(struct analyzer *a)
         return;
     analyzer_stop(a);
     store_batch_free(a->out);
+    map_free(a->made, NULL);
     judge_free(a->judge);
     rules_free(a->rules);
     detectors_free(a->detectors);

@@ -48,6 +48,7 @@ struct judge_turn {
     struct topo *topo;
     struct symptom *symptoms;
     struct symptom_row **rows;
+    size_t *case_of; /* of each row, its number of this turn + 1 */
     size_t count;
     int64_t now_ms;
     size_t written;
@@ -186,6 +187,22 @@ judge_active(const struct judge_turn *u, const struct reason_case *c)
     return false;
 }
 
+/* Does another case of this turn hold the sign of the incident's root? Then the incident is that
+ * one's, whatever else the two share: a slow job has many causes. */
+static bool
+judge_elsewhere(const struct judge_turn *u, const struct judged *d, const struct reason_case *c)
+{
+    size_t own = c->symptom_count ? u->case_of[c->symptoms[0]] : 0;
+    for (size_t i = 0; i < u->count; i++) {
+        size_t code = strlen(u->symptoms[i].entry->id);
+        if (u->case_of[i] && u->case_of[i] != own &&
+            !strncmp(d->root, u->symptoms[i].entry->id, code) && d->root[code] == '\n' &&
+            !strcmp(d->root + code + 1, u->symptoms[i].entity))
+            return true;
+    }
+    return false;
+}
+
 /* The oldest unresolved incident that any row of the case is in, else one with the same root. */
 static struct judged *
 judge_match(struct judge_turn *u, const struct reason_case *c)
@@ -195,7 +212,8 @@ judge_match(struct judge_turn *u, const struct reason_case *c)
     for (size_t i = 0; i < c->symptom_count; i++) {
         struct symptom_row *r = u->rows[c->symptoms[i]];
         struct judged *d = r->incident[0] ? judge_find(u->j, r->incident) : NULL;
-        if (d && !d->resolved_ms && (!best || d->opened_ms < best->opened_ms))
+        if (d && d != best && !d->resolved_ms && (!best || d->opened_ms < best->opened_ms) &&
+            !judge_elsewhere(u, d, c))
             best = d;
     }
     snprintf(root, sizeof root, "%s\n%s", judge_top(c)->cause, judge_top(c)->entity);
@@ -456,6 +474,8 @@ judge_claim(struct judge_turn *u, struct judged *d, const struct reason_case *c)
         struct symptom_row *r = u->rows[c->symptoms[i]];
         struct judged *other =
             r->incident[0] && strcmp(r->incident, d->id) ? judge_find(u->j, r->incident) : NULL;
+        if (other && judge_elsewhere(u, other, c))
+            continue;
         if (other && !other->resolved_ms && !other->touched) {
             char text[96];
             snprintf(text, sizeof text, "merged into %s", d->id);
@@ -603,7 +623,8 @@ judge_view(struct judge_turn *u)
     size_t n = symptoms_count(u->t);
     u->symptoms = calloc(n + 1, sizeof *u->symptoms);
     u->rows = calloc(n + 1, sizeof *u->rows);
-    if (!u->symptoms || !u->rows)
+    u->case_of = calloc(n + 1, sizeof *u->case_of);
+    if (!u->symptoms || !u->rows || !u->case_of)
         return ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
         u->rows[i] = symptoms_at(u->t, i);
@@ -631,6 +652,9 @@ judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct 
     if (!rc)
         rc = reason_cases(j->cfg->kb, &w, u.symptoms, u.count, &o, &cases);
     for (size_t i = 0; !rc && i < cases.count; i++)
+        for (size_t k = 0; k < cases.at[i].symptom_count; k++)
+            u.case_of[cases.at[i].symptoms[k]] = i + 1;
+    for (size_t i = 0; !rc && i < cases.count; i++)
         rc = judge_case(&u, &w, &cases.at[i]);
     if (!rc) {
         judge_calm(&u, p);
@@ -639,5 +663,6 @@ judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct 
     reason_cases_done(&cases);
     free(u.symptoms);
     free(u.rows);
+    free(u.case_of);
     return rc ? rc : (int)u.written;
 }

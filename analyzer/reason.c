@@ -184,7 +184,7 @@ reason_infer(struct reason *r, const struct symptom *s)
 /* --- what a candidate explains ------------------------------------------------------------------
  */
 
-/* How well a symptom's onset fits the cause's, 0.1 to 1. Unknown times fit. */
+/* How well a symptom's onset fits the cause's, 0 to 1. Unknown times fit. */
 static double
 reason_timing(const struct reason *r, const struct symptom *from, const struct symptom *to,
               const struct kb_cause *c)
@@ -197,10 +197,9 @@ reason_timing(const struct reason *r, const struct symptom *from, const struct s
     int64_t late = blur + (to->sampled ? r->options.sampling_ms : 0);
     int64_t delay = to->first_ms - from->first_ms;
     int64_t under = c->delay_min_ms - early - delay, over = delay - c->delay_max_ms - late;
-    int64_t off = under > over ? under : over;
-    if (off <= 0)
-        return 1;
-    return 0.1 + 0.9 * exp(-(double)off / (double)(30000 + late));
+    if (under > 0) /* an effect does not come before its cause, whoever reports late */
+        return exp(-(double)under / (double)(15000 + early));
+    return over > 0 ? 0.1 + 0.9 * exp(-(double)over / (double)(30000 + late)) : 1;
 }
 
 struct reason_step {

@@ -2,8 +2,8 @@
  * of the same part, of what holds it and of the far end of its cable at about the same time; and
  * what a job's own processes say when a part under them has just failed.
  *
- * Two faults of the same part within three minutes of each other are taken for one: that is how
- * faults look. */
+ * A further sign of a part whose fault is still there, or was three minutes ago, is taken for that
+ * fault's: that is how faults look, and a part that comes back restarts. */
 #include "analyzer/reason_priv.h"
 #include "base/err.h"
 
@@ -68,6 +68,20 @@ kin_onset(const struct kin *k, size_t i)
         first = t < first ? t : first;
     }
     return first == INT64_MAX ? 0 : first;
+}
+
+/* When the last sign of a case ended; now while one is there. */
+static int64_t
+kin_until(const struct kin *k, size_t i)
+{
+    int64_t until = 0;
+    for (size_t n = 0; n < k->cases->at[i].symptom_count; n++) {
+        const struct symptom *s = &k->r->symptoms[k->cases->at[i].symptoms[n]];
+        if (!s->end_ms)
+            return k->r->options.now_ms;
+        until = s->end_ms > until ? s->end_ms : until;
+    }
+    return until;
 }
 
 /* --- the same place --------------------------------------------------------------------------- */
@@ -161,7 +175,8 @@ kin_joins(const struct kin *k, size_t i, size_t j)
     bool greater = b->entry->severity == SEVERITY_INFO && a->entry->severity != SEVERITY_INFO;
     if (!kin_of_job(
             b->entity)) /* a remark never takes a fault in; it joins one that it only outscored */
-        return !lesser && (i < j || greater) && late < KIN_PART_MS && late > -KIN_PART_MS &&
+        return !lesser && (i < j || greater) && late > -KIN_PART_MS &&
+               tb < kin_until(k, i) + KIN_PART_MS &&
                (reason_near(a->entity, b->entity) || kin_cabled(k->r, a->entity, b->entity));
     if (!a->own || a->entry->severity == SEVERITY_INFO || entity_parse(b->entity, &e, NULL))
         return false;

@@ -76,6 +76,13 @@ world_topo_walk(void *ctx, const char *from, const enum entity_kind *kinds, size
         return id == TOPO_NONE ? 0
                                : topo_walk(w->topo, id, kinds + 1, n - 1, max, world_walk_cb, &k);
     }
+    if (entity_kind_of(from) == ENTITY_NODE && kinds[1] == ENTITY_NODE) {
+        /* a part of which only its node is known */
+        if (n > 2)
+            return world_topo_walk(ctx, from, kinds + 1, n - 1, max, cb, cb_ctx);
+        cb(cb_ctx, from);
+        return 1;
+    }
     if (!world_owner(w->topo, from, owner) || entity_kind_of(owner) != kinds[1])
         return 0;
     if (n == 2)
