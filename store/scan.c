@@ -422,6 +422,24 @@ scan_give_labels(struct scan *c, struct slabs *into)
     slabs_join(into, &c->labels);
 }
 
+/* Adds m samples behind n, both by time and unique. What a day file holds is often in memory still:
+ * the same times once more, and then newer ones. */
+static size_t
+scan_join(struct sample *at, size_t n, size_t m)
+{
+    size_t same = 0, from = n;
+    if (!n || !m || at[n - 1].t_ms < at[n].t_ms)
+        return n + m;
+    while (from && at[from - 1].t_ms >= at[n].t_ms)
+        from--;
+    while (from + same < n && same < m && at[from + same].t_ms == at[n + same].t_ms)
+        same++;
+    if (from + same < n && same < m)
+        return head_sort(at, n + m);
+    memmove(at + n, at + n + same, (m - same) * sizeof *at);
+    return n + m - same;
+}
+
 size_t
 scan_read(const struct scan *c, size_t i, struct sample *room, struct sample **ret_first)
 {
@@ -432,14 +450,12 @@ scan_read(const struct scan *c, size_t i, struct sample *room, struct sample **r
         if (chunk_reader_samples(p->reader, p->place, room + n))
             c->store->counters.damaged++;
         else
-            n += chunk_reader_count(p->reader, p->place);
+            n = scan_join(room, n, chunk_reader_count(p->reader, p->place));
     }
     if (row->blocks) {
         struct series memory = {.blocks = row->blocks};
-        n += head_read(NULL, &memory, 0, c->from, c->to, room + n);
+        n = scan_join(room, n, head_read(NULL, &memory, 0, c->from, c->to, room + n));
     }
-    if (row->piece_count)
-        n = head_sort(room, n);
     while (n > first && room[n - 1].t_ms > c->to)
         n--;
     while (first < n && room[first].t_ms < c->from)

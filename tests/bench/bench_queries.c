@@ -2,12 +2,14 @@
  * questions asked of each in turn, the answers compared with the first one's, times and ratios
  * printed.
  *
- *   bench_queries [nodes=N] [rounds=N] [ingest=SAMPLES/S] NAME=PID=URL...
+ *   bench_queries [nodes=N] [rounds=N] [ingest=SAMPLES/S] [settle=COMMAND] NAME=PID=URL...
  *
  * 8 GPUs a node, 10 metrics a GPU: 1,250 nodes are 100,000 series. URL is what stands before
  * /api/v1. Samples stand on multiples of 15 s and so do the ends of rates, where all engines mean
  * the same by a rate; windows of maxima end between two samples, so that it does not matter which
- * ends of a window count. `ingest` asks once more while the last of the stores takes in samples. */
+ * ends of a window count. `settle` is run after the first round of questions, to bring all stores
+ * to rest; then all is asked again. `ingest` asks once more while the last of the stores takes in
+ * samples. */
 #include "base/clock.h"
 #include "base/compress.h"
 #include "base/doc.h"
@@ -65,6 +67,7 @@ struct bench {
     size_t target_count;
     unsigned nodes, rounds;
     uint64_t ingest;
+    const char *settle;
     struct fleet_series {
         struct buf labels; /* encoded */
         double v;
@@ -390,6 +393,37 @@ bench_ask(struct httpc *http, const struct bench *b, const struct target *t,
     return rc;
 }
 
+/* A store may answer a write before it shows it. */
+static int
+bench_wait(struct httpc *http, const struct bench *b, const struct target *t)
+{
+    char query[120];
+    struct question q = {.title = "all is there", .query = query};
+    for (int i = 0, m = 0; i < 300; i++) {
+        snprintf(query, sizeof query, "count(timestamp(%s) == %.0f)", metrics[m],
+                 (double)(b->start_ms + (STEPS - 1) * (int64_t)STEP_MS) / 1000);
+        struct buf text = {0};
+        struct doc *d = NULL;
+        double ms;
+        size_t seen = 0;
+        int rc = bench_ask(http, b, t, &q, &ms, &text);
+        if (!rc && !doc_parse_json(buf_str(&text), text.len, "answer", &d, NULL)) {
+            const struct doc_node *rows = doc_get(doc_get(doc_root(d), "data"), "result");
+            seen = strtoull(doc_str(doc_at(doc_get(doc_at(rows, 0), "value"), 1), "0"), NULL, 10);
+        }
+        doc_free(d);
+        buf_done(&text);
+        bool shown = seen == b->count / METRICS;
+        if (rc || (shown && m == METRICS - 1))
+            return rc;
+        m += shown;
+        if (!shown)
+            usleep(100000);
+    }
+    printf("%s does not show all that was written\n", t->name);
+    return ERR_TIMEOUT;
+}
+
 static int
 bench_compare_times(const void *a, const void *b)
 {
@@ -451,6 +485,18 @@ bench_question(struct httpc *http, struct bench *b, const struct question *q)
         putchar('\n');
     }
     return rows < 0 ? ERR_STATE : 0;
+}
+
+static int
+bench_questions(struct httpc *http, struct bench *b, const char *state)
+{
+    int rc = 0;
+    printf("%-26s %-18s %9s %9s %9s %9s\n", state, "ms", "median", "best", "p99", "CPU");
+    for (size_t i = 0; rc != ERR_IO && i < QUESTIONS; i++) {
+        int one = bench_question(http, b, &questions[i]);
+        rc = one ? one : rc;
+    }
+    return rc;
 }
 
 /* --- while samples come in
@@ -522,6 +568,8 @@ bench_argument(struct bench *b, char *text)
         b->rounds = (unsigned)strtoul(value, NULL, 10);
     } else if (!strcmp(text, "ingest")) {
         b->ingest = strtoull(value, NULL, 10);
+    } else if (!strcmp(text, "settle")) {
+        b->settle = value;
     } else if (url && b->target_count < TARGETS) {
         struct target *t = &b->targets[b->target_count++];
         str_copy(t->name, sizeof t->name, text);
@@ -541,7 +589,9 @@ main(int argc, char **argv)
     for (int i = 1; !rc && i < argc; i++)
         rc = bench_argument(&b, argv[i]);
     if (rc || !b.target_count || b.nodes < 2 || !b.rounds) {
-        fputs("usage: bench_queries [nodes=N] [rounds=N] [ingest=RATE] NAME=PID=URL...\n", stderr);
+        fputs("usage: bench_queries [nodes=N] [rounds=N] [ingest=RATE] [settle=COMMAND] "
+              "NAME=PID=URL...\n",
+              stderr);
         return 3;
     }
     b.start_ms = (clock_now_ms(NULL) / STEP_MS - STEPS - 40) * STEP_MS; /* all of it is past */
@@ -550,16 +600,13 @@ main(int argc, char **argv)
     rc = bench_load(&b);
     printf("%zu series, %zu samples written to each in %.0f s in all\n", b.count, b.count * STEPS,
            (double)(clock_mono_us() - began) / 1e6);
-    for (const char *p = getenv("BENCH_PAUSE_S"); !rc && p;) { /* until what was written is seen */
-        sleep((unsigned)strtoul(p, NULL, 10));
-        break;
-    }
     struct httpc *http = httpc_new();
-    printf("%-26s %-18s %9s %9s %9s %9s\n", "ms", "", "median", "best", "p99", "CPU");
-    for (size_t i = 0; rc != ERR_IO && i < QUESTIONS; i++) {
-        int one = bench_question(http, &b, &questions[i]);
-        rc = one ? one : rc;
-    }
+    for (size_t k = 0; !rc && k < b.target_count; k++)
+        rc = bench_wait(http, &b, &b.targets[k]);
+    if (!rc)
+        rc = bench_questions(http, &b, "as it was taken in");
+    if (!rc && b.settle && !system(b.settle))
+        rc = bench_questions(http, &b, "after compaction");
     if (!rc && b.ingest)
         rc = bench_busy(http, &b);
     httpc_free(http);

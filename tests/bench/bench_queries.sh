@@ -12,12 +12,14 @@ up() { # URL
     for i in $(seq 300); do curl -sf -m 5 "$1" >/dev/null 2>&1 && return; sleep 0.1; done
     echo "bench_queries: no answer from $1"; cat "$dir"/*.log; exit 1
 }
+settle=:
 if command -v victoria-metrics >/dev/null 2>&1; then
     p=$(port)
     victoria-metrics -storageDataPath="$dir/vm" -httpListenAddr=127.0.0.1:$p -retentionPeriod=2 >"$dir/vm.log" 2>&1 &
     pids="$pids $!"
     set -- "$@" VictoriaMetrics=$!=http://127.0.0.1:$p
     up http://127.0.0.1:$p/health
+    settle="curl -s 127.0.0.1:$p/internal/force_flush; curl -s 127.0.0.1:$p/internal/force_merge; sleep 5"
 fi
 if [ -n "$PROMETHEUS" ]; then
     p=$(port)
@@ -34,7 +36,5 @@ printf 'state: %s\nhttp: {listen: 127.0.0.1:%s, auth: none}\nanalysis: {enabled:
 ours=$!
 pids="$pids $ours"
 up http://127.0.0.1:$p/readyz
-"$bin/tests/bench/bench_queries" "$@" myriascope=$ours=http://127.0.0.1:$p/prometheus
-rc=$?
-[ -z "$KEEP" ] || { echo "kept: $dir, pids $pids; press enter"; read -r _; }
-exit $rc
+settle="$settle; '$bin/myriascope' --server http://127.0.0.1:$p store compact >/dev/null"
+"$bin/tests/bench/bench_queries" "settle=$settle" "$@" myriascope=$ours=http://127.0.0.1:$p/prometheus
