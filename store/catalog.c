@@ -251,6 +251,28 @@ catalog_exclusive(struct store *s, int (*fn)(void *ctx, struct catalog_conn *w, 
     return catalog_request_wait(s->catalog, &r, err);
 }
 
+/* Nobody leads meanwhile: VACUUM wants no transaction around it. */
+int
+catalog_compact(struct store *s, struct err *err)
+{
+    struct catalog *c = s->catalog;
+    pthread_mutex_lock(&c->lock);
+    while (c->leading)
+        pthread_cond_wait(&c->changed, &c->lock);
+    c->leading = true;
+    c->leader = pthread_self();
+    pthread_mutex_unlock(&c->lock);
+    int rc =
+        db_exec(c->writer->db, "INSERT INTO doc_text(doc_text) VALUES('optimize'); VACUUM", err);
+    if (!rc)
+        rc = db_checkpoint(c->writer->db, err);
+    pthread_mutex_lock(&c->lock);
+    c->leading = false;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
 int
 catalog_put(struct store *s, const struct catalog_doc *doc, struct err *err)
 {

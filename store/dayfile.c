@@ -114,6 +114,10 @@ day_load(struct day *day, struct err *err)
                         err);
     if (!rc)
         rc = db_integer(day->w, "SELECT value FROM meta WHERE key = 'held_rows'", 0, &rows, err);
+    int64_t registry = 0;
+    if (!rc)
+        rc = db_integer(day->w, "SELECT value FROM meta WHERE key = 'registry'", 0, &registry, err);
+    day->registry = (uint64_t)registry;
     if (!rc) {
         day->held_samples = (uint64_t)samples;
         day->held_rows = (uint64_t)rows;
@@ -182,6 +186,12 @@ days_close(struct days *d)
     free(d->at);
     free(d->folder);
     free(d);
+}
+
+void
+days_registry(struct days *d, uint64_t seed)
+{
+    d->registry = seed;
 }
 
 uint64_t
@@ -630,8 +640,9 @@ day_each_block(sqlite3 *db, int (*cb)(void *, uint64_t, const void *, size_t), v
 }
 
 int
-days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len),
-                 void *ctx, struct err *err)
+days_each_series(struct days *d, bool all,
+                 int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len), void *ctx,
+                 struct err *err)
 {
     struct day **at;
     size_t n;
@@ -640,9 +651,10 @@ days_each_series(struct days *d, int (*cb)(void *ctx, uint64_t id, const void *l
         return err_set(err, rc, "out of memory");
     for (size_t i = 0; i < n; i++) {
         sqlite3 *db;
-        if (rc >= 0)
+        bool known = !all && d->registry && at[i]->registry == d->registry;
+        if (rc >= 0 && !known)
             rc = day_reader_take(d, at[i], &db, err);
-        if (rc >= 0) {
+        if (rc >= 0 && !known) {
             rc = day_each_series(db, cb, ctx, err);
             if (rc >= 0)
                 rc = day_each_block(db, cb, ctx, err);

@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DAY_MS ((int64_t)86400000)
+#define DAY_MS  ((int64_t)86400000)
+#define SLOT_MS ((int64_t)7200000) /* a chunk holds samples of one slot of two hours */
 
 struct days;
 struct day;
@@ -56,7 +57,8 @@ int days_each_held(struct days *d, struct days_chunk_query *q,
                    int (*cb)(void *ctx, struct chunk_held *h), void *ctx, struct err *err);
 /* Does a day file in [from, to] hold samples of the series? The answer is kept in memory a file. */
 bool days_hold_series(struct days *d, uint64_t id, int64_t from_ms, int64_t to_ms);
-int days_each_series(struct days *d,
+/* The labels of files of other registries than this one (all: of every file). */
+int days_each_series(struct days *d, bool all,
                      int (*cb)(void *ctx, uint64_t id, const void *labels, size_t len), void *ctx,
                      struct err *err);
 
@@ -78,10 +80,19 @@ int day_writer_labels(struct day_writer *w, const struct buf *block, struct err 
 int day_writer_chunk(struct day_writer *w, const char *metric, const struct chunk_info *info,
                      const struct buf *data, struct err *err);
 int day_writer_row(struct day_writer *w, uint64_t id, const struct record *r, struct err *err);
-enum day_held { DAY_SAMPLES, DAY_ROWS };
+enum day_held { DAY_SAMPLES, DAY_ROWS, DAY_NEITHER };
 int day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held,
                    struct err *err);
 int days_checkpoint(struct days *d, struct err *err);
+/* Returns the free pages of the file of that day, cuts its WAL and closes what is not in use. */
+int days_shrink(struct days *d, int64_t day, struct err *err);
+/* The label sets of the files are those of the registry with this seed. */
+void days_registry(struct days *d, uint64_t seed);
+/* Were samples filed, or did slots end, since all that ended before the time was merged? */
+bool days_merge_due(struct days *d, int64_t day, int64_t before_ms);
+void days_merged(struct days *d, int64_t day, int64_t before_ms);
+/* The write connection of a transaction, for the one who merges chunks. */
+sqlite3 *day_writer_db(struct day_writer *w);
 /* Removes the file of that day, waiting for its readers. */
 int days_remove(struct days *d, int64_t day, struct err *err);
 /* Takes a damaged file out of use, waiting for its readers: it stays in the folder as NAME.damaged.

@@ -29,6 +29,9 @@ struct day {
     int64_t number;
     char path[4096];
     atomic_uint_fast64_t held_samples, held_rows;
+    uint64_t registry;    /* seed of the registry whose labels it has; 0: not known */
+    uint64_t merged_held; /* held_samples when all was merged that ended before the time */
+    int64_t merged_ms;
     unsigned refs; /* readers; under days.lock */
     bool dead;     /* out of the list */
     sqlite3 *readers[DAY_READERS];
@@ -48,6 +51,7 @@ struct days {
     struct day **at; /* by number */
     size_t count, cap;
     unsigned open_writers;
+    uint64_t registry; /* seed */
     struct chunkcache *cache;
 };
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define DAYWRITE_OPEN   4
+#define DAYWRITE_SPARE  50 /* a file with more than a fiftieth of free pages is rewritten */
 #define DAYWRITE_SHIFTS 64 /* rows of one millisecond beyond 2^20 move to the next ones */
 
 static const char daywrite_schema[] =
@@ -79,8 +80,13 @@ daywrite_schema_make(struct day *day, struct err *err)
         return rc;
     if (version > DAY_VERSION)
         return err_set(err, ERR_UNSUPPORTED, "%s was written by a newer program", day->path);
-    char set[64];
-    snprintf(set, sizeof set, "PRAGMA user_version = %d; COMMIT", DAY_VERSION);
+    char set[160];
+    if (!version)
+        day->registry = day->days->registry;
+    snprintf(
+        set, sizeof set,
+        "INSERT OR IGNORE INTO meta VALUES('registry', %lld); PRAGMA user_version = %d; COMMIT",
+        (long long)day->registry, DAY_VERSION);
     rc = db_exec(day->w, "BEGIN IMMEDIATE", err);
     if (!rc)
         rc = db_exec(day->w, daywrite_schema, err);
@@ -273,14 +279,14 @@ int
 day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held, struct err *err)
 {
     struct day *day = w->day;
-    if (!rc)
+    if (!rc && what != DAY_NEITHER)
         rc = daywrite_meta(day, what == DAY_SAMPLES ? "held_samples" : "held_rows", (int64_t)held,
                            err);
     if (!rc)
         rc = db_exec(day->w, "COMMIT", err);
-    if (!rc) {
+    if (!rc && what != DAY_NEITHER) {
         *(what == DAY_SAMPLES ? &day->held_samples : &day->held_rows) = held;
-    } else {
+    } else if (rc) {
         if (!sqlite3_get_autocommit(day->w))
             db_exec(day->w, "ROLLBACK", NULL);
         pthread_mutex_lock(&day->ids_lock);
@@ -290,6 +296,73 @@ day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held, 
     }
     free(w->fresh);
     free(w);
+    return rc;
+}
+
+bool
+days_merge_due(struct days *d, int64_t number, int64_t before_ms)
+{
+    int64_t end = (number + 1) * DAY_MS;
+    pthread_mutex_lock(&d->lock);
+    const struct day *day = days_find(d, number);
+    bool due = day && day->held_samples &&
+               (day->held_samples != day->merged_held ||
+                day->merged_ms < (before_ms < end ? before_ms / SLOT_MS * SLOT_MS : end));
+    pthread_mutex_unlock(&d->lock);
+    return due;
+}
+
+void
+days_merged(struct days *d, int64_t number, int64_t before_ms)
+{
+    pthread_mutex_lock(&d->lock);
+    struct day *day = days_find(d, number);
+    if (day) {
+        day->merged_held = day->held_samples;
+        day->merged_ms = before_ms;
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+sqlite3 *
+day_writer_db(struct day_writer *w)
+{
+    return w->day->w;
+}
+
+/* Readers that wait for their next question keep the files beside the database alive. */
+static void
+daywrite_close_idle(struct days *d, struct day *day)
+{
+    sqlite3 *idle[DAY_READERS];
+    pthread_mutex_lock(&d->lock);
+    size_t n = day->idle;
+    memcpy(idle, day->readers, n * sizeof *idle);
+    day->idle = 0;
+    pthread_mutex_unlock(&d->lock);
+    for (size_t i = 0; i < n; i++)
+        db_close(idle[i]);
+}
+
+int
+days_shrink(struct days *d, int64_t number, struct err *err)
+{
+    pthread_mutex_lock(&d->lock);
+    struct day *day = days_find(d, number);
+    pthread_mutex_unlock(&d->lock);
+    int64_t unused, pages;
+    int rc = day ? day_writer_open(day, err) : ERR_NOTFOUND;
+    if (rc)
+        return rc == ERR_NOTFOUND ? 0 : rc;
+    rc = db_integer(day->w, "PRAGMA freelist_count", 0, &unused, err);
+    if (!rc)
+        rc = db_integer(day->w, "PRAGMA page_count", 0, &pages, err);
+    if (!rc && unused * DAYWRITE_SPARE > pages)
+        rc = db_exec(day->w, "VACUUM", err);
+    if (!rc)
+        rc = db_checkpoint(day->w, err);
+    daywrite_close_idle(d, day);
+    day_writer_close(day);
     return rc;
 }
 

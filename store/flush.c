@@ -11,6 +11,7 @@
 #include "store/head.h"
 #include "store/journal.h"
 #include "store/labelblock.h"
+#include "store/merge.h"
 #include "store/rows.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -31,7 +32,8 @@
 #define FLUSH_SLICE        512 /* series a look at waiting writers */
 #define FLUSH_CUT_BATCHES  256 /* batches forgotten between two groups */
 #define FLUSH_IDLE_MS      ((int64_t)3600000)
-#define FLUSH_DAYS_MAX     4096
+#define FLUSH_DAYS_MAX     16384
+#define FLUSH_LATE_MS      ((int64_t)3600000) /* a slot is merged when late samples have come */
 
 struct flusher {
     struct store *store;
@@ -55,7 +57,7 @@ struct flusher {
 };
 
 static int
-flush_day_add(struct flusher *f, int64_t day)
+flush_day_add(struct flusher *f, int64_t day) /* of rows a day, of samples a slot */
 {
     for (size_t i = f->day_count; i-- > 0;)
         if (f->days[i] == day)
@@ -170,8 +172,28 @@ flush_end(struct index *ix)
     return end;
 }
 
+static int64_t
+flush_slot(int64_t t_ms) /* floor */
+{
+    return t_ms >= 0 ? t_ms / SLOT_MS : -((-t_ms + SLOT_MS - 1) / SLOT_MS);
+}
+
+static int64_t
+flush_slot_day(int64_t slot)
+{
+    return days_of(slot * SLOT_MS);
+}
+
 static int
-flush_sample_days(struct flusher *f)
+flush_compare_days(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* The slots of what is sealed, ascending. */
+static int
+flush_sample_slots(struct flusher *f)
 {
     struct index *ix = f->store->index;
     uint64_t end = flush_end(ix);
@@ -184,12 +206,13 @@ flush_sample_days(struct flusher *f)
             if (!s->dirty)
                 continue;
             for (const struct block *b = s->blocks; !rc && b; b = b->next)
-                for (int64_t d = days_of(b->t0);
-                     !rc && !(b->flags & BLOCK_FLUSHED) && d <= days_of(block_last_ms(b)); d++)
+                for (int64_t d = flush_slot(b->t0);
+                     !rc && !(b->flags & BLOCK_FLUSHED) && d <= flush_slot(block_last_ms(b)); d++)
                     rc = flush_day_add(f, d);
         }
         pthread_rwlock_unlock(&ix->lock);
     }
+    qsort(f->days, f->day_count, sizeof *f->days, flush_compare_days);
     return rc;
 }
 
@@ -209,7 +232,7 @@ flush_chunk(struct flusher *f, struct day_writer *w, const char *metric, struct 
 
 /* Copies out what the series has of the time. Under the read lock. */
 static int
-flush_take(struct flusher *f, uint32_t id, int64_t day, size_t *ret_count)
+flush_take(struct flusher *f, uint32_t id, int64_t slot, size_t *ret_count)
 {
     struct index *ix = f->store->index;
     const struct series *s = series_at(ix, id);
@@ -224,19 +247,19 @@ flush_take(struct flusher *f, uint32_t id, int64_t day, size_t *ret_count)
         f->samples = p;
         f->sample_cap = room;
     }
-    *ret_count =
-        room ? head_read(ix, s, HEAD_SEALED, day * DAY_MS, day * DAY_MS + DAY_MS - 1, f->samples)
-             : 0;
+    *ret_count = room ? head_read(ix, s, HEAD_SEALED, slot * SLOT_MS, slot * SLOT_MS + SLOT_MS - 1,
+                                  f->samples)
+                      : 0;
     return 0;
 }
 
 static int
-flush_series(struct flusher *f, struct day_writer *w, const char *metric, uint32_t id, int64_t day,
+flush_series(struct flusher *f, struct day_writer *w, const char *metric, uint32_t id, int64_t slot,
              struct err *err)
 {
     size_t n;
     pthread_rwlock_rdlock(&f->store->index->lock);
-    int rc = flush_take(f, id, day, &n);
+    int rc = flush_take(f, id, slot, &n);
     pthread_rwlock_unlock(&f->store->index->lock);
     if (rc)
         return err_set(err, rc, "out of memory");
@@ -295,16 +318,22 @@ flush_ids(struct flusher *f, uint32_t pair, const char **ret_metric)
     return rc;
 }
 
+/* What the slots [from, to) of one day got of a metric. */
 static int
-flush_metric(struct flusher *f, struct day_writer *w, uint32_t pair, int64_t day, struct err *err)
+flush_metric(struct flusher *f, struct day_writer *w, uint32_t pair, size_t from, size_t to,
+             struct err *err)
 {
     const char *metric;
     int rc = flush_ids(f, pair, &metric);
     if (rc)
         return err_set(err, rc, "out of memory");
-    for (size_t i = 0; !rc && i < f->id_count; i++)
-        rc = flush_series(f, w, metric, f->ids[i], day, err);
-    return rc ? rc : flush_chunk(f, w, metric, err);
+    for (size_t k = from; !rc && k < to; k++) {
+        for (size_t i = 0; !rc && i < f->id_count; i++)
+            rc = flush_series(f, w, metric, f->ids[i], f->days[k], err);
+        if (!rc)
+            rc = flush_chunk(f, w, metric, err);
+    }
+    return rc;
 }
 
 static int
@@ -344,11 +373,11 @@ flush_labels(struct flusher *f, struct day_writer *w, struct err *err)
 }
 
 static int
-flush_samples_day(struct flusher *f, int64_t day, struct err *err)
+flush_samples_day(struct flusher *f, size_t from, size_t to, struct err *err)
 {
     struct index *ix = f->store->index;
     struct day_writer *w;
-    int rc = day_writer_begin(f->store->days, day, &w, err);
+    int rc = day_writer_begin(f->store->days, flush_slot_day(f->days[from]), &w, err);
     if (rc)
         return rc;
     for (uint32_t i = 0; !rc; i++) {
@@ -356,7 +385,7 @@ flush_samples_day(struct flusher *f, int64_t day, struct err *err)
         const struct series_name *n = &ix->names[ix->metric_name];
         uint32_t pair = i < n->count ? n->pairs[i] : SERIES_NO_PAIR;
         pthread_rwlock_unlock(&ix->lock);
-        rc = flush_metric(f, w, pair, day, err);
+        rc = flush_metric(f, w, pair, from, to, err);
         if (pair == SERIES_NO_PAIR)
             break;
     }
@@ -394,10 +423,14 @@ flush_samples(struct flusher *f, struct err *err)
         rc = writer_call(f->store->writer, flush_seal, f);
     if (rc)
         return err_set(err, rc, "the store is closed");
-    rc = flush_sample_days(f);
-    for (size_t i = 0; !rc && i < f->day_count; i++)
-        if (days_held_samples(f->store->days, f->days[i]) < f->sealed_number)
-            rc = flush_failed(f, f->days[i], flush_samples_day(f, f->days[i], err));
+    rc = flush_sample_slots(f);
+    for (size_t i = 0, end; !rc && i < f->day_count; i = end) {
+        int64_t day = flush_slot_day(f->days[i]);
+        for (end = i + 1; end < f->day_count && flush_slot_day(f->days[end]) == day; end++)
+            ;
+        if (days_held_samples(f->store->days, day) < f->sealed_number)
+            rc = flush_failed(f, day, flush_samples_day(f, i, end, err));
+    }
     if (rc) {
         f->store->counters.flush_failures++;
         return rc;
@@ -472,6 +505,35 @@ flush_retention(struct flusher *f, struct err *err)
     return rc;
 }
 
+/* --- merging -----------------------------------------------------------------------------------
+ */
+
+int
+flush_merge(struct flusher *f, int64_t before_ms, struct err *err)
+{
+    int64_t *days;
+    size_t n;
+    uint64_t damaged = 0;
+    int rc = days_numbers(f->store->days, &days, &n);
+    if (rc)
+        return err_set(err, rc, "out of memory");
+    for (size_t i = n; !rc && i-- > 0;) { /* what was filled last has most to merge */
+        if (!days_merge_due(f->store->days, days[i], before_ms))
+            continue;
+        do {
+            flush_lock(f);
+            rc = merge_day(f->store->days, days[i], before_ms, &damaged, err);
+            if (!rc)
+                days_merged(f->store->days, days[i], before_ms);
+            flush_unlock(f);
+        } while (rc > 0 && !f->stop);
+        rc = rc > 0 ? 0 : rc;
+    }
+    free(days);
+    f->store->counters.damaged += damaged;
+    return rc;
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static bool
@@ -488,6 +550,13 @@ flush_due(struct flusher *f)
     return since > FLUSH_SAMPLES_US ||
            ((waiting > FLUSH_SAMPLES_MAX || journal > FLUSH_JOURNAL_MAX) &&
             since > FLUSH_SAMPLES_US / 20);
+}
+
+static void
+flush_retention_and_merge(struct flusher *f)
+{
+    flush_retention(f, NULL);
+    flush_merge(f, clock_now_ms(f->store->cfg.clock) - FLUSH_LATE_MS, NULL);
 }
 
 static void *
@@ -510,7 +579,7 @@ flush_main(void *arg)
         if (flush_due(f))
             flush_all(f, NULL);
         if (clock_mono_us() - f->last_retention_us > FLUSH_RETENTION_US)
-            flush_retention(f, NULL);
+            flush_retention_and_merge(f);
         pthread_mutex_lock(&f->wake_lock);
     }
     pthread_mutex_unlock(&f->wake_lock);

@@ -13,6 +13,8 @@ int flush_rows_now(struct flusher *f,
                    struct err *err);               /* events, logs and gaps into day files now */
 int flush_all(struct flusher *f, struct err *err); /* samples too, and cuts the journal */
 int flush_retention(struct flusher *f, struct err *err); /* drops days beyond the retention */
+/* Merges the small chunks of slots that end before the time. */
+int flush_merge(struct flusher *f, int64_t before_ms, struct err *err);
 /* For what must not run beside a fill. */
 void flush_lock(struct flusher *f);
 void flush_unlock(struct flusher *f);

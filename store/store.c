@@ -12,6 +12,7 @@
 #include "store/flush.h"
 #include "store/head.h"
 #include "store/journal.h"
+#include "store/registry.h"
 #include "store/limit.h"
 #include "store/rows.h"
 #include "store/scrub.h"
@@ -157,7 +158,7 @@ store_load(struct store *s, struct err *err)
     int rc = journal_each_series(s->journal, store_load_series, &l, &damaged, err);
     s->counters.damaged += damaged;
     if (!rc)
-        rc = days_each_series(s->days, store_load_day_series, &l, err);
+        rc = days_each_series(s->days, damaged > 0, store_load_day_series, &l, err);
     if (!rc)
         rc = days_each_chunk(s->days, &q, store_load_chunk, &l, err);
     s->counters.damaged += q.damaged;
@@ -198,6 +199,8 @@ store_parts(struct store *s, struct err *err)
     s->counters.damaged += damaged;
     if (!rc)
         rc = journal_open(s->cfg.folder, &s->journal, err);
+    if (!rc)
+        days_registry(s->days, journal_seed(s->journal));
     if (!rc && (!(s->rows = rows_new()) || !(s->limits = limit_new(&s->cfg)) ||
                 !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
@@ -319,15 +322,24 @@ store_shrink(struct store *s, void *ctx)
 int
 store_compact(struct store *s, struct err *err)
 {
+    int64_t *days = NULL;
+    size_t n = 0;
     int rc = flush_all(s->flusher, err);
     if (!rc)
         rc = flush_retention(s->flusher, err);
     if (!rc)
+        rc = flush_merge(s->flusher, INT64_MAX, err);
+    if (!rc)
+        rc = registry_tidy(s, err);
+    if (!rc)
         rc = writer_call(s->writer, store_shrink, err);
-    if (rc)
-        return rc;
-    flush_lock(s->flusher);
-    rc = days_checkpoint(s->days, err);
-    flush_unlock(s->flusher);
-    return rc;
+    if (!rc && days_numbers(s->days, &days, &n))
+        rc = err_set(err, ERR_NOMEM, "out of memory");
+    for (size_t i = 0; !rc && i < n; i++) {
+        flush_lock(s->flusher);
+        rc = days_shrink(s->days, days[i], err);
+        flush_unlock(s->flusher);
+    }
+    free(days);
+    return rc ? rc : catalog_compact(s, err);
 }

@@ -49,6 +49,7 @@ struct store {
  * members. They set s->catalog and s->topo. */
 int catalog_open(struct store *s, const char *folder, struct err *err);
 void catalog_close(struct store *s);
+int catalog_compact(struct store *s, struct err *err); /* returns free pages, cuts the WAL */
 int topo_state_open(struct store *s, struct err *err);
 void topo_state_close(struct store *s);
 

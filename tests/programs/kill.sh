@@ -1,5 +1,5 @@
 #!/bin/sh
-# kill: kill -9 under load loses nothing that was acknowledged and keeps nothing twice. KILLS: how often (default 12).
+# kill: kill -9 under load, compacting all the while, loses nothing that was acknowledged and keeps nothing twice. KILLS: how often (default 12).
 src=${MS_SRCDIR:-.}
 . "$src/tests/programs/server.sh"
 need python3 curl
@@ -11,9 +11,11 @@ round() { # one life under load, ended at a moment of its own
     server_start >"$tmp/start" 2>&1 || { sed "s/^/# kill $1: /" "$tmp/start"; server_end KILL; return 1; }
     python3 "$src/tests/programs/load.py" push "$url" "$tmp/notes" 1.5 >"$tmp/load.out" 2>&1 &
     load=$!
+    while ask store compact >/dev/null 2>&1; do :; done & # ends when the server does
+    compacting=$!
     sleep "0.$((3 + $1 * 7 % 6))"
     server_end KILL
-    wait "$load"
+    wait "$load" "$compacting"
 }
 i=0
 lived=0

@@ -81,9 +81,11 @@ child(struct support *f, int fd, const uint64_t *next, unsigned round)
         p[i] = (struct producer){f->s, fd, i, next[i]};
         pthread_create(&t[i], NULL, producer_main, &p[i]);
     }
-    for (;;) { /* fills and cuts while the others commit, in two rounds of three */
-        if (round % 3)
+    for (;;) { /* fills and cuts while the others commit in two rounds of three, merges in one */
+        if (round % 3 == 1)
             store_flush(f->s, NULL);
+        else if (round % 3 == 2)
+            store_compact(f->s, NULL);
         usleep(1000);
     }
 }
