@@ -48,7 +48,7 @@ care_backup(void *ctx, const struct httpd_request *req, struct httpd_response *r
     if (!rc && (folder[0] != '/' || strstr(folder, "/../")))
         rc = err_set(&err, ERR_USAGE, "folder must be an absolute path");
     if (!rc)
-        rc = store_backup(a->store, folder, &err);
+        rc = store_backup(a->store, folder, NULL, NULL, &err);
     doc_free(d);
     return rc ? httpd_reply_err(resp, &err) : care_done(resp, NULL, 0);
 }

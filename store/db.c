@@ -200,20 +200,18 @@ db_sync_file(const char *path, struct err *err)
 }
 
 int
-db_copy(const char *from, const char *to, struct err *err)
+db_copy_open(sqlite3 *from, const char *to, struct err *err)
 {
-    sqlite3 *a = NULL, *b = NULL;
+    sqlite3 *b = NULL;
     sqlite3_backup *k = NULL;
-    int rc = db_open(from, DB_READ, 0, &a, err);
-    if (rc)
-        goto out;
-    int sq = sqlite3_open_v2(
-        to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, pagesum_vfs());
+    int rc = 0, sq = sqlite3_open_v2(
+                    to, &b, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                    pagesum_vfs());
     if (sq != SQLITE_OK) {
         rc = db_error(b, sq, err, "backup");
         goto out;
     }
-    k = sqlite3_backup_init(b, "main", a, "main");
+    k = sqlite3_backup_init(b, "main", from, "main");
     if (!k) {
         rc = db_error(b, sqlite3_errcode(b), err, "backup");
         goto out;
@@ -225,7 +223,17 @@ db_copy(const char *from, const char *to, struct err *err)
     if (!rc && fin != SQLITE_OK)
         rc = db_error(b, fin, err, "backup");
 out:
-    db_close(a);
     db_close(b);
     return rc ? rc : db_sync_file(to, err);
+}
+
+int
+db_copy(const char *from, const char *to, struct err *err)
+{
+    sqlite3 *a = NULL;
+    int rc = db_open(from, DB_READ, 0, &a, err);
+    if (!rc)
+        rc = db_copy_open(a, to, err);
+    db_close(a);
+    return rc;
 }

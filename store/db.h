@@ -27,8 +27,9 @@ int db_error(sqlite3 *db, int rc, struct err *err, const char *what);
 int db_checkpoint(sqlite3 *db, struct err *err); /* whole WAL, truncated */
 /* First column of the first row as integer; `none` when there is no row. */
 int db_integer(sqlite3 *db, const char *sql, int64_t none, int64_t *ret, struct err *err);
-/* Copies a database that may be written meanwhile: a consistent snapshot, by the backup API,
- * synced. */
+/* Copies a database as its open connection sees it (within a read transaction: as of its beginning)
+ * by the backup API, synced. */
+int db_copy_open(sqlite3 *from, const char *to, struct err *err);
 int db_copy(const char *from, const char *to, struct err *err);
 static inline void
 db_bind_text(sqlite3_stmt *st, int at,

@@ -143,6 +143,27 @@ store_replay(void *ctx, uint64_t number, const void *data, size_t len)
     return rc;
 }
 
+/* A journal older than the day files (restored, or made anew) must not give out numbers again that
+ * they say they hold. */
+static int
+store_numbers(struct store *s)
+{
+    int64_t *days;
+    size_t n;
+    uint64_t next = journal_next(s->journal);
+    int rc = days_numbers(s->days, &days, &n);
+    for (size_t i = 0; !rc && i < n; i++) {
+        uint64_t a = days_held_samples(s->days, days[i]), b = days_held_rows(s->days, days[i]);
+        a = a > b ? a : b;
+        next = a >= next ? a + 1 : next;
+    }
+    if (!rc) {
+        journal_advance(s->journal, next);
+        free(days);
+    }
+    return rc;
+}
+
 static int
 store_load_mark(void *ctx, const char *source, uint64_t epoch, uint64_t sequence)
 {
@@ -164,6 +185,8 @@ store_load(struct store *s, struct err *err)
     s->counters.damaged += q.damaged;
     if (!rc)
         series_collect_free(s->index);
+    if (!rc && store_numbers(s))
+        rc = err_set(err, ERR_NOMEM, "out of memory");
     l.row0 = journal_row0(s->journal);
     if (!rc)
         rc = journal_replay(s->journal, store_replay, &l, err);

@@ -208,7 +208,20 @@ int store_verify_folder(const char *folder,
 /* One pass of the scrubber over every page of every file, now and without pauses: what it does by
  * itself in the background. Damage becomes an event. Returns the number of damaged pages. */
 int store_scrub(struct store *s, struct err *err);
-int store_backup(struct store *s, const char *folder, struct err *err); /* while running */
+/* All files as of one moment, into a new folder, while the store runs; restored by store_restore.
+ * since (or NULL): an earlier backup; what did not change is linked to its files. progress counts
+ * bytes. ERR_EXISTS: the folder holds files of that name. */
+int store_backup(struct store *s, const char *folder, const char *since,
+                 const struct store_watch *watch, struct err *err);
+struct store_restore {
+    const char *only;                /* one file of the backup; NULL: all */
+    bool force;                      /* into a folder that holds a store, which goes */
+    const struct store_watch *watch; /* or NULL; progress counts bytes */
+};
+/* Into a folder that nobody has open. ERR_EXISTS: it holds a store and force is not set; ERR_STATE:
+ * in use; ERR_CORRUPT: the backup is damaged, and nothing was changed. */
+int store_restore(const char *from, const char *to, const struct store_restore *how,
+                  struct err *err);
 void store_metrics(struct store *s, struct buf *out); /* own counters as exposition text */
 struct store_stats {
     uint64_t series, samples_total, events_total, logs_total, journal_bytes, day_bytes, queue_bytes,

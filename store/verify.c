@@ -252,6 +252,7 @@ verify_wanted(const char *name)
     if (n < 3)
         return false;
     return !strcmp(name, "journal.db") || !strcmp(name, "catalog.db") ||
+           !strcmp(name, "remote.db") ||
            ((!strncmp(name, "day-", 4) || !strncmp(name, "tier-", 5)) &&
             !strcmp(name + n - 3, ".db"));
 }

@@ -611,8 +611,8 @@ a_backup_of_a_running_store_is_a_store(void **state)
         if (i == 20)
             assert_int_equal(store_flush(f->s, NULL), 0);
     }
-    assert_int_equal(store_backup(f->s, copy.folder, NULL), 0);
-    assert_int_equal(store_backup(f->s, copy.folder, NULL), ERR_EXISTS);
+    assert_int_equal(store_backup(f->s, copy.folder, NULL, NULL, NULL), 0);
+    assert_int_equal(store_backup(f->s, copy.folder, NULL, NULL, NULL), ERR_EXISTS);
     copy.clock = f->clock;
     assert_int_equal(store_verify_folder(copy.folder, NULL, NULL, NULL), 0);
     support_open(&copy);
