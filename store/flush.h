@@ -19,5 +19,7 @@ int flush_merge(struct flusher *f, int64_t before_ms, struct err *err);
 void flush_lock(struct flusher *f);
 void flush_unlock(struct flusher *f);
 int retention_run(struct store *s, struct err *err); /* retention.c; under the flusher's lock */
+/* On the writer's thread: series that no file and no memory holds leave the registry. ctx: NULL. */
+int retention_forget(struct store *s, void *ctx);
 
 #endif

@@ -284,3 +284,28 @@ head_flushed(struct index *ix, struct series *s, int64_t idle_ms)
     }
     s->dirty = dirty;
 }
+
+/* Whole blocks go: what they hold beside the range is in the day files. */
+void
+head_erase(struct index *ix, struct series *s, int64_t from, int64_t to)
+{
+    bool open = false;
+    for (struct block **at = &s->blocks; *at;) {
+        struct block *b = *at;
+        open |= !(b->flags & BLOCK_FLUSHED);
+        if (!(b->flags & BLOCK_FLUSHED) || b->t0 > to || block_last_ms(b) < from) {
+            at = &b->next;
+            continue;
+        }
+        if (block_last_ms(b) >= s->mem_from)
+            s->mem_from = block_last_ms(b) + 1;
+        ix->block_bytes -= sizeof *b + b->cap;
+        *at = b->next;
+        free(b);
+    }
+    if (!open && s->last_t >= from && s->last_t <= to) {
+        if (s->last_t >= s->mem_from)
+            s->mem_from = s->last_t + 1;
+        s->last_t = INT64_MIN;
+    }
+}

@@ -31,6 +31,9 @@ void head_seal(struct index *ix); /* under the write lock */
 /* Under the write lock, after a flush: sealed blocks are held by day files now; older flushed ones
  * go, as do flushed ones that end before `idle_ms` when nothing newer came. */
 void head_flushed(struct index *ix, struct series *s, int64_t idle_ms);
+/* Under the write lock: what a day file holds of [from, to] was taken out of it; memory drops its
+ * copy. What no day file holds stays. */
+void head_erase(struct index *ix, struct series *s, int64_t from, int64_t to);
 /* By time, stable, the first of equal times stays. */
 size_t head_sort(struct sample *at, size_t n);
 

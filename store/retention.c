@@ -18,7 +18,7 @@
 #define RETENTION_SLICE 65536 /* series a look at waiting batches */
 
 /* On the writer's thread, so that no sample comes between the question and the answer. */
-static int
+int
 retention_forget(struct store *s, void *ctx)
 {
     struct index *ix = s->index;

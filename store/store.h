@@ -175,6 +175,10 @@ int store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *sour
 int store_compact(struct store *s,
                   struct err *err); /* closes chunks, cuts the journal, returns pages */
 int store_flush(struct store *s, struct err *err); /* fills day files from the journal now */
+/* Takes the samples in [from, to] of the series that match out of everything; n > 0. Returns how
+ * many. What arrives meanwhile may stay. */
+int64_t store_delete(struct store *s, const struct matcher *m, size_t n, int64_t from_ms,
+                     int64_t to_ms, struct err *err);
 enum store_fault_kind {
     STORE_FAULT_FILE,      /* is no database */
     STORE_FAULT_SHORT,     /* its end is missing */

@@ -623,6 +623,56 @@ a_backup_of_a_running_store_is_a_store(void **state)
     assert_int_equal(system(cmd), 0);
 }
 
+static void
+deleted_samples_are_gone_from_files_and_memory_and_the_rest_stays(void **state)
+{
+    struct support *f = *state;
+    struct sample at[512];
+    struct matcher one[] = {{MATCH_EQ, "__name__", "m"}, {MATCH_EQ, "node", "a"}};
+    struct matcher all = {MATCH_EQ, "__name__", "m"};
+    char values[64] = "";
+    for (int i = 0; i < 100; i++) {
+        support_put(f->s, "m", "a", SUPPORT_NOW - 2 * DAY + i * 1000, i, NULL);
+        support_put(f->s, "m", "a", SUPPORT_NOW + i * 1000, i, NULL);
+        support_put(f->s, "m", "b", SUPPORT_NOW + i * 1000, i, NULL);
+    }
+    assert_int_equal(store_delete(f->s, one, 2, SUPPORT_NOW + 20000, SUPPORT_NOW + 29999, NULL),
+                     10);
+    for (int pass = 0; pass < 3; pass++) {
+        assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, at, 512), 190);
+        assert_true(at[119].v == 19 && at[120].v == 30);
+        assert_int_equal(support_get(f->s, "m", "b", 0, INT64_MAX, at, 512), 100);
+        if (pass == 1) {
+            support_close(f);
+            support_open(f);
+        }
+    }
+    assert_int_equal(store_delete(f->s, one, 2, 0, INT64_MAX, NULL), 190);
+    for (int pass = 0; pass < 2; pass++) {
+        struct series_set set;
+        assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, at, 512), 0);
+        assert_int_equal(store_latest(f->s, &all, 1, SUPPORT_NOW + 99000, HOUR, NULL, &set, NULL),
+                         0);
+        assert_int_equal(set.count, 1); /* b alone */
+        series_set_done(&set);
+        *values = 0;
+        store_label_values(f->s, "node", NULL, 0, SUPPORT_NOW - 3 * DAY, SUPPORT_NOW + HOUR, join,
+                           values);
+        assert_string_equal(values, "b ");
+        assert_int_equal(support_get(f->s, "m", "b", 0, INT64_MAX, at, 512), 100);
+        if (!pass) {
+            support_close(f);
+            support_open(f);
+        }
+    }
+    support_put(f->s, "m", "a", SUPPORT_NOW + 50000, 7, NULL); /* and it may come back */
+    assert_int_equal(store_flush(f->s, NULL), 0);
+    support_close(f);
+    support_open(f);
+    assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, at, 512), 1);
+    assert_int_equal(store_verify(f->s, NULL, NULL, NULL), 0);
+}
+
 static int
 fill_disk(struct support *f, int64_t *t)
 {
@@ -711,6 +761,7 @@ main(void)
         T(a_day_file_that_is_no_database_is_moved_aside),
         T(a_day_file_that_breaks_while_open_is_replaced_and_becomes_a_gap),
         T(a_backup_of_a_running_store_is_a_store),
+        T(deleted_samples_are_gone_from_files_and_memory_and_the_rest_stays),
         T(a_full_disk_is_said_and_overcome),
         T(the_same_source_epoch_and_sequence_changes_nothing_even_after_a_restart),
     };
