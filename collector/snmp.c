@@ -17,13 +17,14 @@
     500000 /* a trap's poll waits this long: the port settles, traps come in swarms */
 
 void
-snmp_poll_soon(struct snmp_target *t)
+snmp_poll_soon(struct snmp_target *t, uint32_t port)
 {
-    int64_t soon = clock_mono_us() + SNMP_SOON_US;
-    if (t->busy)
-        t->again = true;
-    else if (t->due_us > soon)
-        t->due_us = soon;
+    if (!t->soon_us) {
+        t->soon_us = clock_mono_us() + SNMP_SOON_US;
+        t->soon_port = port;
+    } else if (t->soon_port != port) {
+        t->soon_port = 0;
+    }
 }
 
 static void
@@ -34,11 +35,16 @@ snmp_tick(void *ctx)
     for (size_t i = 0; i < s->target_count; i++) {
         struct snmp_target *t = &s->targets[i];
         int64_t interval = t->conf->interval * 1000;
+        if (t->soon_us && now >= t->soon_us && !t->busy) {
+            uint32_t port = t->soon_port;
+            t->soon_us = t->soon_port = 0;
+            snmp_poll_start(t, port);
+        }
         if (now < t->due_us)
             continue;
         t->due_us += interval * ((now - t->due_us) / interval + 1);
         if (!t->busy)
-            snmp_poll_start(t);
+            snmp_poll_start(t, 0);
     }
 }
 
@@ -158,6 +164,7 @@ snmp_start(const struct source_env *env, const void *conf, void **ret, struct er
         snmp_stop(s);
         return rc;
     }
+    snmp_series_adopt(s);
     loop_timer_set(s->timer, 0, SNMP_TICK_MS);
     *ret = s;
     return 0;

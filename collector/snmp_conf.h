@@ -10,7 +10,7 @@ struct snmp_conf_target {
     char *name, *address; /* name: option `switch` */
     int version;
     char *community, *user, *auth_protocol, *auth_password, *priv_protocol, *priv_password;
-    int64_t interval, timeout;
+    int64_t interval, sensor_interval, discovery_interval, timeout;
     bool sensors;
 };
 struct snmp_conf_user {

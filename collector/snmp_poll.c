@@ -1,36 +1,26 @@
-/* snmp_poll: one poll of one switch: uptime, interfaces, then sensors, question after question. */
+/* snmp_poll: one poll of one switch: stage after stage, question after question. What is due
+ * decides which stages run: states and counters of ports each time, sensors, limits and names on
+ * their own longer periods, names at once when the switch says that something changed. */
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "collector/snmp_in.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SNMP_POLL_ROWS_MAX    20000u
-#define SNMP_POLL_REPETITIONS 10u
-#define SNMP_POLL_NAMES_EVERY 10u
+#define SNMP_POLL_ROWS_MAX   20000u
+#define SNMP_POLL_LIMIT_EACH 4            /* sensor intervals from limits to limits */
+#define SNMP_POLL_WRAP       4294967296.0 /* hundredths of a second: 497 days */
 
-/* The order of value[] in struct snmp_port, behind the two names. */
-static const char *const snmp_poll_ports[] = {
-    "1.3.6.1.2.1.31.1.1.1.1",  "1.3.6.1.2.1.2.2.1.2",     "1.3.6.1.2.1.2.2.1.7",
-    "1.3.6.1.2.1.2.2.1.8",     "1.3.6.1.2.1.31.1.1.1.15", "1.3.6.1.2.1.31.1.1.1.6",
-    "1.3.6.1.2.1.31.1.1.1.10", "1.3.6.1.2.1.2.2.1.14",    "1.3.6.1.2.1.2.2.1.20",
-    "1.3.6.1.2.1.2.2.1.13",    "1.3.6.1.2.1.2.2.1.19",    "1.3.6.1.2.1.2.2.1.9"};
-static const char *const snmp_poll_names[] = {
-    "1.3.6.1.2.1.47.1.1.1.1.2", "1.3.6.1.2.1.47.1.1.1.1.7", "1.3.6.1.2.1.47.1.1.1.1.4",
-    "1.3.6.1.2.1.47.1.1.1.1.5"};
-static const char *const snmp_poll_sensors[] = {"1.3.6.1.2.1.99.1.1.1.1", "1.3.6.1.2.1.99.1.1.1.2",
-                                                "1.3.6.1.2.1.99.1.1.1.3", "1.3.6.1.2.1.99.1.1.1.4",
-                                                "1.3.6.1.2.1.99.1.1.1.5"};
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-
-/* The element with this index in a sorted array, made when it is new; NULL at the ceiling. Its
- * index is its first member. */
-static void *
+void *
 snmp_poll_row(void **rows, size_t *count, size_t *room, size_t size, uint32_t index)
 {
     size_t lo = 0, hi = *count;
+    if (hi && *(uint32_t *)((char *)*rows + (hi - 1) * size) < index)
+        lo = hi; /* they mostly come in order */
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         uint32_t at = *(uint32_t *)((char *)*rows + mid * size);
@@ -42,7 +32,7 @@ snmp_poll_row(void **rows, size_t *count, size_t *room, size_t size, uint32_t in
             hi = mid;
     }
     if (*count == *room) {
-        size_t more = *room ? 2 * *room : 64;
+        size_t more = *room ? 2 * *room : 32;
         void *p = more > SNMP_POLL_ROWS_MAX ? NULL : realloc(*rows, more * size);
         if (!p)
             return NULL;
@@ -57,14 +47,98 @@ snmp_poll_row(void **rows, size_t *count, size_t *room, size_t size, uint32_t in
     return at;
 }
 
-const struct snmp_port *
+struct snmp_port *
 snmp_poll_port(const struct snmp_target *t, uint32_t index)
 {
-    for (size_t i = 0; i < t->port_count; i++)
-        if (t->ports[i].index == index)
-            return &t->ports[i];
+    size_t lo = 0, hi = t->port_count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (t->ports[mid].index == index)
+            return &t->ports[mid];
+        if (t->ports[mid].index < index)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
     return NULL;
 }
+
+/* --- stages -------------------------------------------------------------------------------------
+ */
+
+/* Uptime across its wraps: by the age of the engine where the switch tells it, else by what was
+ * seen before. A switch that started again counts from zero in both. */
+static void
+snmp_poll_up_time(struct snmp_target *t, double up, double engine_s)
+{
+    double wraps = engine_s > 0 ? round((engine_s * 100 - up) / SNMP_POLL_WRAP) : 0;
+    if (engine_s > 0)
+        t->wraps = wraps > 0 ? (unsigned)wraps : 0;
+    else if (up < t->raw_up_time)
+        t->wraps = t->raw_up_time > SNMP_POLL_WRAP * 0.999 ? t->wraps + 1 : 0;
+    bool restarted = up < t->raw_up_time && !t->wraps;
+    t->raw_up_time = up;
+    t->up_time = up + t->wraps * SNMP_POLL_WRAP;
+    if (restarted) /* numbers of ports may mean others now */
+        t->discover = true;
+}
+
+static void
+snmp_poll_changed(struct snmp_target *t, const struct snmpc_value *values, size_t n)
+{
+    for (size_t i = 0; i < 3 && i + 2 < n; i++) {
+        uint64_t at = values[i + 2].kind == SNMPC_COUNT ? values[i + 2].u : t->changes[i];
+        if (at == t->changes[i])
+            continue;
+        t->changes[i] = at;
+        if (i == 2)
+            t->lldp = t->has_lldp;
+        else if (t->discovery_due_us - t->began_us >
+                 t->conf->discovery_interval * 1000 - SNMP_CHANGE_US)
+            t->discovery_due_us = t->began_us + SNMP_CHANGE_US;
+        else
+            t->discover = true;
+    }
+}
+
+static void
+snmp_poll_system(void *ctx, int rc, const struct snmpc_value *values, size_t n)
+{
+    struct snmp_target *t = ctx;
+    if (!rc && (!n || values[0].kind != SNMPC_COUNT))
+        rc = ERR_CORRUPT;
+    if (!rc) {
+        snmp_poll_up_time(t, snmpc_value_number(&values[0]),
+                          n > 1 ? snmpc_value_number(&values[1]) : 0);
+        snmp_poll_changed(t, values, n);
+        snmp_series_put(t, SNMP_COUNTERS, (struct snmp_cell){SNMP_NO_NAME, SNMP_UP_TIME, 0},
+                        t->up_time);
+    }
+    snmp_poll_step(t, rc);
+}
+
+/* Uptime, the engine's age; when interfaces, entities and neighbours last changed. */
+static int
+snmp_poll_ask_system(struct snmp_target *t)
+{
+    static const char *const names[] = {"1.3.6.1.2.1.1.3.0", "1.3.6.1.6.3.10.2.1.3.0",
+                                        "1.3.6.1.2.1.31.1.5.0", "1.3.6.1.2.1.47.1.4.1.0",
+                                        "1.0.8802.1.1.2.1.2.1.0"};
+    const struct snmpc_oid *oids[5];
+    for (size_t i = 0; i < 5; i++) {
+        snmpc_oid_parse(names[i], &t->walk.at[i]);
+        oids[i] = &t->walk.at[i];
+    }
+    return snmpc_ask(t->session, oids, 5, 0, snmp_poll_system, t);
+}
+
+static int (*const snmp_poll_stages[])(struct snmp_target *t) = {
+    snmp_poll_ask_system, snmp_discover_probe,       snmp_discover_ports, snmp_discover_entities,
+    snmp_discover_kinds,  snmp_discover_kinds_cisco, snmp_discover_end,   snmp_read_tables,
+    snmp_read_sensors,    snmp_read_sensors_cisco,   snmp_read_limits,    snmp_read_limits_cisco,
+    snmp_lldp_local,      snmp_lldp_remote,
+};
+#define SNMP_POLL_STAGES (sizeof snmp_poll_stages / sizeof *snmp_poll_stages)
 
 /* The end of a poll, good or bad; the next is due at the interval, later after failures. */
 static void
@@ -72,190 +146,112 @@ snmp_poll_end(struct snmp_target *t, int rc)
 {
     char why[160];
     snprintf(why, sizeof why, "%s: %s", t->conf->address,
-             rc == ERR_TIMEOUT  ? "no answer"
-             : rc == ERR_DENIED ? "the device refuses our credentials"
-                                : err_text(rc));
+             rc == ERR_TIMEOUT   ? "no answer"
+             : rc == ERR_DENIED  ? "the device refuses our credentials"
+             : rc == ERR_CORRUPT ? "its answer makes no sense"
+                                 : err_text(rc));
+    bool away = rc && t->stage == 0;
     t->failures = rc ? t->failures + 1 : 0;
-    snmp_series_write(t, rc ? why : NULL);
+    if (away)
+        snmp_lldp_gone(t);
+    snmp_series_close(t, rc ? why : NULL);
     t->polls++;
     t->busy = false;
     unsigned wait = t->failures < 2 ? 1 : t->failures < 4 ? 2 : 4;
     if (wait > 1)
         t->due_us = t->began_us + t->conf->interval * 1000 * wait;
-    if (t->again)
-        snmp_poll_soon(t);
 }
 
-/* --- sensors -------------------------------------------------------------------------------------
+static void
+snmp_poll_next(struct snmp_target *t)
+{
+    int rc = 1;
+    while (rc > 0 && t->stage < SNMP_POLL_STAGES)
+        if ((rc = snmp_poll_stages[t->stage](t)) > 0)
+            t->stage++;
+    if (rc)
+        snmp_poll_end(t, rc < 0 ? rc : 0);
+}
+
+/* A table that does not end, or that the agent fails to read, is its own loss; silence ends the
+ * poll. Reading tables is one stage of several questions. */
+void
+snmp_poll_step(struct snmp_target *t, int rc)
+{
+    bool own =
+        t->stage > 0 && (rc == ERR_LIMIT || rc == ERR_IO || rc == ERR_FULL || rc == ERR_CORRUPT);
+    t->broken |= rc != 0;
+    if (rc && !own) {
+        snmp_poll_end(t, rc);
+        return;
+    }
+    if (snmp_poll_stages[t->stage] != snmp_read_tables)
+        t->stage++;
+    snmp_poll_next(t);
+}
+
+static void
+snmp_poll_walked(void *ctx, int rc)
+{
+    snmp_poll_step(ctx, rc);
+}
+
+int
+snmp_poll_walk(struct snmp_target *t, const char *const *columns, size_t n, snmp_walk_cell *cell)
+{
+    t->walk.ctx = t;
+    t->walk.cell = cell;
+    t->walk.done = snmp_poll_walked;
+    return snmp_walk_start(&t->walk, t->session, &t->pace, columns, n);
+}
+
+/* --- when ---------------------------------------------------------------------------------------
  */
 
-static struct snmp_entity *
-snmp_poll_entity(struct snmp_target *t, const uint32_t *index, size_t len)
+static bool
+snmp_poll_due(int64_t *due_us, int64_t now_us, int64_t interval_ms)
 {
-    return len == 1 ? snmp_poll_row((void **)&t->entities, &t->entity_count, &t->entity_room,
-                                    sizeof *t->entities, index[0])
-                    : NULL;
+    if (now_us < *due_us)
+        return false;
+    *due_us = now_us + interval_ms * 1000;
+    return true;
 }
 
 static void
-snmp_poll_sensor_cell(void *ctx, size_t column, const uint32_t *index, size_t len,
-                      const struct snmpc_value *v)
+snmp_poll_periods(struct snmp_target *t)
 {
-    struct snmp_entity *e = snmp_poll_entity(ctx, index, len);
-    if (!e)
-        return;
-    int n = (int)v->i;
-    switch (column) {
-    case 0:
-        e->type = n;
-        e->measures = true;
-        break;
-    case 1:
-        e->scale = n;
-        break;
-    case 2:
-        e->precision = n;
-        break;
-    case 3:
-        e->value = snmpc_value_number(v);
-        break;
-    default:
-        e->status = n;
-    }
-}
-
-static void
-snmp_poll_sensors_done(void *ctx, int rc)
-{
-    struct snmp_target *t = ctx;
-    bool any = false;
-    for (size_t i = 0; i < t->entity_count; i++)
-        any |= t->entities[i].measures;
-    t->no_sensors = !rc && !any;
-    snmp_poll_end(t, rc == ERR_LIMIT ? 0 : rc);
-}
-
-static void
-snmp_poll_ask_sensors(struct snmp_target *t)
-{
-    t->walk.cell = snmp_poll_sensor_cell;
-    t->walk.done = snmp_poll_sensors_done;
-    int rc = snmp_walk_start(&t->walk, t->session, snmp_poll_sensors, COUNT(snmp_poll_sensors),
-                             2 * SNMP_POLL_REPETITIONS);
-    if (rc)
-        snmp_poll_end(t, rc);
-}
-
-static void
-snmp_poll_name_cell(void *ctx, size_t column, const uint32_t *index, size_t len,
-                    const struct snmpc_value *v)
-{
-    struct snmp_entity *e = snmp_poll_entity(ctx, index, len);
-    if (!e)
-        return;
-    switch (column) {
-    case 0:
-        snmpc_value_text(v, e->descr, sizeof e->descr);
-        break;
-    case 1:
-        snmpc_value_text(v, e->name, sizeof e->name);
-        break;
-    case 2:
-        e->inside = v->i > 0 ? (uint32_t)v->i : 0;
-        break;
-    default:
-        e->class = (int)v->i;
-    }
-}
-
-static void
-snmp_poll_names_done(void *ctx, int rc)
-{
-    struct snmp_target *t = ctx;
-    if (rc && rc != ERR_LIMIT)
-        snmp_poll_end(t, rc);
-    else
-        snmp_poll_ask_sensors(t);
-}
-
-static void
-snmp_poll_ask_names(struct snmp_target *t)
-{
-    t->entity_count = 0;
-    t->walk.cell = snmp_poll_name_cell;
-    t->walk.done = snmp_poll_names_done;
-    int rc = snmp_walk_start(&t->walk, t->session, snmp_poll_names, COUNT(snmp_poll_names),
-                             2 * SNMP_POLL_REPETITIONS);
-    if (rc)
-        snmp_poll_end(t, rc);
-}
-
-/* --- interfaces ----------------------------------------------------------------------------------
- */
-
-static void
-snmp_poll_port_cell(void *ctx, size_t column, const uint32_t *index, size_t len,
-                    const struct snmpc_value *v)
-{
-    struct snmp_target *t = ctx;
-    struct snmp_port *p = len == 1 ? snmp_poll_row((void **)&t->ports, &t->port_count,
-                                                   &t->port_room, sizeof *t->ports, index[0])
-                                   : NULL;
-    if (!p)
-        return;
-    if (column == 0) {
-        snmpc_value_text(v, p->name, sizeof p->name);
-    } else if (column == 1) {
-        snmpc_value_text(v, p->descr, sizeof p->descr);
-    } else if (v->kind == SNMPC_INT || v->kind == SNMPC_COUNT) {
-        p->value[column - 2] = snmpc_value_number(v);
-        p->have |= 1u << (column - 2);
-    }
-}
-
-static void
-snmp_poll_ports_done(void *ctx, int rc)
-{
-    struct snmp_target *t = ctx;
-    bool names = t->polls % SNMP_POLL_NAMES_EVERY == 0;
-    for (size_t i = 0; i < t->entity_count; i++)
-        t->entities[i].measures = false;
-    if (rc || !t->conf->sensors || (t->no_sensors && !names))
-        snmp_poll_end(t, rc);
-    else if (names || !t->entity_count)
-        snmp_poll_ask_names(t);
-    else
-        snmp_poll_ask_sensors(t);
-}
-
-static void
-snmp_poll_system(void *ctx, int rc, const struct snmpc_value *values, size_t n)
-{
-    struct snmp_target *t = ctx;
-    if (!rc && n) {
-        t->up_time = snmpc_value_number(&values[0]);
-        t->port_count = 0;
-        t->walk.cell = snmp_poll_port_cell;
-        t->walk.done = snmp_poll_ports_done;
-        rc = snmp_walk_start(&t->walk, t->session, snmp_poll_ports, COUNT(snmp_poll_ports),
-                             SNMP_POLL_REPETITIONS);
-        if (!rc)
-            return;
-    }
-    snmp_poll_end(t, rc ? rc : ERR_CORRUPT);
+    const struct snmp_conf_target *c = t->conf;
+    int64_t now = t->began_us;
+    t->due[SNMP_COUNTERS] = true;
+    t->discover = snmp_poll_due(&t->discovery_due_us, now, c->discovery_interval);
+    t->due[SNMP_SENSORS] = c->sensors && snmp_poll_due(&t->sensors_due_us, now, c->sensor_interval);
+    t->due[SNMP_LIMITS] =
+        c->sensors && t->due[SNMP_SENSORS] &&
+        snmp_poll_due(&t->limits_due_us, now, c->sensor_interval * SNMP_POLL_LIMIT_EACH - 500);
+    t->lldp = t->discover;
 }
 
 void
-snmp_poll_start(struct snmp_target *t)
+snmp_poll_start(struct snmp_target *t, uint32_t port)
 {
-    struct snmpc_oid up_time;
     t->busy = true;
-    t->again = false;
+    t->broken = false;
     t->began_us = clock_mono_us();
     t->at_ms = clock_now_ms(store_clock(t->s->env.store));
+    t->stage = t->table = t->column = t->asked = 0;
+    t->strangers = 0;
     t->walk.ctx = t;
-    snmpc_oid_parse("1.3.6.1.2.1.1.3.0", &up_time);
-    int rc = snmpc_ask(t->session, &up_time, 1, 0, snmp_poll_system, t);
+    t->port = port && snmp_poll_port(t, port) ? port : 0;
+    memset(t->due, 0, sizeof t->due);
+    snmp_series_open(t);
+    if (!t->port) {
+        snmp_poll_periods(t);
+        snmp_poll_next(t);
+        return;
+    }
+    t->discover = t->lldp = false;
+    t->stage = SNMP_POLL_STAGES - 1;
+    int rc = snmp_read_port(t);
     if (rc)
         snmp_poll_end(t, rc);
 }
@@ -263,6 +259,16 @@ snmp_poll_start(struct snmp_target *t)
 void
 snmp_poll_done(struct snmp_target *t)
 {
+    for (size_t i = 0; i < t->name_count; i++) {
+        free(t->names[i].name);
+        free(t->names[i].descr);
+    }
+    free(t->names);
+    map_free(t->name_index, NULL);
     free(t->ports);
     free(t->entities);
+    free(t->sensors);
+    free(t->places);
+    snmp_lldp_done(t);
+    snmp_series_done(t);
 }

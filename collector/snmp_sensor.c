@@ -10,7 +10,15 @@
 #include <strings.h>
 
 /* EntitySensorDataType */
-enum { VOLTS_DC = 4, AMPERES = 5, WATTS = 6, CELSIUS = 8, DBM = 14 /* Cisco's own MIB */ };
+enum {
+    VOLTS_AC = 3,
+    VOLTS_DC = 4,
+    AMPERES = 5,
+    WATTS = 6,
+    CELSIUS = 8,
+    RPM = 10,
+    DBM = 14 /* Cisco's own MIB */
+};
 
 #define SNMP_SENSOR_DARK_DBM -40.0 /* what modules report as no light at all */
 
@@ -50,38 +58,75 @@ snmp_sensor_lane(const char *name)
     return 0;
 }
 
-void
-snmp_sensor_read(const struct snmp_sensor_raw *raw, struct snmp_sensor *ret)
+/* What a sensor of the switch itself measures. */
+static unsigned
+snmp_sensor_part(int type)
+{
+    switch (type) {
+    case CELSIUS:
+        return SNMP_SWITCH_TEMP;
+    case RPM:
+        return SNMP_SWITCH_FAN;
+    case WATTS:
+        return SNMP_SWITCH_WATTS;
+    case VOLTS_AC:
+    case VOLTS_DC:
+        return SNMP_SWITCH_VOLTS;
+    case AMPERES:
+        return SNMP_SWITCH_AMPERES;
+    default:
+        return SNMP_METRICS;
+    }
+}
+
+static unsigned
+snmp_sensor_light(const char *name)
 {
     static const char *const receive[] = {"rx", "receive", "received", "input", "rcv", NULL};
     static const char *const transmit[] = {"tx", "transmit", "transmitted", "output", "xmit", NULL};
+    return snmp_sensor_any(name, receive)    ? SNMP_RX_POWER
+           : snmp_sensor_any(name, transmit) ? SNMP_TX_POWER
+                                             : SNMP_METRICS;
+}
+
+void
+snmp_sensor_plan(const struct snmp_sensor_raw *raw, struct snmp_sensor *ret)
+{
     static const char *const module[] = {"dom",  "xcvr", "transceiver", "optical", "optics", "sfp",
                                          "qsfp", "osfp", "module",      "laser",   "lane",   NULL};
-    double v = raw->value * pow(10, 3 * (raw->scale - 9) - raw->precision);
-    bool optic = raw->module || snmp_sensor_any(raw->name, module);
-    *ret = (struct snmp_sensor){
-        .metric = "", .value = v, .lane = snmp_sensor_lane(raw->name), .optic = optic};
-    if (!isfinite(v))
+    *ret = (struct snmp_sensor){.metric = SNMP_METRICS,
+                                .lane = snmp_sensor_lane(raw->name),
+                                .optic = raw->module || snmp_sensor_any(raw->name, module),
+                                .factor = pow(10, 3 * (raw->scale - 9) - raw->precision)};
+    if (!isfinite(ret->factor))
         return;
-    if (optic && (raw->type == WATTS || raw->type == DBM)) {
-        if (raw->type == WATTS)
-            ret->value = v > 1e-7 ? 10 * log10(v * 1000) : SNMP_SENSOR_DARK_DBM;
-        ret->metric = snmp_sensor_any(raw->name, receive)    ? "optic_rx_power_dbm"
-                      : snmp_sensor_any(raw->name, transmit) ? "optic_tx_power_dbm"
-                                                             : "";
-    } else if (optic && raw->type == AMPERES) {
-        ret->value = v * 1000;
-        ret->metric = "optic_bias_milliamperes";
-    } else if (optic && raw->type == VOLTS_DC) {
-        ret->metric = "optic_voltage_volts";
-        ret->lane = 0;
+    if (!ret->optic) {
+        ret->metric = snmp_sensor_part(raw->type);
+    } else if (raw->type == WATTS || raw->type == DBM) {
+        ret->metric = snmp_sensor_light(raw->name);
+        ret->light = raw->type == WATTS;
+        ret->factor *= ret->light ? 1000 : 1;
+    } else if (raw->type == AMPERES) {
+        ret->metric = SNMP_BIAS;
+        ret->factor *= 1000;
+    } else if (raw->type == VOLTS_DC) {
+        ret->metric = SNMP_VOLTAGE;
     } else if (raw->type == CELSIUS) {
-        ret->metric = optic ? "optic_temperature_celsius" : "switch_temperature_celsius";
-        ret->lane = 0;
+        ret->metric = SNMP_TEMP;
     }
-    if (*ret->metric && !ret->lane &&
-        (raw->type == WATTS || raw->type == DBM || raw->type == AMPERES))
+    if (!snmp_metric_laned(ret->metric))
+        ret->lane = 0;
+    else if (!ret->lane)
         ret->lane = 1;
+}
+
+double
+snmp_sensor_value(const struct snmp_sensor *s, double raw)
+{
+    double v = raw * s->factor;
+    if (!s->light)
+        return v;
+    return v > 1e-4 ? 10 * log10(v) : SNMP_SENSOR_DARK_DBM;
 }
 
 int

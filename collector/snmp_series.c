@@ -1,169 +1,338 @@
 /* snmp_series: a poll as series. node and instance are the target's name, ifName and ifDescr as the
- * equipment gives them; of modules port is the ifName. */
+ * equipment gives them; of modules port is the ifName; parts of the switch have a name as sensor.
+ *
+ * Always true: `was` holds every series of a target that is alive in the store, eight bytes each.
+ * One that a whole poll does not bring again, that bears another name now, or whose switch is
+ * silent, ends with a stale marker. */
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "collector/snmp_in.h"
-#include "collector/snmp_sensor.h"
-#include "store/topo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SNMP_SERIES_PORTS_MAX  4096u /* looked through for a sensor's port */
-#define SNMP_SERIES_DEPTH      8     /* of entities within entities */
-#define SNMP_SERIES_CLASS_PORT 10    /* PhysicalClass, RFC 6933 */
-
-static const char *const snmp_series_names[SNMP_PORT_VALUES] = {
-    "ifAdminStatus", "ifOperStatus", "ifHighSpeed",  "ifHCInOctets",  "ifHCOutOctets",
-    "ifInErrors",    "ifOutErrors",  "ifInDiscards", "ifOutDiscards", "ifLastChange"};
-
-struct snmp_series {
-    struct snmp_target *t;
-    struct store_batch *batch;
-    uint64_t count;
-};
+#define SNMP_CELLS_MAX   65536u
+#define SNMP_LOOKBACK_MS 300000 /* series older than this are not alive for anybody */
+#define SNMP_ADOPTED_MAX 100000u
+#define SNMP_CHUNK       4096u /* samples of one batch */
+#define SNMP_OPTICS      5u
 
 static void
-snmp_series_put(struct snmp_series *w, struct labels *l, const char *name, double v)
+snmp_series_sample(struct snmp_target *t, const struct labels *l, double v)
 {
-    struct sample s = {w->t->at_ms, v};
-    struct labels full = *l;
-    if (labels_add_str(&full, "__name__", name) || labels_finish(&full))
+    struct sample s = {t->at_ms, v};
+    if (!t->batch)
         return;
-    if (store_batch_samples(w->batch, &full, &s, 1) >= 0)
-        w->count++;
+    if (store_batch_samples(t->batch, l, &s, 1) >= 0)
+        t->written++;
+    if (t->written < SNMP_CHUNK)
+        return;
+    inlet_submit(t->inlet, t->batch, t->written);
+    t->written = 0;
+    t->batch = store_batch_new(t->s->env.store);
 }
 
 static void
-snmp_series_labels(const struct snmp_target *t, struct labels *l)
+snmp_series_switch(struct labels *l, const char *name, const char *metric)
 {
     l->count = 0;
-    labels_add_str(l, "node", t->conf->name);
-    labels_add_str(l, "instance", t->conf->name);
+    labels_add_str(l, "__name__", metric);
+    labels_add_str(l, "instance", name);
+    labels_add_str(l, "node", name);
 }
 
-static const char *
-snmp_series_port_name(const struct snmp_port *p)
+/* A cell's labels; number holds its lane or priority. False when there is no such name. */
+static bool
+snmp_series_labels(const struct snmp_target *t, struct snmp_cell c, struct labels *l,
+                   char number[8])
 {
-    return *p->name ? p->name : p->descr;
+    const char *name = c.name < t->name_count ? t->names[c.name].name : "",
+               *descr = c.name < t->name_count ? t->names[c.name].descr : "";
+    snmp_series_switch(l, t->conf->name, snmp_metric_name(c.metric));
+    snprintf(number, 8, "%u", c.lane);
+    if (snmp_metric_optic(c.metric)) {
+        labels_add_str(l, "port", name);
+        if (snmp_metric_laned(c.metric))
+            labels_add_str(l, "lane", number);
+    } else if (c.metric >= SNMP_SWITCH_CPU) {
+        labels_add_str(l, "sensor", name);
+    } else if (c.name != SNMP_NO_NAME) {
+        labels_add_str(l, "ifName", name);
+        labels_add_str(l, "ifDescr", descr);
+        if (c.metric == SNMP_PFC_RX || c.metric == SNMP_PFC_TX)
+            labels_add_str(l, "priority", number);
+    }
+    return !labels_finish(l);
 }
 
 static void
-snmp_series_ports(struct snmp_series *w)
+snmp_series_write(struct snmp_target *t, struct snmp_cell c, double v)
 {
-    for (size_t i = 0; i < w->t->port_count; i++) {
-        const struct snmp_port *p = &w->t->ports[i];
-        struct labels l;
-        snmp_series_labels(w->t, &l);
-        labels_add_str(&l, "ifName", snmp_series_port_name(p));
-        labels_add_str(&l, "ifDescr", p->descr);
-        for (size_t k = 0; *snmp_series_port_name(p) && k < SNMP_PORT_VALUES; k++)
-            if (p->have & 1u << k)
-                snmp_series_put(w, &l, snmp_series_names[k], p->value[k]);
-    }
+    struct labels l;
+    char number[8];
+    if (snmp_series_labels(t, c, &l, number))
+        snmp_series_sample(t, &l, v);
 }
 
-/* --- sensors -------------------------------------------------------------------------------------
+/* --- which are alive ----------------------------------------------------------------------------
  */
 
-static const struct snmp_entity *
-snmp_series_entity(const struct snmp_target *t, uint32_t index)
+static bool
+snmp_cells_add(struct snmp_cells *s, struct snmp_cell c)
 {
-    size_t lo = 0, hi = t->entity_count;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (t->entities[mid].index == index)
-            return &t->entities[mid];
-        if (t->entities[mid].index < index)
-            lo = mid + 1;
-        else
-            hi = mid;
+    if (s->count == s->room) {
+        size_t more = s->room ? 2 * s->room : 64;
+        void *p = more > SNMP_CELLS_MAX ? NULL : realloc(s->at, more * sizeof *s->at);
+        if (!p)
+            return false;
+        s->at = p;
+        s->room = more;
     }
-    return NULL;
+    s->at[s->count++] = c;
+    return true;
 }
 
-/* The port that a sensor is of: by its own words, else by those of what it lies in. */
 static int
-snmp_series_port(const struct snmp_target *t, const struct snmp_entity *e, const char *const *ports,
-                 size_t count, int *lane)
+snmp_cells_compare(const void *a, const void *b)
 {
-    int at = snmp_sensor_port(e->descr, ports, count, lane);
-    if (at < 0)
-        at = snmp_sensor_port(e->name, ports, count, lane);
-    for (int depth = 0; at < 0 && e->inside && depth < SNMP_SERIES_DEPTH; depth++) {
-        if (!(e = snmp_series_entity(t, e->inside)))
-            break;
-        at = snmp_sensor_port(e->name, ports, count, lane);
-        if (at < 0)
-            at = snmp_sensor_port(e->descr, ports, count, lane);
-    }
-    return at;
+    const struct snmp_cell *x = a, *y = b;
+    if (x->name != y->name)
+        return x->name < y->name ? -1 : 1;
+    if (x->metric != y->metric)
+        return x->metric < y->metric ? -1 : 1;
+    return (x->lane > y->lane) - (x->lane < y->lane);
+}
+
+static bool
+snmp_cells_have(const struct snmp_cells *s, const struct snmp_cell *c)
+{
+    return s->count && bsearch(c, s->at, s->count, sizeof *s->at, snmp_cells_compare);
 }
 
 static void
-snmp_series_sensor(struct snmp_series *w, const struct snmp_entity *e, const char *const *ports,
-                   size_t count)
+snmp_cells_sort(struct snmp_cells *s)
 {
-    const struct snmp_entity *parent = e->inside ? snmp_series_entity(w->t, e->inside) : NULL;
-    const char *name = *e->descr ? e->descr : e->name;
-    struct snmp_sensor_raw raw = {name,     e->type,
-                                  e->scale, e->precision,
-                                  e->value, parent && parent->class == SNMP_SERIES_CLASS_PORT};
-    struct snmp_sensor s;
-    struct labels l;
-    char lane[16];
-    int of_name = 0;
-    snmp_sensor_read(&raw, &s);
-    int port = *s.metric && s.optic ? snmp_series_port(w->t, e, ports, count, &of_name) : -1;
-    if (!*s.metric || (s.optic && port < 0))
+    bool sorted = true;
+    for (size_t i = 1; sorted && i < s->count; i++)
+        sorted = snmp_cells_compare(&s->at[i - 1], &s->at[i]) < 0;
+    if (!sorted && s->count)
+        qsort(s->at, s->count, sizeof *s->at, snmp_cells_compare);
+}
+
+static bool
+snmp_cells_same(const struct snmp_cells *a, const struct snmp_cells *b)
+{
+    return a->count == b->count && (!a->count || !memcmp(a->at, b->at, a->count * sizeof *a->at));
+}
+
+/* Of a whole reading, what was and is no more ends; of a broken one all stay, and new ones come. */
+static void
+snmp_cells_turn(struct snmp_target *t, enum snmp_period p, bool whole)
+{
+    struct snmp_cells *was = &t->was[p], *now = &t->now[p];
+    snmp_cells_sort(now);
+    if (!snmp_cells_same(was, now)) {
+        size_t sorted = now->count;
+        for (size_t i = 0; i < was->count; i++) {
+            const struct snmp_cells read = {now->at, sorted, 0};
+            if (snmp_cells_have(&read, &was->at[i]))
+                continue;
+            if (whole)
+                snmp_series_write(t, was->at[i], sample_stale());
+            else if (!snmp_cells_add(now, was->at[i]))
+                break;
+        }
+        snmp_cells_sort(now);
+        struct snmp_cells other = *was;
+        *was = *now;
+        *now = other;
+    }
+    now->count = 0;
+}
+
+static void
+snmp_cells_stale(struct snmp_target *t)
+{
+    for (int p = 0; p < SNMP_PERIODS; p++) {
+        for (size_t i = 0; i < t->was[p].count; i++)
+            snmp_series_write(t, t->was[p].at[i], sample_stale());
+        t->was[p].count = t->now[p].count = 0;
+    }
+}
+
+/* --- values -------------------------------------------------------------------------------------
+ */
+
+void
+snmp_series_put(struct snmp_target *t, enum snmp_period p, struct snmp_cell c, double v)
+{
+    if (snmp_cells_add(&t->now[p], c))
+        snmp_series_write(t, c, v);
+}
+
+/* Of a module: nothing from a port that is switched off or has none, and of each lane the first. */
+void
+snmp_series_optic(struct snmp_target *t, enum snmp_period p, struct snmp_cell c, double v,
+                  struct snmp_port *port)
+{
+    enum { DOWN = 2, NOT_PRESENT = 6 };
+    unsigned of = c.metric - SNMP_RX_POWER;
+    bool limit = of % SNMP_OPTICS != SNMP_VALUE;
+    if (port && (port->oper == NOT_PRESENT || (port->admin == DOWN && !limit)))
         return;
-    snmp_series_labels(w->t, &l);
-    if (s.optic) {
-        labels_add_str(&l, "port", ports[port]);
-        snprintf(lane, sizeof lane, "%d", of_name ? of_name : s.lane);
-        if (s.lane)
-            labels_add_str(&l, "lane", lane);
-    } else {
-        labels_add_str(&l, "sensor", name);
+    if (port && !limit) {
+        uint16_t bit = (uint16_t)(1u << (c.lane & 15));
+        if (port->seen[of / SNMP_OPTICS] & bit)
+            return;
+        port->seen[of / SNMP_OPTICS] |= bit;
     }
-    snmp_series_put(w, &l, s.metric, s.value);
-}
-
-static void
-snmp_series_sensors(struct snmp_series *w)
-{
-    const struct snmp_target *t = w->t;
-    const char **ports = calloc(t->port_count + 1, sizeof *ports);
-    size_t n = 0;
-    for (size_t i = 0; ports && i < t->port_count && n < SNMP_SERIES_PORTS_MAX; i++)
-        if (*snmp_series_port_name(&t->ports[i]))
-            ports[n++] = snmp_series_port_name(&t->ports[i]);
-    for (size_t i = 0; ports && i < t->entity_count; i++)
-        if (t->entities[i].measures && t->entities[i].status <= 1) /* ok, or not told */
-            snmp_series_sensor(w, &t->entities[i], ports, n);
-    free(ports);
+    snmp_series_put(t, p, c, v);
 }
 
 void
-snmp_series_write(struct snmp_target *t, const char *error)
+snmp_series_neighbour(struct snmp_target *t, const struct snmp_neighbour *n, double v)
 {
-    struct snmp_series w = {.t = t, .batch = store_batch_new(t->s->env.store)};
     struct labels l;
-    char entity[ENTITY_SIZE];
-    inlet_state(t->inlet, error);
-    if (!w.batch)
+    if (n->name >= t->name_count)
         return;
-    snmp_series_labels(t, &l);
-    snmp_series_put(&w, &l, "up", error ? 0 : 1);
-    if (!error) {
-        snmp_series_put(&w, &l, "sysUpTime", t->up_time);
-        snmp_series_put(&w, &l, "snmp_poll_seconds", (double)(clock_mono_us() - t->began_us) / 1e6);
-        snmp_series_ports(&w);
-        if (t->conf->sensors)
-            snmp_series_sensors(&w);
-        if (!t->polls && !entity_format(entity, ENTITY_SWITCH, t->conf->name, NULL))
-            topo_discovered(t->s->env.store, entity, "snmp");
+    snmp_series_switch(&l, t->conf->name, "lldp_neighbor_info");
+    labels_add_str(&l, "ifName", t->names[n->name].name);
+    labels_add_str(&l, "ifDescr", t->names[n->name].descr);
+    labels_add_str(&l, "peer", n->system);
+    labels_add_str(&l, "peer_port", n->id);
+    labels_add_str(&l, "peer_descr", n->descr);
+    labels_add_str(&l, "chassis", n->chassis);
+    if (!labels_finish(&l))
+        snmp_series_sample(t, &l, v);
+}
+
+/* --- a poll -------------------------------------------------------------------------------------
+ */
+
+void
+snmp_series_open(struct snmp_target *t)
+{
+    t->batch = store_batch_new(t->s->env.store);
+    t->written = 0;
+    for (size_t i = 0; t->due[SNMP_SENSORS] && i < t->port_count; i++)
+        memset(t->ports[i].seen, 0, sizeof t->ports[i].seen);
+    for (int p = 0; p < SNMP_PERIODS; p++)
+        t->now[p].count = 0;
+}
+
+/* After a start: series of this switch that an earlier run wrote and this one did not end too. */
+static void
+snmp_series_inherit(struct snmp_target *t)
+{
+    struct matcher m[] = {{MATCH_EQ, "node", t->conf->name}, {MATCH_EQ, "instance", t->conf->name}};
+    struct select_limits lim = {.max_series = SNMP_ADOPTED_MAX};
+    struct series_set set = {0};
+    struct map *mine = map_new(SNMP_CELLS_MAX * SNMP_PERIODS);
+    struct labels l;
+    char number[8];
+    if (mine && store_latest(t->s->env.store, m, 2, t->at_ms, SNMP_LOOKBACK_MS, &lim, &set, NULL))
+        set.count = 0;
+    for (int p = 0; mine && set.count && p < SNMP_PERIODS; p++)
+        for (size_t i = 0; i < t->was[p].count; i++)
+            if (snmp_series_labels(t, t->was[p].at[i], &l, number)) {
+                uint64_t h = labels_hash(&l);
+                map_set(mine, &h, sizeof h, t, NULL);
+            }
+    for (size_t i = 0; mine && i < set.count; i++) {
+        char name[LABEL_NAME_MAX];
+        uint64_t h = labels_hash(set.rows[i].labels);
+        bool ours = false;
+        labels_copy(set.rows[i].labels, "__name__", name, sizeof name);
+        for (unsigned k = SNMP_POLL_SECONDS + 1; !ours && k < SNMP_METRICS; k++)
+            ours = !strcmp(name, snmp_metric_name(k));
+        if (ours && !map_get(mine, &h, sizeof h))
+            snmp_series_sample(t, set.rows[i].labels, sample_stale());
     }
-    inlet_submit(t->inlet, w.batch, w.count);
+    series_set_done(&set);
+    map_free(mine, NULL);
+}
+
+void
+snmp_series_close(struct snmp_target *t, const char *error)
+{
+    bool away = error && t->stage == 0;
+    inlet_state(t->inlet, error);
+    for (int p = 0; !away && p < SNMP_PERIODS; p++)
+        if (t->due[p] || t->now[p].count)
+            snmp_cells_turn(t, (enum snmp_period)p, t->due[p] && !error && !t->broken);
+    if (away)
+        snmp_cells_stale(t);
+    snmp_series_write(t, (struct snmp_cell){SNMP_NO_NAME, SNMP_UP, 0}, away ? 0 : 1);
+    if (!away)
+        snmp_series_write(t, (struct snmp_cell){SNMP_NO_NAME, SNMP_POLL_SECONDS, 0},
+                          (double)(clock_mono_us() - t->began_us) / 1e6);
+    if (!t->inherited && !error && !t->port && !t->broken) {
+        t->inherited = true;
+        snmp_series_inherit(t);
+    }
+    if (t->batch)
+        inlet_submit(t->inlet, t->batch, t->written);
+    t->batch = NULL;
+    t->written = 0;
+}
+
+void
+snmp_series_done(struct snmp_target *t)
+{
+    store_batch_free(t->batch);
+    for (int p = 0; p < SNMP_PERIODS; p++) {
+        free(t->was[p].at);
+        free(t->now[p].at);
+    }
+}
+
+/* --- switches that left the configuration -------------------------------------------------------
+ */
+
+static bool
+snmp_series_polled(const struct snmp *s, const char *name)
+{
+    for (size_t i = 0; i < s->target_count; i++)
+        if (!strcmp(s->targets[i].conf->name, name))
+            return true;
+    return false;
+}
+
+/* All series of one switch that is polled no more. */
+static void
+snmp_series_end(struct snmp *s, struct inlet *in, const char *name, int64_t now_ms)
+{
+    struct matcher m[] = {{MATCH_EQ, "node", name}, {MATCH_EQ, "instance", name}};
+    struct select_limits lim = {.max_series = SNMP_ADOPTED_MAX};
+    struct series_set set = {0};
+    struct store_batch *b = store_batch_new(s->env.store);
+    uint64_t n = 0;
+    struct sample end = {now_ms, sample_stale()};
+    if (b && store_latest(s->env.store, m, 2, now_ms, SNMP_LOOKBACK_MS, &lim, &set, NULL))
+        set.count = 0;
+    for (size_t i = 0; b && i < set.count; i++)
+        n += store_batch_samples(b, set.rows[i].labels, &end, 1) >= 0;
+    series_set_done(&set);
+    if (b)
+        inlet_submit(in, b, n);
+}
+
+void
+snmp_series_adopt(struct snmp *s)
+{
+    struct matcher m[] = {{MATCH_EQ, "__name__", snmp_metric_name(SNMP_POLL_SECONDS)}};
+    struct series_set set = {0};
+    char name[128];
+    int64_t now = clock_now_ms(store_clock(s->env.store));
+    struct inlet *in = inlet_new(s->env.store, "snmp", "snmp");
+    if (!in || store_latest(s->env.store, m, 1, now, SNMP_LOOKBACK_MS, NULL, &set, NULL))
+        set.count = 0;
+    for (size_t i = 0; i < set.count; i++)
+        if (labels_copy(set.rows[i].labels, "node", name, sizeof name) &&
+            !snmp_series_polled(s, name))
+            snmp_series_end(s, in, name, now);
+    series_set_done(&set);
+    inlet_put(in);
 }

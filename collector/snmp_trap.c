@@ -52,7 +52,8 @@ struct snmp_trap {
     enum severity severity;
     const char *word;
     char oid[256];
-    char port[128]; /* of link traps */
+    char port[128];
+    uint32_t index; /* ifIndex; 0: of no port */
 };
 
 /* The first value whose object lies under this name; NULL. */
@@ -130,21 +131,34 @@ snmp_trap_sender(struct snmp *s, struct snmp_trap *t)
 /* --- what it says --------------------------------------------------------------------------------
  */
 
+/* The ifIndex that a trap speaks of: the value, or the row of any column of the interfaces. */
+static uint32_t
+snmp_trap_index(const struct snmpc_trap *raw)
+{
+    static const char *const tables[] = {"1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"};
+    const struct snmpc_value *v = snmp_trap_value(raw, "1.3.6.1.2.1.2.2.1.1");
+    if (v && snmpc_value_number(v) > 0)
+        return (uint32_t)snmpc_value_number(v);
+    for (size_t i = 0; i < 2; i++)
+        if ((v = snmp_trap_value(raw, tables[i])) && v->oid.len > 2)
+            return v->oid.at[v->oid.len - 1];
+    return 0;
+}
+
 static void
 snmp_trap_port(struct snmp_trap *t)
 {
     const struct snmpc_value *v = snmp_trap_value(t->raw, "1.3.6.1.2.1.31.1.1.1.1");
     if (!v)
         v = snmp_trap_value(t->raw, "1.3.6.1.2.1.2.2.1.2");
+    t->index = snmp_trap_index(t->raw);
     if (v && *snmpc_value_text(v, t->port, sizeof t->port))
         return;
-    v = snmp_trap_value(t->raw, "1.3.6.1.2.1.2.2.1.1");
-    uint32_t index = v ? (uint32_t)snmpc_value_number(v) : 0;
-    const struct snmp_port *p = t->target && index ? snmp_poll_port(t->target, index) : NULL;
-    if (p && (*p->name || *p->descr))
-        str_copy(t->port, sizeof t->port, *p->name ? p->name : p->descr);
-    else if (index)
-        snprintf(t->port, sizeof t->port, "ifIndex-%u", index);
+    const struct snmp_port *p = t->target && t->index ? snmp_poll_port(t->target, t->index) : NULL;
+    if (p && p->name != SNMP_NO_NAME)
+        str_copy(t->port, sizeof t->port, t->target->names[p->name].name);
+    else if (t->index && (t->kind == LINK_DOWN || t->kind == LINK_UP))
+        snprintf(t->port, sizeof t->port, "ifIndex-%u", t->index);
 }
 
 static void
@@ -307,9 +321,8 @@ snmp_trap_take(void *ctx, const struct snmpc_trap *raw)
             t.word = snmp_trap_rows[i].name;
         }
     snmp_trap_sender(s, &t);
-    if (t.kind == LINK_DOWN || t.kind == LINK_UP)
-        snmp_trap_port(&t);
+    snmp_trap_port(&t);
     snmp_trap_store(s, &t);
     if (t.target)
-        snmp_poll_soon(t.target);
+        snmp_poll_soon(t.target, t.index);
 }

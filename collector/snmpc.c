@@ -42,7 +42,7 @@ struct snmpc {
     size_t engine_len;
     snmpc_answer *cb;
     void *ctx;
-    struct snmpc_oid *oids; /* of the question */
+    const struct snmpc_oid *oids[SNMPC_ASK_MAX]; /* of the question: the asker's */
     size_t oid_count;
     unsigned repetitions;
 };
@@ -111,6 +111,13 @@ snmpc_oid_compare(const struct snmpc_oid *a, const struct snmpc_oid *b)
     return (a->len > b->len) - (a->len < b->len);
 }
 
+void
+snmpc_oid_copy(struct snmpc_oid *to, const struct snmpc_oid *from)
+{
+    to->len = from->len;
+    memcpy(to->at, from->at, from->len * sizeof *to->at);
+}
+
 const char *
 snmpc_value_text(const struct snmpc_value *v, char *out, size_t size)
 {
@@ -142,7 +149,13 @@ snmpc_oid(const oid *from, size_t len, struct snmpc_oid *ret)
 static void
 snmpc_value(const netsnmp_variable_list *v, struct snmpc_value *ret)
 {
-    *ret = (struct snmpc_value){.kind = SNMPC_NONE, .text = (const uint8_t *)""};
+    /* member by member: a value has room for two long names, which are not worth clearing */
+    ret->kind = SNMPC_NONE;
+    ret->i = 0;
+    ret->u = 0;
+    ret->text = (const uint8_t *)"";
+    ret->len = 0;
+    ret->object.len = 0;
     snmpc_oid(v->name, v->name_length, &ret->oid);
     switch (v->type) {
     case ASN_INTEGER:
@@ -370,7 +383,11 @@ snmpc_called(int op, netsnmp_session *session, int id, netsnmp_pdu *pdu, void *c
     if (pdu->command != SNMP_MSG_RESPONSE)
         return 0;
     if (pdu->errstat != SNMP_ERR_NOERROR) {
-        snmpc_end(s, pdu->errstat == SNMP_ERR_AUTHORIZATIONERROR ? ERR_DENIED : ERR_IO, NULL, 0);
+        snmpc_end(s,
+                  pdu->errstat == SNMP_ERR_AUTHORIZATIONERROR ? ERR_DENIED
+                  : pdu->errstat == SNMP_ERR_TOOBIG           ? ERR_FULL
+                                                              : ERR_IO,
+                  NULL, 0);
         return 1;
     }
     struct snmpc_value *values = snmpc_values(pdu, &n);
@@ -399,9 +416,9 @@ snmpc_send(struct snmpc *s)
     }
     for (size_t i = 0; i < (probe ? 0 : s->oid_count); i++) {
         oid name[SNMPC_OID_MAX];
-        for (size_t k = 0; k < s->oids[i].len; k++)
-            name[k] = s->oids[i].at[k];
-        snmp_add_null_var(pdu, name, s->oids[i].len);
+        for (size_t k = 0; k < s->oids[i]->len; k++)
+            name[k] = s->oids[i]->at[k];
+        snmp_add_null_var(pdu, name, s->oids[i]->len);
     }
     if (!snmp_sess_async_send(s->handle, pdu, snmpc_called, s)) {
         snmp_free_pdu(pdu);
@@ -508,22 +525,20 @@ snmpc_close(struct snmpc *s)
     free((char *)(uintptr_t)s->access.auth_password);
     free((char *)(uintptr_t)s->access.priv_protocol);
     free((char *)(uintptr_t)s->access.priv_password);
-    free(s->oids);
     free(s->peer);
     free(s);
 }
 
 int
-snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n, unsigned repetitions,
+snmpc_ask(struct snmpc *s, const struct snmpc_oid *const *oids, size_t n, unsigned repetitions,
           snmpc_answer *cb, void *ctx)
 {
     if (s->waiting)
         return ERR_STATE;
-    struct snmpc_oid *copy = realloc(s->oids, n * sizeof *copy);
-    if (!copy)
-        return ERR_NOMEM;
-    memcpy(copy, oids, n * sizeof *copy);
-    s->oids = copy;
+    if (n > SNMPC_ASK_MAX)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < n; i++)
+        s->oids[i] = oids[i];
     s->oid_count = n;
     s->repetitions = repetitions;
     s->cb = cb;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define SNMPC_OID_MAX 128 /* RFC 2578, 3.5 */
+#define SNMPC_ASK_MAX 16  /* names of one question */
 
 struct snmpc_oid {
     size_t len;
@@ -26,6 +27,7 @@ bool snmpc_oid_parse(const char *text, struct snmpc_oid *ret);
 const char *snmpc_oid_format(const struct snmpc_oid *o, char *out, size_t size);
 bool snmpc_oid_prefix(const struct snmpc_oid *o, const struct snmpc_oid *prefix);
 int snmpc_oid_compare(const struct snmpc_oid *a, const struct snmpc_oid *b);
+void snmpc_oid_copy(struct snmpc_oid *to, const struct snmpc_oid *from); /* what is used of it */
 
 enum snmpc_kind {
     SNMPC_NONE, /* no such object, end of view, null */
@@ -64,11 +66,13 @@ struct snmpc;
 /* Opens without sending. For version 3 the engine is asked for with the first question. */
 int snmpc_open(struct loop *l, const struct snmpc_access *a, struct snmpc **ret, struct err *err);
 void snmpc_close(struct snmpc *s); /* not from a callback; a waiting one is not called */
-/* rc 0, ERR_TIMEOUT, ERR_DENIED (credentials), ERR_IO; values are NULL unless 0. */
+/* rc 0, ERR_TIMEOUT, ERR_FULL (the answer would be too big), ERR_DENIED (credentials), ERR_IO;
+ * values are NULL unless 0. */
 typedef void snmpc_answer(void *ctx, int rc, const struct snmpc_value *values, size_t n);
-/* repetitions 0: get; else get-bulk. 0, or negative when it could not be sent (no callback then).
+/* repetitions 0: get; else get-bulk. The names stay where they are until the answer. 0, or negative
+ * when it could not be sent (no callback then).
  */
-int snmpc_ask(struct snmpc *s, const struct snmpc_oid *oids, size_t n, unsigned repetitions,
+int snmpc_ask(struct snmpc *s, const struct snmpc_oid *const *oids, size_t n, unsigned repetitions,
               snmpc_answer *cb, void *ctx);
 
 /* A trap or inform of any version. v1's kind is turned into its v2 OID (RFC 3584). */

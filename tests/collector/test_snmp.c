@@ -258,47 +258,101 @@ names_tell_what_a_sensor_measures(void **state)
 {
     static const struct {
         struct snmp_sensor_raw raw;
+        double in;
         const char *metric;
         double value;
         int lane;
     } cases[] = {
-        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, 5000, false},
+        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, false},
+         5000,
          "optic_rx_power_dbm",
          -3.01,
          2},
-        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, 0, false},
+        {{"DOM RX Power Sensor for Ethernet1/1 Lane 2", 6, 7, 1, false},
+         0,
          "optic_rx_power_dbm",
          -40,
          2},
-        {{"DOM TX Bias Sensor for Ethernet1/1", 5, 8, 2, 650, false},
+        {{"DOM TX Bias Sensor for Ethernet1/1", 5, 8, 2, false},
+         650,
          "optic_bias_milliamperes",
          6.5,
          1},
-        {{"DOM Temperature Sensor for Ethernet1/1", 8, 9, 1, 455, false},
+        {{"DOM Temperature Sensor for Ethernet1/1", 8, 9, 1, false},
+         455,
          "optic_temperature_celsius",
          45.5,
          0},
-        {{"DOM Voltage Sensor for Ethernet1/1", 4, 9, 2, 331, false},
+        {{"DOM Voltage Sensor for Ethernet1/1", 4, 9, 2, false},
+         331,
          "optic_voltage_volts",
          3.31,
          0},
-        {{"Ethernet1/1 Transceiver Receive Power", 14, 9, 2, -1234, false},
+        {{"Ethernet1/1 Transceiver Receive Power", 14, 9, 2, false},
+         -1234,
          "optic_rx_power_dbm",
          -12.34,
          1},
-        {{"Front panel temp sensor", 8, 9, 1, 285, false}, "switch_temperature_celsius", 28.5, 0},
-        {{"Fan 1 speed", 10, 9, 0, 6000, false}, "", 6000, 0},
-        {{"PSU 1 input power", 6, 9, 0, 350, false}, "", 350, 0},
+        {{"Front panel temp sensor", 8, 9, 1, false}, 285, "switch_temperature_celsius", 28.5, 0},
+        {{"Fan 1 speed", 10, 9, 0, false}, 6000, "switch_fan_rpm", 6000, 0},
+        {{"PSU 1 input power", 6, 9, 0, false}, 350, "switch_power_watts", 350, 0},
+        {{"humidity", 9, 9, 0, false}, 40, "", 40, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct snmp_sensor s;
-        snmp_sensor_read(&cases[i].raw, &s);
-        assert_string_equal(s.metric, cases[i].metric);
-        assert_true(fabs(s.value - cases[i].value) < 0.01);
-        if (*s.metric)
-            assert_int_equal(s.lane, cases[i].lane);
+        snmp_sensor_plan(&cases[i].raw, &s);
+        assert_string_equal(snmp_metric_name(s.metric), cases[i].metric);
+        assert_true(fabs(snmp_sensor_value(&s, cases[i].in) - cases[i].value) < 0.01);
+        assert_int_equal(s.lane, cases[i].lane);
     }
+}
+
+static void
+makers_numbers_become_units(void **state)
+{
+    static const struct {
+        struct snmp_column c;
+        double in, out;
+    } cases[] = {
+        {{"", SNMP_RX_POWER, SNMP_BY_PORT, SNMP_LINEAR, 0, 0.01, INT64_MIN}, -512, -5.12},
+        {{"", SNMP_RX_POWER_LOW_ALARM, SNMP_BY_PORT, SNMP_LIGHT, 0, 1e-4, 2147483647}, 1000, -10},
+        {{"", SNMP_RX_POWER, SNMP_BY_ENTITY, SNMP_LIGHT_EITHER, 0, 1e-3, -1}, 500, -3.01},
+        {{"", SNMP_RX_POWER, SNMP_BY_ENTITY, SNMP_LIGHT_EITHER, 0, 1e-3, -1}, -250, -2.5},
+        {{"", SNMP_TEMP, SNMP_BY_PORT, SNMP_LINEAR, 0, 1, 2147483647}, 0, 0},
+    };
+    static const struct snmp_column huawei = {
+        "", SNMP_RX_POWER, SNMP_BY_ENTITY, SNMP_LANES_DBM, 0, 1, -1};
+    double lanes[4];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_true(fabs(snmp_column_number(&cases[i].c, cases[i].in) - cases[i].out) < 0.01);
+    assert_true(isnan(snmp_column_number(&cases[4].c, 2147483647)));
+    assert_true(isnan(snmp_column_number(&cases[2].c, -1)));
+    assert_int_equal(snmp_column_lanes(&huawei, "133.83,98.54,179.26,80.16", lanes, 4), 4);
+    assert_true(fabs(lanes[0] - 1.3383) < 1e-6 && fabs(lanes[3] - 0.8016) < 1e-6);
+    assert_int_equal(snmp_column_lanes(&huawei, "-1.21,-1.51,-1.83,-2.18", lanes, 4), 4);
+    assert_true(fabs(lanes[3] + 2.18) < 1e-6);
+    assert_int_equal(snmp_column_lanes(&huawei, "-3.4 dBm", lanes, 4), 1);
+    assert_int_equal(snmp_column_lanes(&huawei, "N/A", lanes, 4), 0);
+    assert_int_equal(snmp_column_lanes(&huawei, "", lanes, 4), 0);
+    assert_int_equal(snmp_column_lanes(&huawei, "1,2,3,4,5,6", lanes, 4), 4);
+}
+
+static void
+every_column_is_an_oid_of_a_named_metric(void **state)
+{
+    struct snmpc_oid o;
+    (void)state;
+    assert_true(snmp_table_count <= 64);
+    for (size_t i = 0; i < snmp_table_count; i++)
+        for (size_t k = 0; k < snmp_tables[i].count; k++) {
+            const struct snmp_column *c = &snmp_tables[i].columns[k];
+            assert_true(snmpc_oid_parse(c->oid, &o));
+            assert_true(c->metric > SNMP_POLL_SECONDS && c->metric < SNMP_METRICS);
+            assert_true(*snmp_metric_name(c->metric));
+            assert_true(c->scale != 0);
+        }
 }
 
 static void
@@ -339,6 +393,8 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(oids_are_read_written_and_compared),
         cmocka_unit_test(names_tell_what_a_sensor_measures),
+        cmocka_unit_test(makers_numbers_become_units),
+        cmocka_unit_test(every_column_is_an_oid_of_a_named_metric),
         cmocka_unit_test(longest_port_that_stands_as_a_word_is_meant),
         cmocka_unit_test(polls_interfaces_of_a_real_agent),
         cmocka_unit_test(polls_with_authentication_and_encryption),
