@@ -16,6 +16,7 @@
 
 #define PROM_POINTS_MAX 11000 /* a series, as Prometheus: what no screen shows is not computed */
 #define PROM_TIMEOUT_MS 120000
+#define PROM_NAMED      "invalid parameter \"query\": "
 
 /* --- envelope --------------------------------------------------------------------------------- */
 
@@ -74,9 +75,9 @@ prom_end(struct httpd_response *resp)
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
-int
-prom_time(const struct httpd_request *req, struct httpd_response *resp, const char *name,
-          int64_t dflt_ms, int64_t *ret_ms)
+static int
+prom_time_of(const struct httpd_request *req, struct httpd_response *resp, const char *name,
+             const char *prefix, int64_t dflt_ms, int64_t *ret_ms)
 {
     const char *text = httpd_query(req, name);
     if (!text || !*text) {
@@ -86,8 +87,18 @@ prom_time(const struct httpd_request *req, struct httpd_response *resp, const ch
     if (!time_parse(text, ret_ms))
         return 0;
     prom_fail(resp, "bad_data",
-              "invalid parameter \"%s\": cannot parse \"%s\" to a valid timestamp", name, text);
+              "invalid parameter \"%s\": %scannot parse \"%s\" to a valid timestamp", name, prefix,
+              text);
     return ERR_SYNTAX;
+}
+
+int
+prom_time(const struct httpd_request *req, struct httpd_response *resp, const char *name,
+          int64_t dflt_ms, int64_t *ret_ms)
+{
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "Invalid time value for '%s': ", name);
+    return prom_time_of(req, resp, name, prefix, dflt_ms, ret_ms);
 }
 
 int
@@ -103,15 +114,16 @@ prom_duration(const char *text, int64_t *ret_ms)
     return duration_parse(text, ret_ms);
 }
 
-/* The query's text, parsed; NULL after answering. */
+/* The query's text, parsed; NULL after answering. Prometheus names the parameter in some answers
+ * only: prefix. */
 static struct promql *
-prom_parse(const struct httpd_request *req, struct httpd_response *resp, const char *name)
+prom_parse(const struct httpd_request *req, struct httpd_response *resp, const char *prefix)
 {
     struct promql *q = NULL;
     struct err err = {0};
-    const char *text = httpd_query(req, name);
+    const char *text = httpd_query(req, "query");
     if (promql_parse(text ? text : "", &q, &err)) {
-        prom_fail(resp, "bad_data", "invalid parameter \"%s\": %s", name, err.text);
+        prom_fail(resp, "bad_data", "%s%s", prefix, err.text);
         return NULL;
     }
     return q;
@@ -124,11 +136,15 @@ prom_options(const struct httpd_request *req, struct httpd_response *resp, struc
     const char *timeout = httpd_query(req, "timeout"),
                *lookback = httpd_query(req, "lookback_delta");
     *o = (struct promql_options){.tenant = web_tenant(req), .timeout_ms = PROM_TIMEOUT_MS};
-    if (timeout && *timeout && (prom_duration(timeout, &o->timeout_ms) || o->timeout_ms <= 0)) {
+    if (timeout && *timeout && prom_duration(timeout, &o->timeout_ms)) {
         prom_fail(resp, "bad_data",
                   "invalid parameter \"timeout\": cannot parse \"%s\" to a valid duration",
                   timeout);
         return ERR_SYNTAX;
+    }
+    if (o->timeout_ms <= 0) {
+        prom_fail(resp, "timeout", "query timed out in query execution");
+        return ERR_TIMEOUT;
     }
     if (lookback && *lookback &&
         (prom_duration(lookback, &o->lookback_ms) || o->lookback_ms <= 0)) {
@@ -174,7 +190,7 @@ prom_query(void *ctx, const struct httpd_request *req, struct httpd_response *re
     int64_t at;
     if (prom_time(req, resp, "time", web_now(w), &at) || prom_options(req, resp, &o))
         return 0;
-    struct promql *q = prom_parse(req, resp, "query");
+    struct promql *q = prom_parse(req, resp, PROM_NAMED);
     if (!q)
         return 0;
     int rc = promql_instant(w->cfg.store, q, at, &o, &r, &err);
@@ -204,7 +220,7 @@ prom_span(const struct httpd_request *req, struct httpd_response *resp, struct p
                              "invalid parameter \"%s\": cannot parse \"\" to a valid timestamp",
                              names[i]),
                    ERR_SYNTAX;
-        if (prom_time(req, resp, names[i], 0, i ? &s->to : &s->from))
+        if (prom_time_of(req, resp, names[i], "", 0, i ? &s->to : &s->from))
             return ERR_SYNTAX;
     }
     if (s->to < s->from)
@@ -239,14 +255,14 @@ prom_query_range(void *ctx, const struct httpd_request *req, struct httpd_respon
     struct err err = {0};
     if (prom_span(req, resp, &s) || prom_options(req, resp, &o))
         return 0;
-    struct promql *q = prom_parse(req, resp, "query");
+    struct promql *q = prom_parse(req, resp, "");
     if (!q)
         return 0;
     int rc;
     if (promql_type(q) != PROMQL_SCALAR && promql_type(q) != PROMQL_VECTOR) {
         const char *type = promql_type(q) == PROMQL_STRING ? "string" : "range vector";
         rc = prom_fail(resp, "bad_data",
-                       "invalid parameter \"query\": invalid expression type \"%s\" for range "
+                       "invalid expression type \"%s\" for range "
                        "query, must be Scalar or instant Vector",
                        type);
     } else if ((rc = promql_range(w->cfg.store, q, s.from, s.to, s.step, &o, &r, &err))) {
@@ -265,7 +281,7 @@ prom_format(void *ctx, const struct httpd_request *req, struct httpd_response *r
     struct buf text;
     struct jsonw j;
     (void)ctx;
-    struct promql *q = prom_parse(req, resp, "query");
+    struct promql *q = prom_parse(req, resp, PROM_NAMED);
     if (!q)
         return 0;
     buf_init(&text, (size_t)1 << 20);
@@ -278,11 +294,21 @@ prom_format(void *ctx, const struct httpd_request *req, struct httpd_response *r
     return prom_end(resp);
 }
 
+/* None are kept. */
 static int
 prom_exemplars(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
+    int64_t from, to;
     (void)ctx;
-    (void)req;
+    if (prom_time(req, resp, "start", INT64_MIN, &from) ||
+        prom_time(req, resp, "end", INT64_MAX, &to))
+        return 0;
+    if (to < from)
+        return prom_fail(resp, "bad_data", "end timestamp must not be before start timestamp");
+    struct promql *q = prom_parse(req, resp, "");
+    if (!q)
+        return 0;
+    promql_free(q);
     return buf_puts(&resp->body, "{\"status\":\"success\",\"data\":[]}");
 }
 

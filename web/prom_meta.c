@@ -3,6 +3,7 @@
 #include "analyzer/rules.h"
 #include "base/map.h"
 #include "base/metric.h"
+#include "base/regex.h"
 #include "base/str.h"
 #include "web/prom.h"
 #include "web/resources.h"
@@ -32,10 +33,27 @@ prom_meta_done(struct prom_meta_ask *a)
         promql_free(a->queries[i]);
 }
 
+/* Does some matcher refuse the empty text? Else the selector would take every series. */
+static bool
+prom_meta_selects(const struct matcher *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct regex *re = NULL;
+        bool equal = m[i].op == MATCH_EQ || m[i].op == MATCH_RE, empty = !*m[i].value;
+        if (m[i].op >= MATCH_RE &&
+            !regex_compile(m[i].value, strlen(m[i].value), REGEX_ANCHORED | REGEX_UTF, &re, NULL))
+            empty = regex_match(re, "", 0, NULL, NULL) == 1;
+        regex_free(re);
+        if (empty != equal)
+            return true;
+    }
+    return false;
+}
+
 /* Negative after answering; done by the caller in every case. */
 static int
 prom_meta_ask(struct web *w, const struct httpd_request *req, struct httpd_response *resp,
-              struct prom_meta_ask *a)
+              const char *prefix, struct prom_meta_ask *a)
 {
     const char *texts[PROM_META_MATCHES];
     const struct matcher *m;
@@ -47,11 +65,13 @@ prom_meta_ask(struct web *w, const struct httpd_request *req, struct httpd_respo
     if (a->from && !a->to)
         a->to = web_now(w);
     for (size_t i = 0; i < n && i < PROM_META_MATCHES; i++) {
-        int rc = promql_parse(texts[i], &a->queries[a->count], &err);
+        int rc = promql_parse_selector(texts[i], &a->queries[a->count], &err);
         if (!rc)
             rc = promql_selector(a->queries[a->count++], &m, &k, &err);
+        if (!rc && !prom_meta_selects(m, k))
+            rc = err_set(&err, ERR_SYNTAX, "match[] must contain at least one non-empty matcher");
         if (rc) {
-            prom_fail(resp, "bad_data", "invalid parameter \"match[]\": %s", err.text);
+            prom_fail(resp, "bad_data", "%s%s", prefix, err.text);
             return rc;
         }
     }
@@ -136,7 +156,7 @@ prom_meta_words_answer(struct web *w, const struct httpd_request *req, struct ht
     struct prom_meta_words s = {0};
     struct jsonw j;
     int64_t limit = 0;
-    int rc = prom_meta_ask(w, req, resp, &a), asked = rc;
+    int rc = prom_meta_ask(w, req, resp, "", &a), asked = rc;
     if (!rc && httpd_query_int(req, "limit", 0, 0, INT64_MAX, &limit))
         asked = rc = ERR_SYNTAX,
         prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
@@ -209,7 +229,7 @@ prom_meta_series(void *ctx, const struct httpd_request *req, struct httpd_respon
     struct err err = {0};
     int64_t limit = 0;
     size_t written = 0;
-    int rc = prom_meta_ask(w, req, resp, &a), asked = rc;
+    int rc = prom_meta_ask(w, req, resp, "invalid parameter \"match[]\": ", &a), asked = rc;
     if (!rc && httpd_query_int(req, "limit", 0, 0, INT64_MAX, &limit))
         asked = rc = ERR_SYNTAX,
         prom_fail(resp, "bad_data", "invalid parameter \"limit\": a whole number is needed");
@@ -314,6 +334,10 @@ prom_meta_rules_or(struct web *w, const struct httpd_request *req, struct httpd_
 static int
 prom_meta_rules(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
+    const char *type = httpd_query(req, "type");
+    if (type && *type && strcmp(type, "alert") && strcmp(type, "record"))
+        return prom_fail(resp, "bad_data", "invalid parameter \"type\": not supported value \"%s\"",
+                         type);
     return prom_meta_rules_or(ctx, req, resp, rules_json, "{\"groups\":[]}");
 }
 

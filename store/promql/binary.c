@@ -186,23 +186,6 @@ match_index(struct match *m)
     return 0;
 }
 
-static void
-match_text(struct eval *e, const struct series *s, struct buf *out)
-{
-    const struct labels *l = labels_plain(e, s);
-    const struct label *name = l ? labels_find(l, "__name__") : NULL;
-    if (!l)
-        return;
-    if (name)
-        buf_append(out, name->value, name->value_len);
-    struct pick p;
-    pick_init(&p, PICK_ALL, NULL, true);
-    struct series view = {.labels = l};
-    const struct labels *rest = pick_labels(e, &p, &view, 0);
-    if (rest && (rest->count || !name))
-        labels_text(rest, out);
-}
-
 static int
 match_fail(struct match *m, const struct series *a, const struct series *b)
 {
@@ -210,9 +193,12 @@ match_fail(struct match *m, const struct series *a, const struct series *b)
     buf_init(&x, 400);
     buf_init(&y, 400);
     buf_init(&z, 400);
-    match_text(m->e, a, &x);
-    match_text(m->e, b, &y);
-    const struct labels *l = pick_labels(m->e, &m->signature, a, 0);
+    const struct labels *k = labels_plain(m->e, a), *o = labels_plain(m->e, b),
+                        *l = pick_labels(m->e, &m->signature, a, 0);
+    if (k && o) {
+        labels_text(k, &x);
+        labels_text(o, &y);
+    }
     if (l)
         labels_text(l, &z);
     int rc =
@@ -227,27 +213,40 @@ match_fail(struct match *m, const struct series *a, const struct series *b)
     return rc;
 }
 
-/* At no step may two of a group be there at once, unless the other side is empty then. */
+/* The first two of a group that are there at a step; chains begin with those that came last. */
+static bool
+match_twice(const struct match *m, size_t group, size_t step, uint32_t ret[2])
+{
+    ret[0] = ret[1] = 0;
+    for (uint32_t k = m->first[group]; k; k = m->next[k - 1])
+        if (!absent(m->one->series[k - 1].v[step])) {
+            ret[1] = ret[0];
+            ret[0] = k;
+        }
+    return ret[1] != 0;
+}
+
+/* At no step may two of a group be there at once, unless the other side is empty then. What is told
+ * is what comes first. */
 static int
 match_unique(struct match *m, const unsigned char *busy)
 {
+    uint32_t first[2] = {0, UINT32_MAX}, pair[2];
+    size_t step = m->e->steps;
     for (size_t g = 0; g < m->g.count; g++) {
-        uint32_t head = m->first[g];
-        if (!m->next[head - 1])
+        if (!m->next[m->first[g] - 1])
             continue;
-        for (size_t i = 0; i < m->e->steps; i++) {
-            const struct series *seen = NULL;
-            for (uint32_t k = head; k && busy[i]; k = m->next[k - 1]) {
-                const struct series *s = &m->one->series[k - 1];
-                if (absent(s->v[i]))
-                    continue;
-                if (seen)
-                    return match_fail(m, seen, s);
-                seen = s;
-            }
+        for (size_t i = 0; i < m->e->steps && i <= step; i++) {
+            if (!busy[i] || !match_twice(m, g, i, pair) || (i == step && pair[1] > first[1]))
+                continue;
+            step = i;
+            first[0] = pair[0];
+            first[1] = pair[1];
         }
     }
-    return 0;
+    return step == m->e->steps
+               ? 0
+               : match_fail(m, &m->one->series[first[1] - 1], &m->one->series[first[0] - 1]);
 }
 
 /* Labels of a result: those of the "many" side, or of the match for one-to-one; plus the included

@@ -137,7 +137,7 @@ labels_plain(struct eval *e, const struct series *s); /* without the name where 
 struct labels *labels_set(struct eval *e, const struct labels *l, const char *name,
                           const char *value, size_t len);
 int labels_compare(const struct labels *a, const struct labels *b);
-void labels_text(const struct labels *l, struct buf *out); /* {a="b"}, m{a="b"} */
+void labels_text(const struct labels *l, struct buf *out); /* {__name__="m", a="b"} */
 
 /* --- functions -------------------------------------------------------------------------------- */
 struct window {

@@ -7,6 +7,7 @@
 #include "store/promql/eval.h"
 
 #include "base/hash.h"
+#include "store/promql/lex.h"
 
 #include <stdlib.h>
 
@@ -228,12 +229,10 @@ labels_set(struct eval *e, const struct labels *l, const char *name, const char 
 void
 labels_text(const struct labels *l, struct buf *out)
 {
-    bool first = true;
     buf_putc(out, '{');
     for (size_t i = 0; i < l->count; i++) {
-        buf_printf(out, "%s%.*s=\"%.*s\"", first ? "" : ", ", (int)l->at[i].name_len, l->at[i].name,
-                   (int)l->at[i].value_len, l->at[i].value);
-        first = false;
+        buf_printf(out, "%s%.*s=", i ? ", " : "", (int)l->at[i].name_len, l->at[i].name);
+        lex_quote(l->at[i].value, l->at[i].value_len, 0, out);
     }
     buf_putc(out, '}');
 }

@@ -755,8 +755,24 @@ parse_query(struct parse *ps)
     return ps->t.kind == LEX_END ? check_tree(ps, ps->q->root) : parse_unexpected(ps, NULL, NULL);
 }
 
-int
-promql_parse(const char *text, struct promql **ret, struct err *err)
+/* A selector alone, as match[] takes it: what would be empty is not yet refused. */
+static int
+parse_selector_alone(struct parse *ps)
+{
+    if (parse_next(ps))
+        return ERR_SYNTAX;
+    struct token name = ps->t;
+    bool named = name.kind == LEX_IDENT || name.kind == LEX_METRIC || name.kind == LEX_AGGREGATE;
+    if (!named && name.kind != LEX_LEFT_BRACE)
+        return parse_unexpected(ps, NULL, NULL);
+    if ((named && parse_next(ps)) ||
+        parse_selector(ps, named ? &name : NULL, (unsigned)(name.p - ps->text), &ps->q->root))
+        return ERR_SYNTAX;
+    return ps->t.kind == LEX_END ? 0 : parse_unexpected(ps, NULL, NULL);
+}
+
+static int
+parse_text(const char *text, int (*parse)(struct parse *ps), struct promql **ret, struct err *err)
 {
     struct promql *q = calloc(1, sizeof *q);
     size_t len = strlen(text);
@@ -770,7 +786,7 @@ promql_parse(const char *text, struct promql **ret, struct err *err)
     }
     struct parse ps = {.text = q->text, .q = q, .err = err};
     lex_init(&ps.lex, q->text, len);
-    int rc = parse_query(&ps);
+    int rc = parse(&ps);
     if (rc) {
         promql_free(q);
         return rc;
@@ -778,6 +794,18 @@ promql_parse(const char *text, struct promql **ret, struct err *err)
     check_mark(q->root);
     *ret = q;
     return 0;
+}
+
+int
+promql_parse(const char *text, struct promql **ret, struct err *err)
+{
+    return parse_text(text, parse_query, ret, err);
+}
+
+int
+promql_parse_selector(const char *text, struct promql **ret, struct err *err)
+{
+    return parse_text(text, parse_selector_alone, ret, err);
 }
 
 void

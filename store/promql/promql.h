@@ -12,6 +12,8 @@
 struct promql; /* a parsed query, immutable, thread-safe to evaluate */
 /* Errors carry Prometheus' sentence ("1:5: parse error: ...") with line and column. */
 int promql_parse(const char *text, struct promql **ret, struct err *err);
+/* A series selector and nothing else, as match[] takes it; also one that every series passes. */
+int promql_parse_selector(const char *text, struct promql **ret, struct err *err);
 void promql_free(struct promql *q);
 /* The expression as Prometheus writes it: on one line (rules), or broken at 100 characters
  * (format_query). */

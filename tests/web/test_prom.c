@@ -104,7 +104,12 @@ mistakes_are_told_as_prometheus_tells_them(void **state)
         {"query_range?query=up[5m]&start=1&end=2&step=1", "bad_data", "range vector", 400},
         {"series", "bad_data", "no match[] parameter provided", 400},
         {"series?match[]=sum(up)", "bad_data", "match[]", 400},
-        {"labels?match[]=%7B", "bad_data", "match[]", 400},
+        {"labels?match[]=%7B", "bad_data", "1:2: parse error: unexpected end of input", 400},
+        {"labels?match[]=%7B%7D", "bad_data", "match[] must contain at least one", 400},
+        {"series?match[]=up%20offset%205m", "bad_data", "1:4: parse error: unexpected <offset>",
+         400},
+        {"query_exemplars?query=up{", "bad_data", "1:4: parse error", 400},
+        {"rules?type=x", "bad_data", "not supported value \"x\"", 400},
         {"label/0bad/values", "bad_data", "invalid label name", 400},
         {"query?query=up%20*%20on(x)%20DCGM_FI_DEV_GPU_TEMP", "execution", "", 422},
     };
