@@ -18,8 +18,8 @@ struct cmd_args {
     const char *server, *token_file, *format, *lang;
     const char *nodes, *job, *profile, *gate, *kind, *state, *since, *until, *at, *role, *expires,
         *tenant, *name, *comment, *duration, *output, *limit, *password_file, *query, *severity,
-        *step, *config, *healthy;
-    bool follow, help, strict, server_away_fails;
+        *step, *config, *healthy, *base, *only;
+    bool follow, help, strict, server_away_fails, force;
     int zh; /* lang is Chinese */
     const char *command;
     const char **words;

@@ -1,5 +1,4 @@
-/* cmd_admin: alerts, silences, tokens, users, backup, restore, store, rules, the knowledge base,
- * completion. */
+/* cmd_admin: alerts, silences, tokens, users, rules, the knowledge base, completion. */
 #include "analyzer/rules.h"
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -7,13 +6,10 @@
 #include "kb/kb.h"
 #include "kb/matcher.h"
 #include "programs/cmd.h"
-#include "store/store.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int
@@ -283,129 +279,7 @@ cmd_user(struct cmd_args *a)
     return CMD_DONE;
 }
 
-/* --- the store -------------------------------------------------------------------------------- */
-
-static void
-store_progress(void *ctx, uint64_t done, uint64_t total)
-{
-    int64_t *start = ctx;
-    if (isatty(STDERR_FILENO) && clock_mono_us() - *start > 2000000)
-        fprintf(stderr, "\r%3.0f %%", total ? (double)done * 100 / (double)total : 100);
-}
-
-static int
-store_verify_here(const struct cmd_args *a, const char *folder)
-{
-    struct err err;
-    int64_t start = clock_mono_us();
-    int bad = store_verify_folder(folder, store_progress, &start, &err);
-    if (bad < 0)
-        return cmd_fail(a, &err);
-    printf(a->zh ? "%s: %d 行损坏\n" : "%s: %d damaged rows\n", folder, bad);
-    return bad ? CMD_FAILED : CMD_DONE;
-}
-
-int
-cmd_store(struct cmd_args *a)
-{
-    struct doc *d = NULL;
-    if (a->count == 2 && !strcmp(a->words[0], "verify"))
-        return store_verify_here(a, a->words[1]);
-    if (a->count == 1 && (!strcmp(a->words[0], "verify") || !strcmp(a->words[0], "compact"))) {
-        char path[64];
-        snprintf(path, sizeof path, "/api/v1/store/%s", a->words[0]);
-        int rc = admin_send(a, "POST", path, NULL, &d);
-        int64_t bad = d ? doc_get_int(doc_root(d), "damaged", 0) : 0;
-        if (!rc)
-            printf(bad ? (a->zh ? "%lld 行损坏\n" : "%lld damaged rows\n")
-                       : (a->zh ? "完成\n" : "done\n"),
-                   (long long)bad);
-        doc_free(d);
-        return rc ? rc : bad ? CMD_FAILED : CMD_DONE;
-    }
-    return cmd_usage(a, "store verify [FOLDER], or store compact");
-}
-
-int
-cmd_backup(struct cmd_args *a)
-{
-    struct buf body;
-    struct jsonw w;
-    char *real = a->count == 1 ? realpath(a->words[0], NULL) : NULL, cwd[3072], path[4096];
-    if (a->count != 1)
-        return cmd_usage(a, "backup FOLDER (it is made; the server writes there)");
-    if (a->words[0][0] == '/' || !getcwd(cwd, sizeof cwd))
-        str_copy(path, sizeof path, a->words[0]);
-    else
-        snprintf(path, sizeof path, "%s/%.1000s", cwd, a->words[0]);
-    buf_init(&body, 8192);
-    jsonw_init(&w, &body);
-    jsonw_object(&w);
-    jsonw_kstr(&w, "folder", real ? real : path);
-    jsonw_end_object(&w);
-    int rc = admin_send(a, "POST", "/api/v1/store/backup", &body, NULL);
-    if (!rc)
-        printf(a->zh ? "已备份到 %s\n" : "saved to %s\n", real ? real : path);
-    free(real);
-    buf_done(&body);
-    return rc;
-}
-
-static int
-restore_file(const char *from, const char *to, const char *name, struct err *err)
-{
-    char a[4096], b[4096], piece[65536];
-    size_t n;
-    snprintf(a, sizeof a, "%s/%s", from, name);
-    snprintf(b, sizeof b, "%s/%s", to, name);
-    FILE *in = fopen(a, "rb"), *out = in ? fopen(b, "wbx") : NULL;
-    int rc = out ? 0 : err_set_errno(err, "%s cannot be copied to %s", a, b);
-    while (!rc && (n = fread(piece, 1, sizeof piece, in)) > 0)
-        if (fwrite(piece, 1, n, out) != n)
-            rc = err_set_errno(err, "%s cannot be written", b);
-    if (out && (fflush(out) || fsync(fileno(out))) && !rc)
-        rc = err_set_errno(err, "%s cannot be written", b);
-    if (in)
-        fclose(in);
-    if (out)
-        fclose(out);
-    return rc;
-}
-
-static int
-restore_names(const struct dirent *d)
-{
-    return d->d_name[0] != '.' && str_suffix(d->d_name, ".db");
-}
-
-int
-cmd_restore(struct cmd_args *a)
-{
-    struct dirent **names = NULL, **there = NULL;
-    struct err err;
-    if (a->count != 2)
-        return cmd_usage(a, "restore FOLDER STATE");
-    if (store_verify_here(a, a->words[0]))
-        return CMD_FAILED;
-    int rc = file_mkdir(a->words[1], 0700, &err);
-    int m = rc < 0 ? -1 : scandir(a->words[1], &there, restore_names, alphasort),
-        n = scandir(a->words[0], &names, restore_names, alphasort);
-    rc = rc < 0   ? rc
-         : m > 0  ? err_set(&err, ERR_EXISTS,
-                            "%s holds databases already: restore into an empty folder", a->words[1])
-         : n <= 0 ? err_set(&err, ERR_NOTFOUND, "%s holds no backup", a->words[0])
-                  : 0;
-    for (int i = 0; i < n; i++) {
-        if (!rc)
-            rc = restore_file(a->words[0], a->words[1], names[i]->d_name, &err);
-        free(names[i]);
-    }
-    for (int i = 0; i < m; i++)
-        free(there[i]);
-    free(names);
-    free(there);
-    return rc ? cmd_fail(a, &err) : CMD_DONE;
-}
+/* --- the server -------------------------------------------------------------------------------- */
 
 int
 cmd_reload(struct cmd_args *a)

@@ -320,6 +320,12 @@ store_crew(const struct store *s)
     return s->crew;
 }
 
+const char *
+store_folder(const struct store *s)
+{
+    return s->cfg.folder;
+}
+
 const struct clock *
 store_clock(const struct store *s)
 {

@@ -46,6 +46,7 @@ struct store_config {
 int store_open(const struct store_config *cfg, struct store **ret, struct err *err);
 void store_close(struct store *s); /* waits for the queue, checkpoints */
 bool store_ready(const struct store *s);
+const char *store_folder(const struct store *s);
 const struct clock *store_clock(const struct store *s);
 struct crew;
 struct crew *store_crew(const struct store *s); /* crew.h; insiders only */
