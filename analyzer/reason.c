@@ -333,14 +333,16 @@ reason_follow(struct reason *r, struct candidate *c, const struct reason_step *f
         if (!leads && (from->depth || !reason_due(r, c, cause)))
             continue;
         struct reason_reach w = {r, c, from, cause, queue, tail, max, 0, 0, 0};
+        bool part_known =
+            from->entry->scope == ENTITY_NODE || entity_kind_of(from->entity) != ENTITY_NODE;
         if (cause->path_len <= 1)
             reason_reach_cb(&w, from->entity);
-        else
+        if (cause->path_len > 1 || !part_known)
             r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len,
                            leads ? REASON_REACH : 1, reason_reach_cb, &w);
         if (!w.hits && !from->depth)
             reason_absent(r, c, cause, w.reached);
-        else if (!from->depth)
+        else if (!from->depth && part_known)
             reason_partial(r, c, &w);
     }
 }

@@ -215,6 +215,21 @@ topo_front_step(const struct topo *t, const struct topo_front *from, struct topo
     return 0;
 }
 
+/* Where a walk begins: 1 at `from`, 0 when `from` is the node of a part that nobody named, and its
+ * parts are to be found first; negative: not here. */
+static int
+topo_walk_start(const struct topo *t, topo_id from, const enum entity_kind *kinds, size_t n)
+{
+    if (from == TOPO_NONE || !n)
+        return ERR_NOTFOUND;
+    enum entity_kind k = topo_kind(t, from);
+    if (k == kinds[0])
+        return 1;
+    if (k != ENTITY_NODE || (kinds[0] != ENTITY_NIC && kinds[0] != ENTITY_GPU))
+        return ERR_NOTFOUND;
+    return n > 1 && kinds[1] == ENTITY_NODE ? 2 : 0;
+}
+
 size_t
 topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, size_t n, size_t max,
           void (*cb)(void *ctx, topo_id id), void *ctx)
@@ -223,9 +238,10 @@ topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, siz
     struct topo_front a, b, *at = &a, *next = &b;
     topo_front_init(&a, topo_count(t) / 8 + 1);
     topo_front_init(&b, topo_count(t) / 8 + 1);
-    if (!n || from == TOPO_NONE || topo_kind(t, from) != kinds[0] || topo_front_add(at, from) < 0)
+    int start = topo_walk_start(t, from, kinds, n);
+    if (start < 0 || topo_front_add(at, from) < 0)
         goto out;
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = (size_t)start; i < n; i++) {
         struct topo_front *swap = at;
         if (topo_front_step(t, at, next, kinds[i]) < 0)
             goto out;
@@ -233,7 +249,7 @@ topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, siz
         next = swap;
     }
     for (size_t i = 0; i < at->count && count < max; i++) {
-        if (at->ids[i] == from && n > 1)
+        if (at->ids[i] == from && n > 1 && start == 1)
             continue;
         cb(ctx, at->ids[i]);
         count++;

@@ -53,7 +53,8 @@ const struct topo_edge *topo_edges(const struct topo *t, topo_id id, size_t *ret
  * port, ... */
 topo_id topo_neighbour(const struct topo *t, topo_id id, enum entity_kind k);
 /* Walks "optic>port>link>nic>node>job" (kinds; the first is the start's own): calls cb for each
- * entity reached, each once. Reached are those of the last kind, without the start. Stops at `max`
+ * entity reached, each once. Reached are those of the last kind, without the start. A node stands
+ * for a gpu or nic of it that nobody could name, where the path begins with one. Stops at `max`
  * entities. Returns how many. */
 size_t topo_walk(const struct topo *t, topo_id from, const enum entity_kind *kinds, size_t n,
                  size_t max, void (*cb)(void *ctx, topo_id id), void *ctx);

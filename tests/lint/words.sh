@@ -6,7 +6,7 @@
 if git -C "$MS_SRCDIR" rev-parse --git-dir >/dev/null 2>&1 && [ -e "$MS_SRCDIR/.git" ]; then
     git -C "$MS_SRCDIR" ls-files
 else
-    (cd "$MS_SRCDIR" && find . -type f ! -path './build*' ! -path './web/ui/node_modules/*' ! -path './web/ui/dist/*' \
+    (cd "$MS_SRCDIR" && find . -type f ! -path './.git/*' ! -path './build*' ! -path './web/ui/node_modules/*' ! -path './web/ui/dist/*' \
         ! -name Makefile.in ! -name configure ! -name '*.m4' ! -path './autom4te.cache/*' | sed 's|^\./||')
 fi | grep -v '^tests/lint/words\.sh$' >"$tmp/files"
 [ -s "$tmp/files" ] || fault 'no file found: this lint would see nothing'

@@ -250,7 +250,10 @@ walks_follow_kinds_and_reach_each_once(void **state)
         {"gpu:node00001/0", "gpu>node>gpu", 7, "gpu:node00001/7"},
         {"switch:spine-01", "switch>port>port>switch", 4, "switch:leaf-g02-2"},
         {"switch:leaf-g01-1", "switch>port>link>nic>node", 4, "node:node00004"},
-        {"node:node00001", "gpu>node", 0, NULL},
+        {"node:node00001", "gpu>node", 1, "node:node00001"},
+        {"node:node00001", "nic>link>port", 2, "port:leaf-g01-1/Ethernet1"},
+        {"node:node00001", "nic", 2, "nic:node00001/mlx5_0"},
+        {"switch:leaf-g01-1", "gpu>node", 0, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int n = topo_path_parse(cases[i].path, path, 8);
