@@ -83,8 +83,9 @@ int topo_job_rank_gpu(const struct topo *t, const struct topo_job *j, unsigned r
 int topo_job_gpu_rank(const struct topo *t, const struct topo_job *j, topo_id gpu);
 
 /* The entity a series describes: aliases first, then base/metric's rules, matched against what
- * exists (an optic or port on a switch or node; netdev names to nics; gpu by pci_bus_id or uuid).
- * 0, or ERR_NOTFOUND (out then holds the name the labels give, which may be a discovered entity).
+ * exists (an optic or port on a switch or node; netdev names to nics; gpu or nic by pci_bus_id, gpu
+ * by uuid). 0, or ERR_NOTFOUND (out then holds the name the labels give, which may be a discovered
+ * entity).
  */
 int topo_resolve(const struct topo *t, const struct metric_row *row, const struct labels *l,
                  char out[ENTITY_SIZE]);

@@ -214,7 +214,8 @@ topo_base_known(struct topo_base *b)
             rc = topo_base_know(b->hosts, topo_base_attr(b, i, TOPO_ATTR_ADDRESS), i);
             break;
         case ENTITY_NIC:
-            rc = topo_base_know_part(b, i, TOPO_ATTR_NETDEV);
+            if ((rc = topo_base_know_part(b, i, TOPO_ATTR_NETDEV)) == 0)
+                rc = topo_base_know_part(b, i, TOPO_ATTR_PCI);
             break;
         case ENTITY_GPU:
             if ((rc = topo_base_know_part(b, i, TOPO_ATTR_PCI)) == 0)

@@ -294,16 +294,17 @@ static void
 series_are_recognised_by_name_address_and_alias(void **state)
 {
     (void)state;
-    struct topo *t = parse("cluster: {name: c}\n"
-                           "switches: [{name: leaf1, address: 10.9.0.1}]\n"
-                           "nodes:\n"
-                           "  - {name: n1, address: 10.0.0.5, gpus: {count: 2, pci: "
-                           "['00000000:1B:00.0', '00000000:2B:00.0'],"
-                           " uuid: [GPU-a, GPU-b]}, nics: [{name: mlx5_0, netdev: eth1}]}\n"
-                           "links: [{a: n1/mlx5_0, b: leaf1/Eth1/1, optic: true}]\n"
-                           "aliases:\n"
-                           "  - {entity: 'node:n1', match: {instance: '10.0.0.1:9100'}}\n"
-                           "  - {entity: 'gpu:n1/1', match: {chassis: '7', slot: '2'}}\n");
+    struct topo *t =
+        parse("cluster: {name: c}\n"
+              "switches: [{name: leaf1, address: 10.9.0.1}]\n"
+              "nodes:\n"
+              "  - {name: n1, address: 10.0.0.5, gpus: {count: 2, pci: "
+              "['00000000:1B:00.0', '00000000:2B:00.0'],"
+              " uuid: [GPU-a, GPU-b]}, nics: [{name: mlx5_0, netdev: eth1, pci: '0000:3B:00.1'}]}\n"
+              "links: [{a: n1/mlx5_0, b: leaf1/Eth1/1, optic: true}]\n"
+              "aliases:\n"
+              "  - {entity: 'node:n1', match: {instance: '10.0.0.1:9100'}}\n"
+              "  - {entity: 'gpu:n1/1', match: {chassis: '7', slot: '2'}}\n");
     struct metric_table *table = metric_table_new();
     static const struct {
         const char *metric, *labels, *want;
@@ -327,6 +328,7 @@ series_are_recognised_by_name_address_and_alias(void **state)
         {NULL, "node=n1 pci_bus_id=0000:2B:00.0", "gpu:n1/1", 0},
         {NULL, "node=n1 pci_bus_id=00000000:2B:00.0", "gpu:n1/1", 0},
         {NULL, "node=n1 pci_bus_id=2b:00.0", "gpu:n1/1", 0},
+        {NULL, "node=n1 pci_bus_id=0000:3b:00.1", "nic:n1/mlx5_0", 0},
         {NULL, "node=n1 pci_bus_id=0000:2b:01.0", "node:n1", ERR_NOTFOUND},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
