@@ -246,7 +246,7 @@ probe_gpu(struct probe *p)
         *p->state = s;
     }
     if (probe_gpu_ask(p, s) > 0) {
-        struct sample_sink sink = {probe_gpu_sample, p->out};
+        struct sample_sink sink = {.series = probe_gpu_sample, .ctx = p->out};
         exposition_parse(buf_str(&s->series), s->series.len, 0, &sink, NULL);
     }
     p->gpus = s->gpus.len ? buf_str(&s->gpus) : NULL;

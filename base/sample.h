@@ -52,6 +52,11 @@ struct sample_sink {
     int (*series)(void *ctx, const struct labels *labels, const struct sample *samples,
                   size_t count);
     void *ctx;
+    /* Of a sink that remembers label sets by their source's own bytes, else NULL. `key` of bytes,
+     * some sets ahead; then `known`: 1 when the samples were taken, 0 when the set is to be given
+     * to `series`, next. */
+    void (*key)(void *ctx, const void *bytes, size_t len, uint64_t ret[2]);
+    int (*known)(void *ctx, const uint64_t key[2], const struct sample *samples, size_t count);
 };
 
 #endif

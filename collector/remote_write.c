@@ -178,6 +178,98 @@ remote_write_series(const struct remote_write_field *msg, const struct sample_si
     return rc < 0 ? rc : 0;
 }
 
+/* --- label sets that the sink knows ----------------------------------------------------------- */
+
+#define REMOTE_WRITE_AHEAD 16 /* sets whose place in the sink's memory is being fetched */
+
+struct remote_write_ahead {
+    struct remote_write_field msg;
+    const uint8_t *samples; /* behind the labels, which come first */
+    uint64_t key[2];
+};
+
+/* Labels are fields of one kind, one after the other. False: they are not at the beginning. */
+static bool
+remote_write_label_end(const struct remote_write_field *msg, const uint8_t **ret)
+{
+    struct remote_write_in in = {msg->bytes, msg->bytes + msg->len};
+    uint64_t n;
+    while (in.p < in.end && *in.p == (1 << 3 | 2)) {
+        in.p++;
+        if (!remote_write_varint(&in, &n) || n > (uint64_t)(in.end - in.p))
+            return false;
+        in.p += n;
+    }
+    *ret = in.p;
+    return in.p > msg->bytes;
+}
+
+/* A sample as every sender writes it: value, time, nothing else. */
+static bool
+remote_write_plain_sample(struct remote_write_in *in, struct sample *ret)
+{
+    uint64_t n, t;
+    if (in->end - in->p < 2 || *in->p++ != (2 << 3 | 2) || !remote_write_varint(in, &n) ||
+        n > (uint64_t)(in->end - in->p) || n < 11 || in->p[0] != (1 << 3 | 1) ||
+        in->p[9] != (2 << 3))
+        return false;
+    struct remote_write_in time = {in->p + 10, in->p + n};
+    memcpy(&ret->v, in->p + 1, sizeof ret->v);
+    if (!remote_write_varint(&time, &t) || time.p != time.end)
+        return false;
+    ret->t_ms = (int64_t)t;
+    in->p += n;
+    return true;
+}
+
+static int
+remote_write_one(const struct remote_write_ahead *a, const struct sample_sink *sink,
+                 struct remote_write_counts *ret)
+{
+    struct remote_write_in in = {a->samples, a->msg.bytes + a->msg.len};
+    struct sample s[64];
+    size_t n = 0;
+    while (a->samples && n < sizeof s / sizeof *s && in.p < in.end &&
+           remote_write_plain_sample(&in, &s[n]))
+        n++;
+    int rc = a->samples && n && in.p == in.end ? sink->known(sink->ctx, a->key, s, n) : 0;
+    if (rc > 0) {
+        ret->samples += n;
+        ret->series++;
+        return 0;
+    }
+    if (!rc && !remote_write_sound(a->msg.bytes, a->msg.len, 1))
+        return ERR_SYNTAX;
+    return rc ? rc : remote_write_series(&a->msg, sink, ret);
+}
+
+/* What is wrong somewhere is told after some of it was given: the caller drops it all. */
+static int
+remote_write_known(const void *raw, size_t len, const struct sample_sink *sink,
+                   struct remote_write_counts *ret)
+{
+    struct remote_write_in in = {raw, (const uint8_t *)raw + len};
+    struct remote_write_ahead ring[REMOTE_WRITE_AHEAD];
+    size_t put = 0, taken = 0;
+    int rc = 0;
+    while (!rc && in.p < in.end) {
+        struct remote_write_ahead *a = &ring[put % REMOTE_WRITE_AHEAD];
+        if (!remote_write_next(&in, &a->msg))
+            return ERR_SYNTAX;
+        if (a->msg.number != 1 || a->msg.type != 2)
+            continue;
+        if (!remote_write_label_end(&a->msg, &a->samples))
+            a->samples = NULL;
+        else
+            sink->key(sink->ctx, a->msg.bytes, (size_t)(a->samples - a->msg.bytes), a->key);
+        if (++put - taken == REMOTE_WRITE_AHEAD)
+            rc = remote_write_one(&ring[taken++ % REMOTE_WRITE_AHEAD], sink, ret);
+    }
+    while (!rc && taken < put)
+        rc = remote_write_one(&ring[taken++ % REMOTE_WRITE_AHEAD], sink, ret);
+    return rc;
+}
+
 int
 remote_write_decode_raw(const void *raw, size_t len, const struct sample_sink *sink,
                         struct remote_write_counts *ret, struct err *err)
@@ -186,9 +278,14 @@ remote_write_decode_raw(const void *raw, size_t len, const struct sample_sink *s
     struct remote_write_field f;
     int rc = 0;
     *ret = (struct remote_write_counts){0};
-    if (!remote_write_sound(raw, len, 0))
-        return err_set(err, ERR_SYNTAX,
-                       "the body is not a protobuf WriteRequest: cut or ill-formed");
+    if (sink->known)
+        rc = remote_write_known(raw, len, sink, ret);
+    else if (!remote_write_sound(raw, len, 0))
+        rc = ERR_SYNTAX;
+    if (rc == ERR_SYNTAX)
+        return err_set(err, rc, "the body is not a protobuf WriteRequest: cut or ill-formed");
+    if (sink->known)
+        in.p = in.end;
     while (!rc && in.p < in.end && remote_write_next(&in, &f))
         if (f.number == 1 && f.type == 2)
             rc = remote_write_series(&f, sink, ret);

@@ -20,7 +20,8 @@ struct remote_write_counts {
     uint64_t series, samples, refused;
 };
 /* Decompresses into `scratch` and calls the sink a series. A series with bad labels is skipped and
- * counted; a body that is not protobuf is refused whole, before the sink is called. */
+ * counted; a body that is not protobuf is refused whole: before the sink is called, or, where the
+ * sink knows sets by their bytes, after: then drop what it took. */
 int remote_write_decode(const void *body, size_t len, struct buf *scratch,
                         const struct sample_sink *sink, struct remote_write_counts *ret,
                         struct err *err);

@@ -169,7 +169,7 @@ scrape_read_mark(struct scrape_target *t, struct store_batch *b, struct arena *t
 {
     uint64_t *gone = malloc((t->hash_count + 1) * sizeof *gone);
     struct scrape_read r = {.t = t, .batch = b, .text = text, .stale = gone};
-    struct sample_sink sink = {scrape_read_stale, &r};
+    struct sample_sink sink = {.series = scrape_read_stale, .ctx = &r};
     struct buf body;
     buf_init(&body, SCRAPE_READ_BODY_MAX);
     for (size_t i = 0; gone && i < t->hash_count; i++)
@@ -237,7 +237,7 @@ scrape_read_take(struct scrape_target *t, const char *text, size_t len, double s
     struct err err = {0}, ours = {0};
     char told[512] = "";
     struct scrape_read r = {.t = t, .err = &ours};
-    struct sample_sink sink = {scrape_read_series, &r};
+    struct sample_sink sink = {.series = scrape_read_series, .ctx = &r};
     struct exposition_counts n = {0, 0};
     r.batch = store_batch_new(t->job->s->env.store);
     r.text = arena_new(SCRAPE_LABELS_TEXT);

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "store/head.h"
+#include "store/known.h"
 #include "store/limit.h"
 #include "store/record.h"
 #include "store/rows.h"
@@ -123,6 +124,19 @@ apply_filter(struct store_batch *b, struct batch_series *bs, int64_t low, int64_
     bs->count = kept;
 }
 
+/* The labels of a series that came without, where they are wanted after all. */
+static int
+apply_labels(const struct index *ix, struct store_batch *b, struct batch_series *bs)
+{
+    struct labels l;
+    series_labels(ix, series_at(ix, bs->id), &l);
+    size_t off = b->labels.len;
+    int rc = record_put_labels(&b->labels, &l);
+    bs->off = (uint32_t)off;
+    bs->len = (uint32_t)(b->labels.len - off);
+    return rc;
+}
+
 static int
 apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply_refusal refused[4])
 {
@@ -134,13 +148,15 @@ apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply
         struct batch_series *bs = &b->series[i];
         apply_filter(b, bs, low, high, refused);
         uint64_t *id = &a->ids[first + i];
-        *id = bs->count ? series_find(ix, bs->hash) : 0;
+        *id = !bs->count ? 0 : bs->id ? bs->id : series_find(ix, bs->hash);
         if (*id && !series_at(ix, *id)->forgotten) {
             limit_seen(a->store->limits, src, *id);
             continue;
         }
         if (!bs->count)
             continue;
+        if (bs->id && apply_labels(ix, b, bs))
+            return ERR_LIMIT;
         bool allowed = limit_allows(a->store->limits, src, b->labels.data + bs->off, bs->len);
         int rc = !allowed ? 0 : *id ? apply_register(a, b, bs, *id) : apply_add(a, b, bs, id);
         if (rc)
@@ -247,6 +263,9 @@ apply_commit(struct apply *a, struct store_batch *b, size_t first)
         }
         pthread_rwlock_unlock(&ix->lock);
     }
+    for (size_t i = 0; i < b->key_count; i++)
+        if (a->ids[first + b->keys[i].series])
+            known_put(s->known, b->keys[i].key, a->ids[first + b->keys[i].series]);
     b->result.events = b->events;
     b->result.logs = b->logs;
     s->counters.samples += b->result.samples;

@@ -2,7 +2,9 @@
  * that the one writer only looks up. Nothing is allocated a sample: arrays double. */
 #include "store/batch.h"
 
+#include "base/hash.h"
 #include "base/str.h"
+#include "store/known.h"
 #include "store/record.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -30,8 +32,10 @@ store_batch_free(struct store_batch *b)
 {
     if (!b)
         return;
+    batch_release(b);
     buf_done(&b->labels);
     buf_done(&b->rows);
+    free(b->keys);
     free(b->series);
     free(b->samples);
     free(b->tenant);
@@ -133,6 +137,11 @@ store_batch_samples(struct store_batch *b, const struct labels *l, const struct 
                                .first = (uint32_t)b->sample_count,
                                .count = (uint32_t)n};
     series_hash(b->labels.data + off, s->len, b->store->index->seed, s->hash);
+    if (b->has_missed &&
+        !batch_room((void **)&b->keys, &b->key_cap, b->key_count + 1, sizeof *b->keys))
+        b->keys[b->key_count++] =
+            (struct batch_key){{b->missed[0], b->missed[1]}, (uint32_t)(b->series_count - 1)};
+    b->has_missed = false;
     memcpy(b->samples + b->sample_count, samples, n * sizeof *samples);
     b->sample_count += n;
     return 0;
@@ -240,8 +249,61 @@ batch_sink_series(void *ctx, const struct labels *labels, const struct sample *s
     return store_batch_samples(ctx, labels, samples, count);
 }
 
+/* --- label sets that are known --------------------------------------------------------------- */
+
+static void
+batch_sink_key(void *ctx, const void *bytes, size_t len, uint64_t ret[2])
+{
+    struct store_batch *b = ctx;
+    if (!b->holds) {
+        known_hold(b->store->known);
+        b->holds = true;
+        b->key_seed = b->store->index->seed;
+        if (b->tenant) /* the same bytes are other series of another tenant */
+            b->key_seed ^= hash_64(b->tenant, strlen(b->tenant), b->key_seed + 1);
+    }
+    hash_128(bytes, len, b->key_seed, ret);
+    known_prefetch(b->store->known, ret);
+}
+
+static int
+batch_sink_known(void *ctx, const uint64_t key[2], const struct sample *samples, size_t n)
+{
+    struct store_batch *b = ctx;
+    uint64_t id = known_find(b->store->known, key);
+    if (!id) {
+        b->missed[0] = key[0];
+        b->missed[1] = key[1];
+        b->has_missed = true;
+        return 0;
+    }
+    int rc = store_batch_size(b) + n * sizeof *samples > BATCH_BYTES_MAX ? ERR_LIMIT : 0;
+    if (!rc)
+        rc =
+            batch_room((void **)&b->series, &b->series_cap, b->series_count + 1, sizeof *b->series);
+    if (!rc)
+        rc = batch_room((void **)&b->samples, &b->sample_cap, b->sample_count + n,
+                        sizeof *b->samples);
+    if (rc)
+        return rc;
+    b->series[b->series_count++] = (struct batch_series){
+        .id = (uint32_t)id, .first = (uint32_t)b->sample_count, .count = (uint32_t)n};
+    for (size_t i = 0; i < n; i++)
+        b->samples[b->sample_count++] = samples[i];
+    return 1;
+}
+
+void
+batch_release(struct store_batch *b)
+{
+    if (b->holds)
+        known_release(b->store->known);
+    b->holds = false;
+}
+
 struct sample_sink
 store_batch_sink(struct store_batch *b)
 {
-    return (struct sample_sink){batch_sink_series, b};
+    return (struct sample_sink){
+        .series = batch_sink_series, .ctx = b, .key = batch_sink_key, .known = batch_sink_known};
 }

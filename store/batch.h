@@ -10,6 +10,12 @@ struct batch_series {
     uint64_t hash[2];
     uint32_t off, len;     /* label bytes in batch.labels */
     uint32_t first, count; /* of batch.samples */
+    uint32_t id;           /* known to be this series, without labels; 0: not known */
+};
+
+struct batch_key { /* a set of labels as its source writes it, to be known from now on */
+    uint64_t key[2];
+    uint32_t series; /* of the batch */
 };
 
 struct store_batch {
@@ -20,6 +26,10 @@ struct store_batch {
     size_t series_count, series_cap;
     struct sample *samples;
     size_t sample_count, sample_cap;
+    struct batch_key *keys;
+    size_t key_count, key_cap;
+    uint64_t missed[2], key_seed;
+    bool has_missed, holds; /* the series next given has the key `missed`; holds store.known */
     uint32_t events, logs, gaps;
     bool urgent; /* holds a critical event: shed last */
     char *tenant, *source, *origin;
@@ -31,5 +41,7 @@ struct store_batch {
     int rc;
     uint64_t number, row0; /* journal number and first row, once encoded */
 };
+
+void batch_release(struct store_batch *b); /* nothing more is asked of what is known */
 
 #endif

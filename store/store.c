@@ -12,6 +12,7 @@
 #include "store/flush.h"
 #include "store/head.h"
 #include "store/journal.h"
+#include "store/known.h"
 #include "store/registry.h"
 #include "store/limit.h"
 #include "store/rows.h"
@@ -224,7 +225,7 @@ store_parts(struct store *s, struct err *err)
         rc = journal_open(s->cfg.folder, &s->journal, err);
     if (!rc)
         days_registry(s->days, journal_seed(s->journal));
-    if (!rc && (!(s->rows = rows_new()) || !(s->limits = limit_new(&s->cfg)) ||
+    if (!rc && (!(s->rows = rows_new()) || !(s->known = known_new()) || !(s->limits = limit_new(&s->cfg)) ||
                 !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
@@ -302,6 +303,7 @@ store_close(struct store *s)
     limit_free(s->limits);
     days_close(s->days);
     series_index_free(s->index);
+    known_free(s->known);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free((char *)(uintptr_t)s->cfg.folder);

@@ -469,6 +469,7 @@ int
 store_submit(struct store *s, struct store_batch *b, store_committed *cb, void *ctx)
 {
     struct writer *w = s->writer;
+    batch_release(b);
     size_t size = store_batch_size(b);
     size_t max = (size_t)s->cfg.max_queue_bytes *
                  (b->urgent ? 2 : 1); /* a critical event is shed last of all */

@@ -86,7 +86,7 @@ this_machine_gives_well_formed_text(void **state)
     struct buf out;
     struct err err;
     size_t load = 0;
-    struct sample_sink sink = {once_count, &load};
+    struct sample_sink sink = {.series = once_count, .ctx = &load};
     struct exposition_counts counts;
     (void)state;
     buf_init(&out, (size_t)64 << 20);

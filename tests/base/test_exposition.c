@@ -30,7 +30,7 @@ static int
 parse(const char *text, size_t len, struct buf *out, struct exposition_counts *counts,
       struct err *err)
 {
-    struct sample_sink sink = {on_series, out};
+    struct sample_sink sink = {.series = on_series, .ctx = out};
     char *copy = malloc(len + 1); /* exactly as long as it says, for the sanitizer */
     memcpy(copy, text, len);
     char *exact = realloc(copy, len ? len : 1);
@@ -154,7 +154,7 @@ static void
 refusal_of_the_sink_ends_the_reading(void **state)
 {
     (void)state;
-    struct sample_sink sink = {on_full, NULL};
+    struct sample_sink sink = {.series = on_full, .ctx = NULL};
     struct err err = {0};
     assert_int_equal(exposition_parse("a 1\nb 2\n", 8, 0, &sink, &err), ERR_BUSY);
     assert_int_equal(err.line, 1);
@@ -174,7 +174,7 @@ large_text_is_read_at_speed(void **state)
     (void)state;
     struct buf text;
     size_t count = 0;
-    struct sample_sink sink = {on_count, &count};
+    struct sample_sink sink = {.series = on_count, .ctx = &count};
     buf_init(&text, 64u << 20);
     for (int i = 0; i < 200000; i++)
         buf_printf(&text,

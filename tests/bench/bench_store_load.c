@@ -6,7 +6,8 @@
  *
  * gen writes request bodies (snappy), each after its length, one sample a series and step; the same
  * arguments give the same bytes. send posts COUNT of them in order over keep-alive connections,
- * leaving the first SKIP out. KIND: dcgm (GPUs), node (node_exporter), snmp (ports of switches),
+ * leaving the first SKIP out; a series goes over the same connection always, as Prometheus' shards
+ * send them. KIND: dcgm (GPUs), node (node_exporter), snmp (ports of switches),
  * constant. */
 #include <errno.h>
 #include <math.h>
@@ -299,6 +300,8 @@ gen(char **a)
     if (!f || !at || !raw || !packed)
         return 1;
     make_all(k, want, at);
+    uint32_t a_step = (uint32_t)((want + batch - 1) / batch);
+    fwrite(&a_step, 4, 1, f);
     for (size_t s = 0; s < steps; s++)
         for (size_t i = 0; i < want;) {
             uint8_t *p = raw;
@@ -318,24 +321,27 @@ gen(char **a)
  * -------------------------------------------------------------------------------------------- */
 
 struct sender {
-    FILE *in;
-    pthread_mutex_t lock;
+    const char *file, *path, *host;
     struct addrinfo *to;
-    const char *path, *host;
-    size_t left, sent, failed;
+    size_t skip, end; /* bodies [skip, end) */
+    unsigned number, of;
+    size_t sent, failed;
 };
 
+/* The next body that is this sender's: those of the same place in their steps. */
 static bool
-take_body(struct sender *s, uint8_t **b, size_t *cap, uint32_t *len)
+take_body(FILE *in, const struct sender *s, size_t a_step, size_t *at, uint8_t **b, uint32_t *len)
 {
-    pthread_mutex_lock(&s->lock);
-    bool got = s->left && fread(len, 4, 1, s->in) == 1;
-    if (got && *len > *cap)
-        *b = realloc(*b, *cap = *len);
-    got = got && *b && fread(*b, 1, *len, s->in) == *len;
-    s->left -= got;
-    pthread_mutex_unlock(&s->lock);
-    return got;
+    for (;; ++*at) {
+        if (*at == s->end || fread(len, 4, 1, in) != 1)
+            return false;
+        if (*at >= s->skip && *at % a_step % s->of == s->number)
+            break;
+        fseek(in, (long)*len, SEEK_CUR);
+    }
+    ++*at;
+    *b = realloc(*b, *len);
+    return *b && fread(*b, 1, *len, in) == *len;
 }
 
 static int
@@ -381,69 +387,78 @@ take_status(int fd) /* 0: the connection is gone */
     return 0;
 }
 
+static int
+post_body(const struct sender *s, int *fd, const uint8_t *b, uint32_t len)
+{
+    char head[512];
+    int code = 0,
+        n = snprintf(head, sizeof head,
+                     "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Encoding: snappy\r\n"
+                     "Content-Type: application/x-protobuf\r\n"
+                     "X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %u\r\n\r\n",
+                     s->path, s->host, len);
+    for (int tries = 0; tries < 500 && code / 100 != 2 && code / 100 != 4; tries++) {
+        if (tries)
+            usleep(20000);
+        code = put_all(*fd, head, (size_t)n) && put_all(*fd, b, len) ? take_status(*fd) : 0;
+        if (code == 429)
+            code = 503;
+        if (!code) {
+            close(*fd);
+            *fd = dial(s);
+        }
+    }
+    return code;
+}
+
 static void *
 sender_main(void *arg)
 {
     struct sender *s = arg;
+    FILE *in = fopen(s->file, "rb");
     uint8_t *b = NULL;
-    size_t cap = 0;
-    uint32_t len;
+    uint32_t len, a_step;
+    size_t at = 0;
     int fd = dial(s);
-    while (take_body(s, &b, &cap, &len)) {
-        char head[512];
-        int n = snprintf(head, sizeof head,
-                         "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Encoding: snappy\r\n"
-                         "Content-Type: application/x-protobuf\r\n"
-                         "X-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: %u\r\n\r\n",
-                         s->path, s->host, len);
-        int code = 0;
-        for (int tries = 0; tries < 500 && code / 100 != 2 && code / 100 != 4; tries++) {
-            if (tries)
-                usleep(20000);
-            code = put_all(fd, head, (size_t)n) && put_all(fd, b, len) ? take_status(fd) : 0;
-            if (code == 429)
-                code = 503;
-            if (!code) {
-                close(fd);
-                fd = dial(s);
-            }
+    if (in && fread(&a_step, 4, 1, in) == 1)
+        while (take_body(in, s, a_step, &at, &b, &len)) {
+            int code = post_body(s, &fd, b, len);
+            s->sent += code / 100 == 2;
+            s->failed += code / 100 != 2;
         }
-        pthread_mutex_lock(&s->lock);
-        s->sent += code / 100 == 2;
-        s->failed += code / 100 != 2;
-        pthread_mutex_unlock(&s->lock);
-    }
     close(fd);
     free(b);
+    if (in)
+        fclose(in);
     return NULL;
 }
 
 static int
 post(int count, char **a)
 {
-    struct sender s = {.in = fopen(a[0], "rb"),
-                       .lock = PTHREAD_MUTEX_INITIALIZER,
-                       .path = a[2],
-                       .host = a[1],
-                       .left = count > 5 ? strtoul(a[5], NULL, 10) : SIZE_MAX};
-    char host[128];
+    char name[128];
     unsigned connections = (unsigned)atoi(a[3]);
-    pthread_t t[64];
-    uint32_t len;
-    snprintf(host, sizeof host, "%s", a[1]);
-    char *colon = strrchr(host, ':');
-    if (!s.in || !colon || connections > 64)
+    pthread_t t[16];
+    struct sender at[16], s = {.file = a[0], .host = a[1], .path = a[2], .of = connections};
+    s.skip = count > 4 ? strtoul(a[4], NULL, 10) : 0;
+    s.end = count > 5 ? s.skip + strtoul(a[5], NULL, 10) : SIZE_MAX;
+    snprintf(name, sizeof name, "%s", a[1]);
+    char *colon = strrchr(name, ':');
+    if (!colon || !connections || connections > 16)
         return 2;
     *colon = 0;
-    for (size_t skip = count > 4 ? strtoul(a[4], NULL, 10) : 0; skip; skip--)
-        if (fread(&len, 4, 1, s.in) != 1 || fseek(s.in, (long)len, SEEK_CUR))
-            return 2;
-    if (getaddrinfo(host, colon + 1, NULL, &s.to))
+    if (getaddrinfo(name, colon + 1, NULL, &s.to))
         return 1;
-    for (unsigned i = 0; i < connections; i++)
-        pthread_create(&t[i], NULL, sender_main, &s);
-    for (unsigned i = 0; i < connections; i++)
+    for (unsigned i = 0; i < connections; i++) {
+        at[i] = s;
+        at[i].number = i;
+        pthread_create(&t[i], NULL, sender_main, &at[i]);
+    }
+    for (unsigned i = 0; i < connections; i++) {
         pthread_join(t[i], NULL);
+        s.sent += at[i].sent;
+        s.failed += at[i].failed;
+    }
     printf("%zu requests, %zu failed\n", s.sent, s.failed);
     return s.failed != 0;
 }

@@ -85,7 +85,7 @@ remote_write_keeps_what_is_sound(void **state)
     buf_init(&packed, 65536);
     buf_init(&scratch, 65536);
     buf_init(&got, 65536);
-    struct sample_sink sink = {take_series, &got};
+    struct sample_sink sink = {.series = take_series, .ctx = &got};
     write_request(&raw);
     compress_snappy(buf_str(&raw), raw.len, &packed);
     assert_int_equal(remote_write_decode(buf_str(&packed), packed.len, &scratch, &sink, &n, &err),
@@ -110,7 +110,7 @@ remote_write_cut_anywhere_is_refused_whole(void **state)
     (void)state;
     buf_init(&raw, 65536);
     buf_init(&got, 65536);
-    struct sample_sink sink = {take_series, &got};
+    struct sample_sink sink = {.series = take_series, .ctx = &got};
     write_request(&raw);
     for (size_t len = 0; len < raw.len; len++) {
         buf_reset(&got);
@@ -138,7 +138,7 @@ bombs_do_not_unpack(void **state)
     buf_init(&packed, 256 << 20);
     buf_init(&scratch, 64 << 20);
     buf_init(&got, 4096);
-    struct sample_sink sink = {take_series, &got};
+    struct sample_sink sink = {.series = take_series, .ctx = &got};
     struct loki_sink line_sink = {take_line, &got};
     assert_int_equal(compress_snappy(zeros, 80 << 20, &packed), 0);
     assert_int_equal(remote_write_decode(buf_str(&packed), packed.len, &scratch, &sink, &n, &err),
@@ -299,7 +299,7 @@ otlp_metrics_become_series(void **state)
         struct err err = {0};
         struct otlp_counts n;
         buf_init(&got, 65536);
-        struct sample_sink sink = {take_series, &got};
+        struct sample_sink sink = {.series = take_series, .ctx = &got};
         int rc =
             otlp_decode_metrics(cases[i].body, strlen(cases[i].body), true, 5, &sink, &n, &err);
         if (rc)
@@ -350,7 +350,7 @@ otlp_that_is_none_is_refused(void **state)
         struct buf got;
         struct err err = {0};
         buf_init(&got, 4096);
-        struct sample_sink sink = {take_series, &got};
+        struct sample_sink sink = {.series = take_series, .ctx = &got};
         assert_int_equal(
             otlp_decode_metrics(bodies[i], strlen(bodies[i]), true, 5, &sink, &n, &err),
             ERR_SYNTAX);
@@ -358,7 +358,7 @@ otlp_that_is_none_is_refused(void **state)
         buf_done(&got);
     }
     struct err err = {0};
-    struct sample_sink sink = {take_series, NULL};
+    struct sample_sink sink = {.series = take_series, .ctx = NULL};
     assert_int_equal(otlp_decode_metrics("\x0a\x7f\x01", 3, false, 5, &sink, &n, &err), ERR_SYNTAX);
 }
 

@@ -23,7 +23,7 @@ on_series(void *ctx, const struct labels *l, const struct sample *s, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct sample_sink sink = {on_series, NULL};
+    struct sample_sink sink = {.series = on_series, .ctx = NULL};
     struct err err = {0};
     if (exposition_parse((const char *)data, size, 0, &sink, &err) && !err.line)
         abort();

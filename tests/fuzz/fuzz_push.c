@@ -36,7 +36,7 @@ fuzz_push_line(void *ctx, const struct log_line *line)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct sample_sink series = {fuzz_push_series, NULL};
+    struct sample_sink series = {.series = fuzz_push_series, .ctx = NULL};
     struct loki_sink lines = {fuzz_push_line, NULL};
     struct remote_write_counts counts;
     struct otlp_counts taken;
