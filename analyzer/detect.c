@@ -27,7 +27,8 @@ detectors_new(const struct analyzer_config *cfg)
     d->names = map_new(8000000);
     d->findings = map_new(DETECT_FINDINGS);
     d->jobs = detect_jobs_new();
-    if (!d->names || !d->findings || !d->jobs) {
+    d->peers = detect_peers_new();
+    if (!d->names || !d->findings || !d->jobs || !d->peers) {
         detectors_free(d);
         return NULL;
     }
@@ -43,6 +44,7 @@ detectors_free(struct detectors *d)
     map_free(d->findings, free);
     map_free(d->names, NULL);
     detect_jobs_free(d->jobs);
+    detect_peers_free(d->peers);
     free(d);
 }
 
@@ -79,8 +81,7 @@ detect_forget(struct detectors *d, const struct detect_row *row, struct detect_f
     free(f);
 }
 
-/* The job that a node runs, and its tenant. */
-static const char *
+const char *
 detect_job_of(struct detectors *d, const struct detect_subject *s, const char **ret_tenant)
 {
     const char *name = s->name;

@@ -103,6 +103,7 @@ struct detect_row {
 };
 
 struct detect_jobs;
+struct detect_peers;
 
 struct detectors {
     const struct analyzer_config *cfg;
@@ -112,6 +113,7 @@ struct detectors {
     struct map *findings; /* (row, subject) -> finding */
     int64_t ran_ms[DETECT_ROWS];
     struct detect_jobs *jobs;
+    struct detect_peers *peers;
     /* of this turn */
     struct topo *topo;
     struct presence *presence;
@@ -122,14 +124,12 @@ struct detectors {
     bool reading; /* the store answered this turn */
 };
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 extern const struct detect_row detect_table[];
 extern const size_t detect_table_size;
 
-/* --- reading (detect_columns.c) ------------------------------------------------------------------
- */
+/* --- reading (detect_columns.c) --------------------------------------------------------------- */
 
 const struct detect_column *detect_read(struct detectors *d, enum metric_meaning m);
 const struct detect_column *detect_read_limits(struct detectors *d, enum metric_meaning m);
@@ -156,6 +156,9 @@ void detect_judge(struct detectors *d, const struct detect_row *row, uint32_t su
 /* The finding of a row at a subject; NULL when there is none and `make` is false. */
 struct detect_finding *detect_finding_of(struct detectors *d, const struct detect_row *row,
                                          uint32_t subject, bool make);
+/* The job that a subject or its owner runs, and its tenant where it has one; "": none. */
+const char *detect_job_of(struct detectors *d, const struct detect_subject *s,
+                          const char **ret_tenant);
 void detect_emit(struct detectors *d, const struct detect_row *row, const struct detect_subject *s,
                  enum event_phase phase, int64_t t_ms, const char *code, const char *text);
 
@@ -192,10 +195,15 @@ void detect_rule_rack_power(struct detectors *d, const struct detect_row *row);
 
 struct detect_jobs *detect_jobs_new(void);
 void detect_jobs_free(struct detect_jobs *j);
+void detect_rule_slow(struct detectors *d, const struct detect_row *row);
+void detect_rule_storage(struct detectors *d, const struct detect_row *row);
+
+struct detect_peers *detect_peers_new(void);
+void detect_peers_free(struct detect_peers *p);
+struct detect_peers *detect_peers_read(struct detectors *d);
 void detect_rule_straggler(struct detectors *d, const struct detect_row *row);
 void detect_rule_idle(struct detectors *d, const struct detect_row *row);
 void detect_rule_hang(struct detectors *d, const struct detect_row *row);
-void detect_rule_slow(struct detectors *d, const struct detect_row *row);
-void detect_rule_storage(struct detectors *d, const struct detect_row *row);
+void detect_rule_alike(struct detectors *d, const struct detect_row *row);
 
 #endif

@@ -555,9 +555,9 @@ one_slow_or_idle_accelerator_stands_out_of_its_job(void **state)
 {
     struct bed *b = *state;
     bed_job(b);
-    for (int step = 0; step < 30; step++) {
+    for (int step = 0; step < 50; step++) {
         struct store_batch *batch = store_batch_new(b->store);
-        bool slow = step >= 8 && step < 16, idle = step >= 20;
+        bool slow = step >= 14 && step < 22, idle = step >= 34;
         bed_gpus(b, batch, "DCGM_FI_DEV_GPU_UTIL", 98, idle ? 0 : 98);
         bed_gpus(b, batch, "DCGM_FI_DEV_SM_CLOCK", 1755, slow ? 900 : 1755);
         bed_gpus(b, batch, "DCGM_FI_DEV_POWER_USAGE", 600, 600);
