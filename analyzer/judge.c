@@ -18,18 +18,21 @@
 #include <string.h>
 #include <time.h>
 
-#define JUDGE_INCIDENTS 2000 /* open or lately resolved */
-#define JUDGE_JOBS      64
-#define JUDGE_OUTBOX    64
-#define JUDGE_DOC_MAX   ((size_t)4 << 20)
-#define JUDGE_LOAD      500
+#define JUDGE_INCIDENTS  2000 /* open or lately resolved */
+#define JUDGE_JOBS       64
+#define JUDGE_OUTBOX     64
+#define JUDGE_DOC_MAX    ((size_t)4 << 20)
+#define JUDGE_LOAD       500
+#define JUDGE_PLANNED_MS 600000 /* after the end of announced work */
+#define JUDGE_ABOVE_MS   30000  /* several inferred roots of a kind wait for what is above them */
 
 struct judged {
     char id[INCIDENT_ID_SIZE], root[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     enum severity severity;
     int64_t opened_ms, resolved_ms, quiet_ms, written_ms;
-    uint64_t content; /* hash of what a reader would notice */
-    bool touched;     /* a case of this turn is its */
+    uint64_t content;   /* hash of what a reader would notice */
+    bool touched;       /* a case of this turn is its */
+    int64_t planned_ms; /* when its root last was in maintenance, 0: never */
 };
 
 struct judge {
@@ -49,6 +52,7 @@ struct judge_turn {
     struct symptom *symptoms;
     struct symptom_row **rows;
     size_t *case_of; /* of each row, its number of this turn + 1 */
+    const struct reason_cases *cases;
     size_t count;
     int64_t now_ms;
     size_t written;
@@ -256,6 +260,19 @@ judge_worst(const struct judge_turn *u, const struct reason_case *c)
     return worst;
 }
 
+/* Several roots of one kind at once that nobody saw: likely one thing above them, which its own
+ * sampling shows soon. */
+static bool
+judge_crowded(const struct judge_turn *u, const struct reason_case *c)
+{
+    size_t like = 0;
+    if (c->seen || u->now_ms - judge_since(u, c) >= JUDGE_ABOVE_MS)
+        return false;
+    for (size_t i = 0; i < u->cases->count; i++)
+        like += !u->cases->at[i].seen && judge_top(&u->cases->at[i])->entry == judge_top(c)->entry;
+    return like > 1;
+}
+
 /* A telling root of the infrastructure opens at once; what cannot be told waits for a better
  * explanation, and opens only when a job died of it or something critical stays unexplained. A
  * user's error is an incident only where a job failed. */
@@ -265,7 +282,7 @@ judge_opens(const struct judge_turn *u, const struct reason_case *c)
     const struct hypothesis *h = judge_top(c);
     bool failed = judge_has(u, c, "job.failed");
     bool settled = u->now_ms - judge_since(u, c) >= u->j->settle_ms;
-    if (!judge_active(u, c))
+    if (!judge_active(u, c) || judge_crowded(u, c))
         return false;
     if (c->diagnosis->verdict == VERDICT_INFRASTRUCTURE && h->entry->severity >= SEVERITY_WARNING) {
         if (c->telling && h->entry->role == KB_ROOT)
@@ -279,10 +296,13 @@ judge_opens(const struct judge_turn *u, const struct reason_case *c)
     return settled && (failed || judge_worst(u, c) == SEVERITY_CRITICAL);
 }
 
+/* What began in announced work belongs to it until some time after: things come back one by one. */
 static enum severity
-judge_severity(const struct reason_case *c)
+judge_severity(const struct judge_turn *u, const struct judged *d, const struct reason_case *c)
 {
-    if (c->diagnosis->verdict != VERDICT_INFRASTRUCTURE || c->planned)
+    bool planned =
+        c->planned || (d && d->planned_ms && u->now_ms - d->planned_ms < JUDGE_PLANNED_MS);
+    if (c->diagnosis->verdict != VERDICT_INFRASTRUCTURE || planned)
         return SEVERITY_INFO;
     return judge_top(c)->entry->severity;
 }
@@ -514,7 +534,7 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
     if (d ? d->resolved_ms && !judge_opens(u, c) : !judge_opens(u, c))
         return 0;
     judge_jobs_all(u, w, c, &jobs);
-    enum severity severity = judge_severity(c);
+    enum severity severity = judge_severity(u, d, c);
     uint64_t content = judge_content(c, &jobs, severity);
     if (!d) {
         char id[INCIDENT_ID_SIZE];
@@ -528,6 +548,8 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
         action = "reopened";
     }
     d->touched = true;
+    if (c->planned)
+        d->planned_ms = u->now_ms;
     judge_claim(u, d, c);
     if (judge_active(u, c))
         d->quiet_ms = 0;
@@ -654,6 +676,7 @@ judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct 
     for (size_t i = 0; !rc && i < cases.count; i++)
         for (size_t k = 0; k < cases.at[i].symptom_count; k++)
             u.case_of[cases.at[i].symptoms[k]] = i + 1;
+    u.cases = &cases;
     for (size_t i = 0; !rc && i < cases.count; i++)
         rc = judge_case(&u, &w, &cases.at[i]);
     if (!rc) {

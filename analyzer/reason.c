@@ -23,7 +23,9 @@
 #define REASON_INSTEAD      0.6  /* of what an unseen cause explains */
 #define REASON_UPSTREAM                                                                            \
     0.25 /* a cause that was seen and explains the best one this well stands above it */
-#define REASON_SILENT_SEEN 5.0 /* a part whose telemetry is fresh shows nothing */
+#define REASON_SILENT_SEEN 5.0   /* a part whose telemetry is fresh shows nothing */
+#define REASON_BLINK       0.2   /* of what a sign explains that was over before */
+#define REASON_BLINK_MS    12000 /* adapters retry for longer: seven times some four seconds */
 #define REASON_PLACES                                                                              \
     0.5 /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
 #define REASON_PLACES_MAX                                                                          \
@@ -184,6 +186,14 @@ reason_infer(struct reason *r, const struct symptom *s)
 /* --- what a candidate explains ------------------------------------------------------------------
  */
 
+/* A sign that was over within seconds, and well before the other began: retries outlast it. */
+static bool
+reason_blinked(const struct symptom *from, const struct symptom *to)
+{
+    return from->end_ms && from->count == 1 && from->end_ms - from->first_ms < REASON_BLINK_MS &&
+           to->first_ms - from->end_ms > REASON_BLINK_MS;
+}
+
 /* How well a symptom's onset fits the cause's, 0 to 1. Unknown times fit. */
 static double
 reason_timing(const struct reason *r, const struct symptom *from, const struct symptom *to,
@@ -199,7 +209,8 @@ reason_timing(const struct reason *r, const struct symptom *from, const struct s
     int64_t under = c->delay_min_ms - early - delay, over = delay - c->delay_max_ms - late;
     if (under > 0) /* an effect does not come before its cause, whoever reports late */
         return exp(-(double)under / (double)(15000 + early));
-    return over > 0 ? 0.1 + 0.9 * exp(-(double)over / (double)(30000 + late)) : 1;
+    double fits = over > 0 ? 0.1 + 0.9 * exp(-(double)over / (double)(30000 + late)) : 1;
+    return reason_blinked(from, to) ? fits * REASON_BLINK : fits;
 }
 
 struct reason_step {
@@ -645,6 +656,7 @@ reason_take(struct reason *r, struct candidate *best, struct reason_case *c)
     for (size_t i = 0; i < c->symptom_count; i++)
         r->taken[c->symptoms[i]] = true;
     c->planned = r->world->planned && r->world->planned(r->world->ctx, best->entity);
+    c->seen = best->own != NULL;
     c->telling = best->own ? best->entry->role == KB_ROOT : best->seen_places > 1;
     return rc;
 }

@@ -59,6 +59,7 @@ struct reason_case {
     size_t *symptoms;
     size_t symptom_count; /* indices, those the first hypothesis explains */
     bool planned;         /* its root is in maintenance */
+    bool seen;            /* the first hypothesis' own sign was */
     bool telling; /* a root was itself seen, or is inferred from two places: may open at once */
 };
 struct reason_cases {

@@ -18,6 +18,7 @@ class Fault:
         self.kind, self.t, self.end = kind, t, t + 300
         self.entities, self.classes, self.verdict = set(entities), set(classes), verdict
         self.owners, self.jobs, self.failslow = set(owners), set(jobs), failslow
+        self.verdicts = {verdict}
         self.flows = []             # (retransmitting end, links of its path): what 007 votes with
         self.flood = False
 
@@ -525,6 +526,184 @@ def disk_full(w, job, rng, t):
     return f
 
 
+def host_ue(w, job, rng, t):
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'host-memory-uncorrectable', job, t, {'node:' + w.site.nodes[i]}, {'host-memory'}, i)
+    f.end = t + rng.uniform(240, 400)
+    w.kernel(t, i, 'mce: [Hardware Error]: Machine check events logged')
+    w.kernel(t + 0.01, i, 'EDAC MC%d: 1 UE memory read error on CPU_SrcID#0_MC#1_Chan#0_DIMM#0 (channel:0 slot:0 page:0x%x offset:0x%x grain:32 - '
+             'err_code:0x00a0:0x0090)' % (rng.randrange(8), rng.randrange(1 << 28), rng.randrange(4096)))
+    w.when(t, w.count, i, 'ue', 1)
+    w.kernel(t + 0.1, i, 'Memory failure: 0x%x: Sending SIGBUS to python:%d due to hardware memory corruption' % (rng.randrange(1 << 28), pid(rng)))
+    w.kernel(t + 0.11, i, 'Memory failure: 0x%x: recovery action for dirty LRU page: Recovered' % rng.randrange(1 << 28))
+    crash(w, f, job, rank, t + 0.5, rng, code=-7)
+    return f
+
+
+def soft_lockup(w, job, rng, t):
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'kernel-lockup', job, t, {'node:' + w.site.nodes[i]}, {'host-os', 'host-cpu'}, i)
+    f.end = t + job.timeout + rng.uniform(60, 120)
+    cpu = rng.randrange(128)
+    for k in range(rng.randrange(2, 7)):
+        w.kernel(t + 24 * k, i, 'watchdog: BUG: soft lockup - CPU#%d stuck for %ds! [%s:%d]' % (
+            cpu, 22 + 24 * k, rng.choice(['kworker/u512:3', 'nvidia-modprobe', 'python', 'ptlrpcd_01_03']), pid(rng)))
+    during(w, w.node_mod, i, 'load', rng.uniform(20, 200), t, f.end)
+    hang(w, f, job, {r for r in range(job.ranks()) if r // 8 == rank // 8}, t, rng, flood=some_flood(rng))
+    return f
+
+
+def nvme_fails(w, job, rng, t):
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'local-drive-fails', job, t, {'node:' + w.site.nodes[i]}, {'storage'}, i)
+    f.end = t + rng.uniform(240, 400)
+    w.kernel(t, i, 'nvme nvme0: I/O %d (I/O Cmd) QID %d timeout, aborting' % (rng.randrange(1000), rng.randrange(1, 64)))
+    w.kernel(t + 30, i, 'nvme nvme0: controller is down; will reset: CSTS=0xffffffff, PCI_STATUS=0xffff')
+    w.kernel(t + 31, i, 'I/O error, dev nvme0n1, sector %d op 0x1:(WRITE) flags 0x8800 phys_seg 1 prio class 0' % rng.randrange(1 << 31))
+    w.kernel(t + 32, i, 'EXT4-fs (nvme0n1p2): Remounting filesystem read-only')
+    w.rank_line(t + 33, job, rank, "[rank%d]: OSError: [Errno 30] Read-only file system: '/tmp/cache_%d'" % (rank, rank))
+    crash(w, f, job, rank, t + 33.5, rng)
+    return f
+
+
+def pcie_narrow(w, job, rng, t):
+    """Lanes that no longer train: the link comes up narrower; copies to and from the host take longer."""
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'pcie-degraded', job, t, {'gpu:%s/%d' % (w.site.nodes[i], g)}, {'pcie'}, i, failslow=True)
+    f.end = t + rng.uniform(300, 480)
+    during(w, w.gpu_mod, (i, g), 'width', rng.choice([8, 4, 2]), t, f.end)
+    for k in range(rng.randrange(3, 12)):
+        w.kernel(t + 7 * k, i, 'pcieport 0000:%02x:01.0: AER: Correctable error message received from %s' % (int(GPU_PCI[g][5:7], 16) - 1, GPU_PCI[g]))
+        w.when(t + 7 * k, w.count, (i, g), 'replay', rng.randrange(20, 400))
+    slow(w, job, ('pcie', i, g), rng.uniform(0.6, 0.85), t, f.end)
+    return f
+
+
+def host_slow(w, job, rng, t):
+    """Somebody's program eats the processors of one node: its ranks load and launch late, everybody waits."""
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'host-overloaded', job, t, {'node:' + w.site.nodes[i]}, {'host-cpu', 'host-os'}, i, failslow=True)
+    f.end = t + rng.uniform(300, 480)
+    during(w, w.node_mod, i, 'load', rng.uniform(180, 500), t, f.end)
+    slow(w, job, ('host', i), rng.uniform(0.5, 0.75), t, f.end)
+    return f
+
+
+def clock_off(w, job, rng, t):
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'clock-off', job, t, {'node:' + w.site.nodes[i]}, {'clock'}, i)
+    f.end = t + rng.uniform(200, 300)
+    during(w, w.node_mod, i, 'offset', rng.choice([-1, 1]) * rng.uniform(3, 40), t, f.end)
+    return f
+
+
+def silent_agent(w, job, rng, t):
+    """What observes a node stops; the node works on."""
+    i, g, rank = pick(job, rng)
+    f = truth(w, 'observer-lost', job, t, {'node:' + w.site.nodes[i]}, {'telemetry'}, i)
+    f.end = t + rng.uniform(240, 360)
+    during(w, w.node_mod, i, 'blind', True, t, f.end)
+    return f
+
+
+def pdu_fails(w, job, rng, t):
+    i, g, rank = pick(job, rng)
+    hit = [k for k in w.site.on_pdu(i)]
+    jobs = [j for j in w.jobs if j.running and any(k in j.members for k in hit)]
+    f = Fault('power-unit-fails', t, {'pdu:' + w.site.pdu(i)} | {'rack:' + w.site.rack(k) for k in hit}, {'power'}, owners={
+        w.site.pdu(i)} | {w.site.rack(k) for k in hit} | {w.site.nodes[k] for k in hit}, jobs=jobs)
+    f.end = t + rng.uniform(300, 480)
+    during(w, w.site_mod, w.site.pdu(i), 'feed', 0, t, f.end)
+    for k in hit:
+        off(w, f, k, t + rng.uniform(0, 0.5))
+    for j in jobs:
+        member = next(k for k in hit if k in j.members)
+        vanish(w, f, j, (member - j.first) * 8 + rank % 8, t, rng)
+    return f
+
+
+def cdu_weak(w, job, rng, t):
+    """A coolant pump weakens: all dies behind it grow hot together and slow down."""
+    i, g, rank = pick(job, rng)
+    hit = [k for k in w.site.on_cdu(i)]
+    jobs = [j for j in w.jobs if j.running and any(k in j.members for k in hit)]
+    f = Fault('coolant-flow-low', t, {'cdu:' + w.site.cdu(i)}, {'cooling'}, owners={w.site.cdu(i)} | {w.site.rack(k) for k in hit} | {
+        w.site.nodes[k] for k in hit}, jobs=jobs, failslow=True)
+    f.end = t + rng.uniform(360, 480)
+    during(w, w.site_mod, w.site.cdu(i), 'flow', rng.uniform(150, 350), t, f.end)
+    depth = rng.uniform(0.6, 0.8)
+    for k in hit:
+        for n in range(GPUS):
+            for m in range(1, 7):
+                w.when(t + 12 * m, set_mod, w.gpu_mod, (k, n), 'temp', 5.2 * m)
+            during(w, w.gpu_mod, (k, n), 'clock', depth, t + 75, f.end)
+            during(w, w.gpu_mod, (k, n), 'reasons', 0x20, t + 75, f.end)
+            w.when(f.end, unset, w.gpu_mod, (k, n))
+    for j in jobs:
+        slow(w, j, ('cdu', i), depth, t + 75, f.end)
+    return f
+
+
+def slow_receiver(w, job, rng, t):
+    """An adapter that does not drain what it receives pauses its port, and that backs up into the fabric."""
+    i, r, rank = pick(job, rng)
+    end = w.site.nic(i, r)
+    f = truth(w, 'pause-storm', job, t, {'nic:' + end, 'port:' + w.site.far[end]}, {'congestion', 'nic'}, i, owners={w.site.leaf(i, r)}, failslow=True)
+    f.end = t + rng.uniform(300, 420)
+    others = rng.sample(range(GPUS * job.count), min(24, job.count))
+    for k in range(int((f.end - t) / 5)):
+        at = t + 5 * k
+        w.when(at, w.count, end, 'pause_tx', rng.randrange(200000, 600000))
+        w.when(at, w.count, w.site.far[end], 'pfc', rng.randrange(200000, 600000))
+        for o in others:
+            n = w.site.nic(job.first + o // GPUS, r)
+            if n != end:
+                w.when(at, w.count, n, 'pause_rx', rng.randrange(5000, 40000))
+    slow(w, job, ('pfc', end), rng.uniform(0.4, 0.7), t, f.end)
+    return f
+
+
+def gray_uplink(w, job, rng, t):
+    """A link between leaf and spine drops one frame in some thousands: flows that its hash puts there retransmit."""
+    i, r, rank = pick(job, rng)
+    leaf = w.site.leaf(i, r)
+    end = rng.choice(w.site.uplinks(leaf))
+    name = '--'.join(sorted((end, w.site.far[end])))
+    f = truth(w, 'uplink-drops', job, t, cable(w, end), {'optic', 'switch'}, i, owners={leaf, w.site.far[end].split('/')[0]}, failslow=True)
+    f.end = t + rng.uniform(360, 480)
+    flows, a = [], [k for k in range(w.site.count) if w.site.leaf(k, r) == leaf]
+    b = [k for k in range(w.site.count) if w.site.leaf(k, r) != leaf]
+    while len(flows) < 10 and b:
+        x, y = w.site.nic(rng.choice(a), r), w.site.nic(rng.choice(b), r)
+        if name in path_of(w, x, y):
+            flows.append((x, path_of(w, x, y)))
+    if flows:
+        f.flows = flows + [(n, path_of(w, n, w.site.nic(job.first, r))) for n in (w.site.nic(k, r) for k in rng.sample(range(w.site.count), 6))]
+    counted = rng.random() < 0.6        # whether the receiving end counts what it drops
+    for k in range(int((f.end - t) / 10)):
+        at = t + 10 * k
+        for n, _ in flows:
+            w.when(at, w.count, n, 'seq', rng.randrange(40, 300))
+        if counted:
+            w.when(at, w.count, w.site.far[end], 'errors', rng.randrange(20, 200))
+    slow(w, job, ('gray', end), rng.uniform(0.6, 0.9), t, f.end)
+    return f
+
+
+def planned(w, job, rng, t):
+    """Announced work on an idle node: it goes down and comes back, and nobody wants to hear of it."""
+    idle = [k for k in range(w.site.count) if not w.owner[k]]
+    i = rng.choice(idle or list(job.members))
+    node = w.site.nodes[i]
+    f = Fault('planned-work', t, {'node:' + node}, set(), 'none', owners={node})
+    f.end = t + rng.uniform(240, 360)
+    w.when(t - 30, w.server.put, '/api/v1/devices/node:' + node, {'state': 'maintenance'})
+    w.kernel(t - 1, i, 'systemd-logind[1201]: The system will reboot now!')
+    off(w, f, i, t)
+    w.when(f.end + 60, w.server.put, '/api/v1/devices/node:' + node, {'state': 'active'})
+    return f
+
+
 # --- the user's own
 
 def traceback(w, job, rank, t, last, rng):
@@ -550,7 +729,7 @@ def user_code(w, job, rng, t):
     last = rng.choice(["KeyError: 'attn_mask'", "TypeError: forward() got an unexpected keyword argument 'position_ids'",
                        "AttributeError: 'NoneType' object has no attribute 'shape'",
                        'RuntimeError: mat1 and mat2 shapes cannot be multiplied (4096x5120 and 4096x13824)',
-                       "ModuleNotFoundError: No module named 'fused_rope'", 'ValueError: too many values to unpack (expected 2)',
+                       'ValueError: too many values to unpack (expected 2)',
                        'AssertionError: global batch size is not divisible by data parallel size'])
     for r in ranks:
         traceback(w, job, r, t + rng.uniform(0, 1), last, rng)
@@ -590,6 +769,28 @@ def user_data(w, job, rng, t):
     return f
 
 
+def user_hang(w, job, rng, t):
+    """One rank takes another branch and never enters the collective: all others time out on it."""
+    rank = rng.randrange(job.ranks())
+    f = user_truth(w, 'user-hang', job, t, [rank], {'user-code', 'framework', 'unknown'})
+    f.verdicts = {'user', 'unknown'}
+    f.end = t + job.timeout + 60
+    w.when(t, stop_waiting, job, t)
+    late, seq = t + job.timeout, rng.randrange(10000, 900000)
+    for r in range(job.ranks()):
+        behind = 1 if r == rank else 0
+        at = late + rng.uniform(0, 3)
+        w.rank_line(at, job, r, '[rank%d]:[E%s ProcessGroupNCCL.cpp:629] [Rank %d] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=%d, '
+                    'OpType=%s, NumelIn=%d, NumelOut=%d, Timeout(ms)=%d) ran for %d milliseconds before timing out.' % (
+                        r, glog(w, at), r, seq - behind, '_ALLGATHER_BASE' if behind else 'ALLREDUCE', 4096, 4096, job.timeout * 1000,
+                        job.timeout * 1000 + rng.randrange(1, 90)))
+        w.rank_line(at + 0.01, job, r, '[rank%d]:[E%s ProcessGroupNCCL.cpp:1834] [PG ID 0 PG GUID 0(default_pg) Rank %d] Timeout at NCCL work: %d, last '
+                    'enqueued NCCL work: %d, last completed NCCL work: %d.' % (r, glog(w, at), r, seq - behind, seq - behind, seq - 1 - behind))
+    end = launcher(w, job, late + rng.uniform(4, 9), 0, -6, rng)
+    again(w, f, job, end, rng)
+    return f
+
+
 # --- the mix
 
 # Weights: unexpected interruptions of Llama 3 405B's pre-training, 54 days, 16,384 GPUs (The Llama 3 Herd of Models, 2024, table 5):
@@ -599,8 +800,10 @@ def user_data(w, job, rng, t):
 # (both our choice: seldom counted as interruptions, common in the field).
 KINDS = [
     (gpu_off_bus, 74), (gpu_hbm, 91), (gpu_gsp, 17), (gpu_nvlink, 74), (gpu_thermal, 20), (gpu_slow, 30), (nic_dead, 7),
-    (optic_degrade, 30), (link_flap, 15), (link_dead, 12), (leaf_dies, 8), (node_panic, 10), (host_oom, 6), (nfs_stall, 6),
-    (disk_full, 3), (user_code, 50), (user_oom, 30), (user_data, 20),
+    (optic_degrade, 14), (link_flap, 9), (link_dead, 8), (leaf_dies, 4), (node_panic, 10), (host_oom, 6), (nfs_stall, 6),
+    (disk_full, 3), (user_code, 50), (user_oom, 30), (user_data, 20), (host_ue, 2), (soft_lockup, 4), (nvme_fails, 3),
+    (pcie_narrow, 6), (host_slow, 8), (clock_off, 2), (silent_agent, 6), (pdu_fails, 3), (cdu_weak, 2), (slow_receiver, 5),
+    (gray_uplink, 6), (planned, 32), (user_hang, 7),
 ]
 
 

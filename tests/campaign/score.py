@@ -129,7 +129,7 @@ def report(score, faults, base, gpu_days, notes):
         found += a is not None
         ok = bool(hs) and right(f, hs[0])
         c = bool(hs) and hs[0]['class'] in f.classes
-        v = a is not None and a.get('verdict') == f.verdict
+        v = a is not None and a.get('verdict') in f.verdicts
         top1 += ok
         klass += c
         verdict += v
