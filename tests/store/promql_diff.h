@@ -16,6 +16,9 @@ struct diff_series {
 size_t diff_series(struct diff_series *out, size_t max);
 /* The sample of a series at a step; false when there is none. */
 bool diff_sample(const struct diff_series *s, unsigned step, struct sample *ret);
+/* Samples of some series come a block late, or in time and again a block later: 0 or 1; *ret_first:
+ * is it there in time. */
+unsigned diff_late(const struct diff_series *s, unsigned step, bool *ret_first);
 /* Calls cb with each query. */
 void diff_queries(void (*cb)(void *ctx, const char *query), void *ctx);
 void diff_malformed(void (*cb)(void *ctx, const char *query), void *ctx);

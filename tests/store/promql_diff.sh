@@ -8,7 +8,7 @@ dir=$(mktemp -d) || exit 1
 pid=
 trap 'test -n "$pid" && kill $pid 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-echo 'global: {}' >"$dir/p.yml"
+printf 'global: {}\nstorage: {tsdb: {out_of_order_time_window: 2h}}\n' >"$dir/p.yml"
 prometheus --config.file="$dir/p.yml" --storage.tsdb.path="$dir/data" --web.enable-remote-write-receiver \
     --storage.tsdb.retention.time=50y --web.listen-address=127.0.0.1:$port >"$dir/log" 2>&1 &
 pid=$!

@@ -82,6 +82,10 @@ diff_series(struct diff_series *out, size_t max)
             data_add(out, &n, 'N', "weird", l)->seed = i;
         }
     }
+    for (unsigned i = 0; i < 4; i++) {
+        snprintf(l, sizeof l, "k=\"%u\"", i);
+        data_add(out, &n, 'o', "late", l);
+    }
     data_add(out, &n, 's', "ends", "how=\"stale\"");
     data_add(out, &n, 'e', "ends", "how=\"quiet\"");
     data_add(out, &n, '1', "sum", "k=\"keyword\"");
@@ -100,6 +104,15 @@ data_weird(unsigned seed, unsigned step, double *v)
     return seed != 3 || step % 3 == 0;
 }
 
+/* In how many blocks' time a sample comes once more; 0: once, in time. */
+unsigned
+diff_late(const struct diff_series *s, unsigned step, bool *ret_first)
+{
+    unsigned r = (unsigned)(data_random((uint64_t)s->seed * 7919 + step) % 9);
+    *ret_first = s->kind != 'o' || r != 1;
+    return s->kind == 'o' && (r == 1 || r == 2) ? 1 : 0;
+}
+
 bool
 diff_sample(const struct diff_series *s, unsigned step, struct sample *ret)
 {
@@ -108,6 +121,7 @@ diff_sample(const struct diff_series *s, unsigned step, struct sample *ret)
     bool there = true;
     ret->t_ms = DIFF_START + (int64_t)step * 15000 + s->shift_ms;
     switch (s->kind) {
+    case 'o': /* comes late or twice: diff_late */
     case 'c': /* a counter that starts anew now and then */
         v = (double)(step % (97 + s->seed * 7 % 300)) * (1 + s->seed % 7) + (double)(r % 3) / 4;
         break;
@@ -609,7 +623,73 @@ static const char *const data_picked[] = {
     "asin(temp / 40)",
     "acosh(temp)",
     "atanh(temp / 40)",
-    "sinh(level)"};
+    "sinh(level)",
+    "late",
+    "late offset 7m",
+    "timestamp(late)",
+    "rate(late[5m])",
+    "increase(late[11m])",
+    "sum_over_time(late[2m])",
+    "count_over_time(late[10m])",
+    "changes(late[20m])",
+    "irate(late[1m])",
+    "max_over_time(late[5m:30s])",
+    "count_over_time(ends[10m])",
+    "sum(count_over_time(pod_info[25m]))",
+    "sum by (how) (rate(ends[20m]))",
+    "max_over_time(temp[10m:1m] @ start() offset 2m)",
+    "rate(req_total[5m:15s] @ end())",
+    "rate(req_total[5m:15s] offset 45s @ end())",
+    "sum_over_time((temp offset 1m)[5m:45s] offset 30s)",
+    "avg_over_time(rate(req_total[1m] offset 1m)[5m:1m] offset -1m)",
+    "min_over_time(sum(temp @ end())[5m:1m] @ start())",
+    "count_over_time(temp[5m:7s] offset 1h)",
+    "stddev_over_time((temp[5m:1m])[5m:1m] offset 1m)",
+    "sum_over_time(sum_over_time(level[1m:15s] offset 15s)[3m:30s] offset 1m)",
+    "temp * on(instance) group_left(version, nope) build_info",
+    "up * on(instance) group_left(version) (build_info > 0)",
+    "temp * on(instance) group_left(__name__) build_info",
+    "build_info * on(instance) group_right(version, job) temp",
+    "temp - on(instance, job, env) group_left() up",
+    "sum by (version) (temp * on(instance) group_left(version) build_info)",
+    "temp * on(env) group_left up",
+    "up + on(env) group_right temp",
+    "level - on(instance) up",
+    "level and on(env) up == 0",
+    "histogram_quantile(0.5, lat_bucket{le=\"+Inf\"})",
+    "histogram_quantile(0.5, lat_bucket{le!=\"+Inf\"})",
+    "histogram_quantile(0.5, lat_bucket{le=~\"1|[+]Inf\"})",
+    "histogram_quantile(0.5, sum by (job, le) (lat_bucket) or vector(1))",
+    "histogram_quantile(0.5, lat_bucket offset 3m)",
+    "histogram_quantile(0.9, -lat_bucket)",
+    "histogram_quantile(0.9, lat_bucket / 0)",
+    "histogram_quantile(Inf, lat_bucket)",
+    "histogram_quantile(0.9, label_replace(lat_bucket, \"le\", \"${1}.0\", \"le\", \"(1|5)\"))",
+    "histogram_quantile(0.9, label_replace(lat_bucket, \"le\", \"1\", \"le\", \"2.5\"))",
+    "sum by (job) (histogram_quantile(0.25, rate(lat_bucket[3m])))",
+    "label_replace(temp, \"x\", \"y\", \"job\", \"1\")",
+    "label_replace(temp, \"x\", \"<$1>\", \"job\", \"j2|(.)1\")",
+    "label_replace(temp, \"x\", \"$0\", \"instance\", \"i(1|11)\")",
+    "label_replace(temp, \"x\", \"$1$2\", \"instance\", \"(i)?(.*)\")",
+    "label_replace(temp, \"x\", \"$1\", \"instance\", \"(?i)I(.*)\")",
+    "label_replace(temp, \"x\", \"$1\", \"env\", \"(.*?)(o|e).*\")",
+    "label_replace(temp, \"x\", \"$1\", \"job\", \"^j(.)$\")",
+    "label_replace(temp, \"x\", \"${a}${1}\", \"env\", \"(?P<a>p).*\")",
+    "label_replace(temp, \"__name__\", \"\", \"job\", \".*\")",
+    "topk(100, weird)",
+    "bottomk(100, weird)",
+    "sort(weird or temp > 29)",
+    "sort_desc(weird or temp > 29)",
+    "topk by (nope) (1, weird)",
+    "max(weird > -Inf)",
+    "quantile(0.9, weird)",
+    "temp{instance=~\"i1\"}",
+    "temp{instance=~\"i1|i2.*\"}",
+    "temp{instance=~\".*1\"}",
+    "temp{instance!~\"i1.*|i[2-9]\"}",
+    "temp{instance=~\"\"}",
+    "temp{nope=~\"|x\"}",
+    "temp{nope!~\".+\"}"};
 
 static const char *const data_over[] = {"avg",  "min",     "max",    "sum",   "count",
                                         "last", "present", "stddev", "stdvar"};
