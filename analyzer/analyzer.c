@@ -233,6 +233,7 @@ analyzer_line(struct analyzer *a, const struct log_line *line)
     struct kb_match m[ANALYZER_MATCHES];
     size_t n = kb_match_line(a->cfg.matcher, a->scratch, line->text, strlen(line->text),
                              *line->source ? line->source : "any", m, ANALYZER_MATCHES);
+    n = kb_match_narrow(a->cfg.kb, m, n);
     atomic_fetch_add(&a->lines, 1);
     for (size_t i = 0; i < n; i++)
         analyzer_match(a, line, &m[i]);

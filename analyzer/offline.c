@@ -170,6 +170,7 @@ offline_line(struct offline *o, const struct offline_origin *from, const char *l
             templates_line(o->templates, o->speaker, from->rank, from->node, line, len);
         return 0;
     }
+    n = kb_match_narrow(o->kb, m, n);
     loghead_parse(line, len, time_ms ? time_ms : o->hint_ms, &h);
     at.node = h.node[0] ? h.node : *from->node ? from->node : "-";
     at.job = *from->job ? from->job : "-";

@@ -76,7 +76,8 @@ struct kb_entry {
     size_t advice_count;
     const struct kb_reference *references;
     size_t reference_count;
-    const char *const *overlaps; /* entries that may take its lines too; NULL-terminated, or NULL */
+    /* entries that may take its lines too, and then give way; NULL-terminated, or NULL */
+    const char *const *overlaps;
     const char *file;
     unsigned line; /* where it is defined */
     bool site;

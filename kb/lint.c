@@ -150,13 +150,33 @@ lint_allowed(const struct lint *l, const struct kb_entry *e, const struct kb_mat
            lint_declares(kb_find(l->kb, m->id), e->id);
 }
 
-/* A declared overlap names another entry, and one that does overlap. */
+/* Does a pattern of `id` take one of e's lines? */
+static bool
+lint_takes(struct lint *l, const struct kb_entry *e, const char *id)
+{
+    struct kb_match matches[LINT_MATCHES];
+    for (size_t i = 0; i < e->signal_count; i++)
+        for (size_t j = 0; e->signals[i].kind == KB_SIGNAL_LOG && e->signals[i].match[j]; j++) {
+            const char *line = e->signals[i].match[j];
+            size_t n = kb_match_line(l->matcher, l->scratch, line, strlen(line),
+                                     e->signals[i].source, matches, LINT_MATCHES);
+            for (size_t k = 0; k < n; k++)
+                if (strcmp(matches[k].id, id) == 0)
+                    return true;
+        }
+    return false;
+}
+
+/* A declared overlap is with an entry whose pattern does take one of the lines. */
 static void
 lint_overlaps(struct lint *l, const struct kb_entry *e)
 {
     for (size_t i = 0; e->overlaps && e->overlaps[i]; i++)
         if (!kb_find(l->kb, e->overlaps[i]))
             lint_say(l, e, "it declares an overlap with %s, which is no entry's id",
+                     e->overlaps[i]);
+        else if (!lint_takes(l, e, e->overlaps[i]))
+            lint_say(l, e, "it declares an overlap with %s, which takes none of its lines",
                      e->overlaps[i]);
 }
 
@@ -190,6 +210,7 @@ lint_reject(struct lint *l, const struct kb_entry *e, const char *line, const ch
 static void
 lint_lines(struct lint *l, const struct kb_entry *e)
 {
+    lint_overlaps(l, e);
     for (size_t i = 0; i < e->signal_count; i++) {
         const struct kb_signal *s = &e->signals[i];
         if (s->kind != KB_SIGNAL_LOG)
@@ -249,7 +270,6 @@ kb_lint(const struct kb *kb, struct buf *out)
         lint_texts(&l, &kb->entries[i]);
         lint_numbers(&l, &kb->entries[i]);
         lint_codes(&l, &kb->entries[i]);
-        lint_overlaps(&l, &kb->entries[i]);
         lint_patterns(&l, &kb->entries[i]);
         if (l.scratch)
             lint_lines(&l, &kb->entries[i]);

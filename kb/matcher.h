@@ -36,6 +36,9 @@ struct kb_match {
 /* Built-in patterns, without loading kb: for the agent. */
 int kb_matcher_builtin(struct kb_matcher **ret, struct err *err);
 int kb_matcher_new(const struct kb *kb, struct kb_matcher **ret, struct err *err);
+/* Leaves out matches of entries that give way to another one of the same line (its `overlaps`).
+ * Returns how many are left, in their order. */
+size_t kb_match_narrow(const struct kb *kb, struct kb_match *m, size_t n);
 /* As bytes, to hand to agents by hash; and back. */
 int kb_matcher_serialize(const struct kb_matcher *m, struct buf *out);
 int kb_matcher_deserialize(const void *data, size_t len, struct kb_matcher **ret, struct err *err);
