@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,10 @@ main(int argc, char **argv)
         printf("%s: sound\n", a.config ? a.config : "defaults");
         return DAEMON_OK;
     }
+    /* Buffers of requests, some MB each, come and go a hundred times a second: kept, not unmapped.
+     */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 128 << 20);
     struct log log = {.write = log_stderr, .max = a.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO};
     return daemon_run(c, &log);
 }

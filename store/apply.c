@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define APPLY_AHEAD_MS ((int64_t)86400000)
+#define APPLY_AHEAD    8    /* series whose memory is being fetched */
 #define APPLY_SLICE    4096 /* series between two looks at readers that wait for the index */
 
 void
@@ -146,6 +147,8 @@ apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply
     struct limit_source *src = limit_source(a->store->limits, b->origin ? b->origin : b->source);
     for (size_t i = 0; i < b->series_count; i++) {
         struct batch_series *bs = &b->series[i];
+        if (i + APPLY_AHEAD < b->series_count && b->series[i + APPLY_AHEAD].id)
+            __builtin_prefetch(series_at(ix, b->series[i + APPLY_AHEAD].id));
         apply_filter(b, bs, low, high, refused);
         uint64_t *id = &a->ids[first + i];
         *id = !bs->count ? 0 : bs->id ? bs->id : series_find(ix, bs->hash);
@@ -232,6 +235,22 @@ apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct b
     return rc;
 }
 
+/* A series, its block and the end of that are three places that no cache holds: each is fetched
+ * when the one before it is there, a few series ahead. */
+static inline void
+apply_fetch(const struct index *ix, const uint64_t *ids, size_t left)
+{
+    const struct block *b;
+    if (left > 3 * APPLY_AHEAD)
+        __builtin_prefetch(series_at(ix, ids[3 * APPLY_AHEAD]));
+    if (left > 2 * APPLY_AHEAD && (b = series_at(ix, ids[2 * APPLY_AHEAD])->blocks)) {
+        __builtin_prefetch(b);
+        __builtin_prefetch(&b->flags); /* perhaps the next line */
+    }
+    if (left > APPLY_AHEAD && (b = series_at(ix, ids[APPLY_AHEAD])->blocks))
+        __builtin_prefetch(b->data + b->used, 1);
+}
+
 static void
 apply_sample(struct store *s, struct series *se, const struct sample *x,
              struct store_commit_result *res)
@@ -239,7 +258,8 @@ apply_sample(struct store *s, struct series *se, const struct sample *x,
     int rc = head_append(s->index, se, x->t_ms, x->v);
     if (rc >= 0) {
         res->samples++;
-        s->counters.out_of_order += rc == 1;
+        if (rc == 1)
+            s->counters.out_of_order++;
     } else {
         res->duplicates++;
     }
@@ -255,8 +275,7 @@ apply_commit(struct apply *a, struct store_batch *b, size_t first)
         pthread_rwlock_wrlock(&ix->lock);
         for (size_t k = i; k < end; k++) {
             const struct batch_series *bs = &b->series[k];
-            if (k + 4 < end && a->ids[first + k + 4])
-                __builtin_prefetch(series_at(ix, a->ids[first + k + 4]));
+            apply_fetch(ix, a->ids + first + k, end - k);
             for (uint32_t n = 0; n < bs->count; n++)
                 apply_sample(s, series_at(ix, a->ids[first + k]), &b->samples[bs->first + n],
                              &b->result);

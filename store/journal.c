@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define JOURNAL_PAGE    4096
+#define JOURNAL_PAGE    8192
 #define JOURNAL_VERSION 2  /* 1: a row a series; read, and rewritten when the registry is tidied */
 #define JOURNAL_PART    40 /* bits of a block's number within its segment */
 

@@ -267,9 +267,11 @@ series_place(struct index *ix, uint64_t id) /* makes room up to id */
     for (size_t i = ix->next_id >> SERIES_SEGMENT_BITS; i <= segment; i++) {
         if (ix->segments[i])
             continue;
-        ix->segments[i] = calloc((size_t)1 << SERIES_SEGMENT_BITS, sizeof(struct series));
+        size_t size = sizeof(struct series) << SERIES_SEGMENT_BITS;
+        ix->segments[i] = aligned_alloc(64, size); /* a series is one cache line */
         if (!ix->segments[i])
             return ERR_NOMEM;
+        memset(ix->segments[i], 0, size);
         ix->bytes += sizeof(struct series) << SERIES_SEGMENT_BITS;
     }
     if (id >= ix->next_id)

@@ -225,7 +225,8 @@ store_parts(struct store *s, struct err *err)
         rc = journal_open(s->cfg.folder, &s->journal, err);
     if (!rc)
         days_registry(s->days, journal_seed(s->journal));
-    if (!rc && (!(s->rows = rows_new()) || !(s->known = known_new()) || !(s->limits = limit_new(&s->cfg)) ||
+    if (!rc && (!(s->rows = rows_new()) || !(s->known = known_new()) ||
+                !(s->limits = limit_new(&s->cfg)) ||
                 !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
