@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define OVERVIEW_SUFFERING 20
-#define OVERVIEW_SPEED_MS  5000 /* rates are of the last five seconds at least */
 
 /* Kinds whose health is counted, always; further kinds are counted where there are any. */
 static const enum entity_kind overview_kinds[] = {ENTITY_NODE,  ENTITY_GPU,  ENTITY_SWITCH,
@@ -113,26 +112,36 @@ overview_jobs(struct jsonw *w, struct web *web, struct job_item_view *iv, const 
     jsonw_end_object(w);
 }
 
-/* Speeds are differences of the store's counters between two readings, at least five seconds apart
- * where there are such. */
+void
+overview_measure(struct web *web)
+{
+    struct store_stats now;
+    struct web_speed *s = &web->speed;
+    store_stats_get(web->cfg.store, &now);
+    pthread_mutex_lock(&s->mutex);
+    s->at[s->next].t_ms = clock_mono_us() / 1000;
+    s->at[s->next].samples = now.samples_total;
+    s->at[s->next].events = now.events_total;
+    s->next = (s->next + 1) % WEB_SPEED_READINGS;
+    s->count += s->count < WEB_SPEED_READINGS;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+/* Speeds are those of the last minute, since sources send in bursts. */
 static void
 overview_ingest(struct jsonw *w, struct web *web)
 {
     struct store_stats now;
     struct web_speed *s = &web->speed;
+    double samples = 0, events = 0;
     store_stats_get(web->cfg.store, &now);
-    int64_t t = clock_mono_us() / 1000;
     pthread_mutex_lock(&s->mutex);
-    if (!s->t_ms || t - s->t_ms >= OVERVIEW_SPEED_MS) {
-        double seconds = s->t_ms ? (double)(t - s->t_ms) / 1000 : 0;
-        s->samples_per_second =
-            seconds > 0 ? (double)(now.samples_total - s->samples) / seconds : 0;
-        s->events_per_second = seconds > 0 ? (double)(now.events_total - s->events) / seconds : 0;
-        s->t_ms = t;
-        s->samples = now.samples_total;
-        s->events = now.events_total;
+    size_t oldest = s->count < WEB_SPEED_READINGS ? 0 : s->next;
+    int64_t ms = s->count ? clock_mono_us() / 1000 - s->at[oldest].t_ms : 0;
+    if (ms > 0) {
+        samples = (double)(now.samples_total - s->at[oldest].samples) * 1000 / (double)ms;
+        events = (double)(now.events_total - s->at[oldest].events) * 1000 / (double)ms;
     }
-    double samples = s->samples_per_second, events = s->events_per_second;
     pthread_mutex_unlock(&s->mutex);
     jsonw_key(w, "ingest");
     jsonw_object(w);

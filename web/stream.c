@@ -212,8 +212,8 @@ stream_nap(struct stream *s, int64_t us)
     pthread_cond_timedwait(&s->wake, &s->lock, &until);
 }
 
-/* Lock held. Says that the topology changed, at most once in STREAM_LOOK_S: a cluster that is being
- * discovered changes it all the time. */
+/* Lock held. Reads what comes in, and says that the topology changed, at most once in
+ * STREAM_LOOK_S: a cluster that is being discovered changes it all the time. */
 static void
 stream_look(struct stream *s)
 {
@@ -221,6 +221,7 @@ stream_look(struct stream *s)
     if (now - s->looked_us < STREAM_LOOK_S * 1000000)
         return;
     s->looked_us = now;
+    overview_measure(s->w);
     struct topo *t = topo_get(s->w->cfg.store);
     uint64_t revision = topo_revision(t);
     topo_put(t);

@@ -14,11 +14,15 @@ struct auth;
 struct stream;
 struct view_cache;
 
-struct web_speed { /* what comes in a second; overview.c's */
+#define WEB_SPEED_READINGS 13 /* five seconds apart */
+
+struct web_speed { /* what comes in: the store's counters of the last minute; overview.c's */
+    struct {
+        int64_t t_ms;
+        uint64_t samples, events;
+    } at[WEB_SPEED_READINGS]; /* a ring */
+    size_t count, next;
     pthread_mutex_t mutex;
-    int64_t t_ms; /* of the last reading, monotonic */
-    uint64_t samples, events;
-    double samples_per_second, events_per_second;
 };
 
 struct web {
@@ -56,5 +60,8 @@ void web_list_end(struct jsonw *w, const char *next);
 void web_kstr_or_null(struct jsonw *w, const char *key, const char *s);
 /* Any node of a document as JSON. */
 void web_copy_node(struct jsonw *w, const struct doc_node *n);
+
+/* Takes a reading of what comes in: call it every five seconds. */
+void overview_measure(struct web *w);
 
 #endif

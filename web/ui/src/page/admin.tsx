@@ -57,7 +57,7 @@ function Silences() {
   const rank = { active: 0, pending: 1, expired: 2 };
   return (
     <>
-      {can('operator') && <div class="filters"><Btn kind="main" on={() => setOpen(true)}>＋ {t('alerts.silence')}</Btn></div>}
+      {can('operator') && <div class="filters"><Btn kind="main" on={() => setOpen(true)}>+ {t('alerts.silence')}</Btn></div>}
       <Panel><Answer of={got}>{(d) => <Table name={t('alerts.silences')} rows={[...d.items].sort((a, b) => rank[a.state] - rank[b.state] || b.end.localeCompare(a.end))} id={(x) => x.id} empty={<Empty why={t('alerts.nosilences')} />} cols={[
         { k: 'state', name: t('col.state'), cell: (x) => <span class={`sstate ${x.state}`}>{word('sstate', x.state)}</span> },
         { k: 'm', name: t('alerts.matchers'), wide: true, cell: (x) => x.matchers.map((m, i) => <code key={i} class="chip">{m.name}{m.equal ? '=' : '!='}{m.regex ? '~' : ''}{m.value}</code>) },
@@ -122,7 +122,7 @@ function Users() {
   const start = (u: api.User, isNew: boolean) => { setEdit(u); setFresh(isNew); setPass(''); };
   return (
     <>
-      <div class="filters"><Btn kind="main" on={() => start({ name: '', role: 'viewer', tenant: null, disabled: false, last_seen: null }, true)}>＋ {t('users.add')}</Btn></div>
+      <div class="filters"><Btn kind="main" on={() => start({ name: '', role: 'viewer', tenant: null, disabled: false, last_seen: null }, true)}>+ {t('users.add')}</Btn></div>
       <Panel><Answer of={got}>{(d) => <Table name={t('settings.users')} rows={d.items} id={(u) => u.name} cols={[
         { k: 'name', name: t('col.name'), cell: (u) => <b>{u.name}</b>, sort: (u) => u.name },
         { k: 'role', name: t('col.role'), cell: (u) => word('userrole', u.role), sort: (u) => u.role },
@@ -158,7 +158,7 @@ function Tokens() {
   const [secret, setSecret] = useState('');
   return (
     <>
-      <div class="filters"><Btn kind="main" on={() => { setOpen(true); setSecret(''); }}>＋ {t('tokens.add')}</Btn></div>
+      <div class="filters"><Btn kind="main" on={() => { setOpen(true); setSecret(''); }}>+ {t('tokens.add')}</Btn></div>
       <Panel><Answer of={got}>{(d) => <Table name={t('settings.tokens')} rows={d.items} id={(x) => x.id} empty={<Empty why={t('tokens.none')} />} cols={[
         { k: 'name', name: t('col.name'), cell: (x) => <b>{x.name}</b>, sort: (x) => x.name },
         { k: 'role', name: t('col.role'), cell: (x) => word('userrole', x.role), sort: (x) => x.role },

@@ -109,7 +109,7 @@ export function Devices() {
         <QueryPick k="kind" name={t('col.kind')} options={options('kind', KINDS, 'filter.kinds')} />
         <QueryPick k="health" name={t('col.health')} options={[['', t('filter.healths')], ['critical,major,minor,unknown', t('filter.notok')], ...options('health', HEALTH)]} />
         <QueryPick k="state" name={t('col.state')} options={options('dvstate', STATES, 'filter.states')} />
-        {can('operator') && <Btn on={() => setAsk('add')}>＋ {t('devices.add')}</Btn>}
+        {can('operator') && <Btn on={() => setAsk('add')}>+ {t('devices.add')}</Btn>}
         {can('operator') && <Btn on={() => setAsk('import')}>{t('devices.import')}</Btn>}
         <SaveCsv name="devices" cols={cols} rows={got.data?.items ?? []} />
       </Head>
@@ -247,7 +247,7 @@ export function Clusters() {
   };
   return (
     <>
-      <Head title={word('page', 'clusters')}>{can('operator') && <Btn on={() => setQuery({ edit: '+' }, true)}>＋ {t('cluster.add')}</Btn>}</Head>
+      <Head title={word('page', 'clusters')}>{can('operator') && <Btn on={() => setQuery({ edit: '+' }, true)}>+ {t('cluster.add')}</Btn>}</Head>
       {q.edit === '+' && <Panel title={t('cluster.add')} right={<Btn small on={() => end(false)}>{t('do.cancel')}</Btn>}><ClusterEdit c={null} done={end} /></Panel>}
       <Answer of={got}>{(d) => d.items.length ? (
         <div class="tiles">

@@ -17,7 +17,7 @@ export function Kb() {
         <QueryInput k="q" name={t('kb.find')} />
         <QueryPick k="class" name={t('col.class')} options={options('class', CLASSES, 'filter.classes')} />
         <QueryPick k="origin" name={t('col.origin')} options={options('kborigin', ['builtin', 'site'], 'filter.origins')} />
-        {can('operator') && <a class="btn" href={href('kb', 'new')}>＋ {t('kb.new')}</a>}
+        {can('operator') && <a class="btn" href={href('kb', 'new')}>+ {t('kb.new')}</a>}
       </Head>
       <Answer of={got} lines={10}>{(d) => d.items.length ? (
         <>

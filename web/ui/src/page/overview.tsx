@@ -83,6 +83,7 @@ export function Overview() {
   const choice = measures.data?.items.filter((m) => m.fleet) ?? [];
   const measure = choice.find((m) => m.name === name) ?? null;
   const T = topo.data;
+  const agents = o.data ? o.data.agents.online + o.data.agents.late + o.data.agents.lost : 0;
   const F = fleet.data;
   const [height, setHeight] = useState(Math.max(360, innerHeight - 360));
   useEffect(() => {
@@ -165,7 +166,7 @@ export function Overview() {
           {o.data && (
             <Panel title={t('overview.intake')}>
               <ul class="list">
-                <li><span class="grow">{t('overview.agents')}</span> <Mark h={o.data.agents.lost ? 'major' : 'ok'} text={`${number(o.data.agents.online)} / ${number(o.data.agents.online + o.data.agents.late + o.data.agents.lost)}`} /></li>
+                <li><span class="grow">{t('overview.agents')}</span> {agents ? <Mark h={o.data.agents.lost ? 'major' : o.data.agents.late ? 'minor' : 'ok'} text={`${number(o.data.agents.online)} / ${number(agents)}`} /> : '–'}</li>
                 <li><span class="grow">{t('overview.samples')}</span> {number(o.data.ingest.samples_per_second, 0)} /s</li>
                 <li><span class="grow">{t('overview.events')}</span> {number(o.data.ingest.events_per_second, 1)} /s</li>
                 <li><span class="grow">{t('overview.dropped')}</span> <Mark h={o.data.ingest.dropped ? 'minor' : 'ok'} text={number(o.data.ingest.dropped)} /></li>

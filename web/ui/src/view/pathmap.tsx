@@ -201,9 +201,11 @@ export function PathMap({ path }: { path: JobPath }) {
       if (root) {
         c.font = `700 11px ${css('--font')}`;
         const text = t('role.root');
-        c.strokeText(text, x, y - 15);
+        const half = c.measureText(text).width / 2;
+        const at = Math.max(LEFT + half, Math.min(x, width - half - 2));
+        c.strokeText(text, at, y - 15);
         c.fillStyle = ink;
-        c.fillText(text, x, y - 15);
+        c.fillText(text, at, y - 15);
       }
     }
     c.restore();
@@ -369,7 +371,7 @@ export function PathMap({ path }: { path: JobPath }) {
           <span class="mark"><i class="sw role-related" aria-hidden="true" /> {t('role.related')}</span>
         </span>
         <span class="right">
-          <Btn small on={() => zoom(0.6)} title={t('do.zoomin')}>＋</Btn>
+          <Btn small on={() => zoom(0.6)} title={t('do.zoomin')}>+</Btn>
           <Btn small on={() => zoom(1.6)} title={t('do.zoomout')}>−</Btn>
           <Btn small on={() => setView([0, 1])} disabled={view[0] === 0 && view[1] === 1}>{t('do.fit')}</Btn>
         </span>
