@@ -179,6 +179,17 @@ rules_alerts_sample(struct rules *r, const struct rule *rule, const struct rule_
     rules_sample(r, &l, t_ms, end ? sample_stale() : 1);
 }
 
+/* ALERTS_FOR_STATE{alertname, ...}: since when it is true, in seconds. */
+static void
+rules_since_sample(struct rules *r, const struct rule *rule, const struct rule_instance *i,
+                   int64_t t_ms, bool end)
+{
+    struct labels l = *i->labels;
+    if (rule->hidden || labels_add_str(&l, "__name__", "ALERTS_FOR_STATE") || labels_finish(&l))
+        return;
+    rules_sample(r, &l, t_ms, end ? sample_stale() : (double)(i->active_ms / 1000));
+}
+
 /* --- one rule --------------------------------------------------------------------------------- */
 
 static void
@@ -219,6 +230,7 @@ rules_active(struct rules *r, struct rule *rule, const struct series_row *row, i
         return rc;
     i->value = v;
     i->last_ms = now_ms;
+    i->missed_ms = 0;
     rules_annotate(rule, i);
     enum rule_state before = i->state;
     if (i->state != RULE_FIRING && now_ms - i->active_ms >= rule->for_ms) {
@@ -230,6 +242,7 @@ rules_active(struct rules *r, struct rule *rule, const struct series_row *row, i
     if (before == RULE_PENDING && i->state == RULE_FIRING)
         rules_alerts_sample(r, rule, i, before, now_ms, true);
     rules_alerts_sample(r, rule, i, i->state, now_ms, false);
+    rules_since_sample(r, rule, i, now_ms, false);
     return 0;
 }
 
@@ -243,12 +256,18 @@ rules_over(struct rules *r, struct rule *rule, int64_t now_ms)
     const char *key;
     while (n < 256 && (key = map_next(rule->instances, &pos, &len, &value))) {
         struct rule_instance *i = value;
-        if (i->last_ms == now_ms ||
-            (i->state == RULE_FIRING && now_ms - i->last_ms < rule->keep_ms))
+        if (i->last_ms == now_ms)
             continue;
+        i->missed_ms = i->missed_ms ? i->missed_ms : now_ms;
+        if (i->state == RULE_FIRING && now_ms - i->missed_ms < rule->keep_ms) {
+            rules_alerts_sample(r, rule, i, i->state, now_ms, false);
+            rules_since_sample(r, rule, i, now_ms, false);
+            continue;
+        }
         if (i->state == RULE_FIRING)
             rules_event(r, rule, i, EVENT_END, now_ms);
         rules_alerts_sample(r, rule, i, i->state, now_ms, true);
+        rules_since_sample(r, rule, i, now_ms, true);
         memcpy(&gone[n++], key, sizeof *gone);
     }
     for (size_t k = 0; k < n; k++)

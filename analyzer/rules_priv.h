@@ -25,7 +25,8 @@ struct rule_instance {
                               texts follow */
     struct rule_pair annotations[RULES_PAIRS]; /* expanded; owned */
     enum rule_state state;
-    int64_t active_ms, fired_ms, last_ms; /* since when true; when it fired; when last true */
+    /* Since when true; when it fired; when last true; when first not true after that, 0: it is. */
+    int64_t active_ms, fired_ms, last_ms, missed_ms;
     double value;
     char entity[ENTITY_SIZE];
 };

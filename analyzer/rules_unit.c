@@ -5,13 +5,14 @@
 #include "base/str.h"
 
 #include <ftw.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define UNIT_ZERO_MS 1600000000000 /* where a test's time 0 lies: any round time will do */
+#define UNIT_ZERO_MS INT64_C(0) /* a test's time 0, as promtool has it */
 #define UNIT_VALUES  100000
 #define UNIT_STEPS   100000
 
@@ -44,28 +45,21 @@ unit_remove(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 
 /* --- series ----------------------------------------------------------------------------------- */
 
-/* name{label="value", ...}: cuts the text in place. */
+/* A series as a selector writes it, equal signs alone; "" is {}. *ret_q owns the texts. */
 static int
-unit_labels(char *s, struct labels *l)
+unit_labels(const char *s, struct promql **ret_q, struct labels *l)
 {
-    char *brace = strchr(s, '{');
+    const struct matcher *m;
+    size_t n;
+    struct err err;
     *l = (struct labels){0};
-    if (brace)
-        *brace++ = 0;
-    s[strcspn(s, " \t")] = 0;
-    if (*s)
-        labels_add_str(l, "__name__", s);
-    while (brace && *(brace += strspn(brace, " \t,")) && *brace != '}') {
-        char *eq = strchr(brace, '='), *open = eq ? strchr(eq, '"') : NULL,
-             *close = open ? strchr(open + 1, '"') : NULL;
-        if (!close)
-            return ERR_SYNTAX;
-        *eq = *close = 0;
-        brace[strcspn(brace, " \t")] = 0;
-        labels_add_str(l, brace, open + 1);
-        brace = close + 1;
-    }
-    return labels_finish(l);
+    *ret_q = NULL;
+    int rc = promql_parse_selector(*s ? s : "{}", ret_q, &err);
+    if (!rc)
+        rc = promql_selector(*ret_q, &m, &n, &err);
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = m[i].op == MATCH_EQ ? labels_add_str(l, m[i].name, m[i].value) : ERR_SYNTAX;
+    return rc ? rc : labels_finish(l);
 }
 
 struct unit_values {
@@ -106,8 +100,10 @@ unit_expand(const char *s, struct unit_values *v)
             rc = unit_value(v, sample_stale(), true);
             continue;
         }
-        double first = strtod(word, &end), step = end != x && *end ? strtod(end, NULL) : 0;
-        if (end == word)
+        if (x) /* 0x20 is not a number of base 16 */
+            *x = 0;
+        double first = strtod(word, &end), step = *end ? strtod(end, &end) : 0;
+        if (end == word || *end)
             return ERR_SYNTAX;
         for (unsigned long i = 0; !rc && i <= times; i++)
             rc = unit_value(v, first + (double)i * step, true);
@@ -118,22 +114,22 @@ unit_expand(const char *s, struct unit_values *v)
 static int
 unit_series(struct unit *u, const struct doc_node *n, struct err *err)
 {
-    char name[4096];
+    const char *name = doc_get_str(n, "series", "");
+    struct promql *q = NULL;
     struct labels l;
     struct unit_values v = {
         .at = calloc(UNIT_VALUES, sizeof *v.at), .t_ms = UNIT_ZERO_MS, .step_ms = u->interval_ms};
     struct store_batch *b = store_batch_new(u->store);
     int rc = v.at && b ? 0 : err_set(err, ERR_NOMEM, "no memory for the test");
-    str_copy(name, sizeof name, doc_get_str(n, "series", ""));
-    if (!rc && unit_labels(name, &l))
-        rc = doc_err(u->doc, n, err, ERR_SYNTAX, "this series is not understood: %s",
-                     doc_get_str(n, "series", ""));
+    if (!rc && unit_labels(name, &q, &l))
+        rc = doc_err(u->doc, n, err, ERR_SYNTAX, "this series is not understood: %s", name);
     if (!rc && unit_expand(doc_get_str(n, "values", ""), &v))
         rc = doc_err(u->doc, n, err, ERR_SYNTAX, "these values are not understood: %s",
                      doc_get_str(n, "values", ""));
     if (!rc && v.count)
         rc = store_batch_samples(b, &l, v.at, v.count);
     free(v.at);
+    promql_free(q);
     if (rc) {
         store_batch_free(b);
         return rc;
@@ -197,17 +193,23 @@ unit_alert(struct unit *u, const struct doc_node *n)
 static bool
 unit_sample(const struct promql_result *res, const struct doc_node *want)
 {
-    char text[4096];
+    static const struct labels none = {0};
+    struct promql *q;
     struct labels l;
-    str_copy(text, sizeof text, doc_get_str(want, "labels", ""));
-    double v = doc_get_real(want, "value", NAN);
-    if (unit_labels(text, &l))
-        return false;
-    for (size_t i = 0; i < res->set.count && res->type == PROMQL_VECTOR; i++)
-        if (res->set.rows[i].labels->count == l.count &&
-            labels_hash(res->set.rows[i].labels) == labels_hash(&l))
-            return fabs(res->set.rows[i].samples[0].v - v) <= 1e-9 * fmax(1, fabs(v));
-    return res->type == PROMQL_SCALAR && fabs(res->scalar.v - v) <= 1e-9;
+    bool met = false, bad = unit_labels(doc_get_str(want, "labels", ""), &q, &l) != 0;
+    const char *text = doc_get_str(want, "value", "0");
+    double v = doc_get_real(want, "value", 0), got;
+    str_double(text, strlen(text), &v);
+    for (size_t i = 0; !bad && !met && (i < res->set.count || res->type == PROMQL_SCALAR); i++) {
+        const struct labels *is = res->type == PROMQL_VECTOR ? res->set.rows[i].labels : &none;
+        got = res->type == PROMQL_VECTOR ? res->set.rows[i].samples[0].v : res->scalar.v;
+        met = is->count == l.count && labels_hash(is) == labels_hash(&l) &&
+              (fabs(got - v) <= 1e-9 * fmax(1, fabs(v)) || got == v);
+        if (res->type != PROMQL_VECTOR)
+            break;
+    }
+    promql_free(q);
+    return met;
 }
 
 static void
@@ -279,6 +281,20 @@ unit_last(const struct unit *u)
     return last;
 }
 
+/* Files by a pattern; none is not an error, as in promtool. */
+static int
+unit_rules_of(struct unit *u, const char *pattern, struct err *err)
+{
+    glob_t found;
+    int rc = 0;
+    if (glob(pattern, 0, NULL, &found))
+        return 0;
+    for (size_t i = 0; !rc && i < found.gl_pathc; i++)
+        rc = rules_load_file(u->rules, found.gl_pathv[i], err);
+    globfree(&found);
+    return rc;
+}
+
 static int
 unit_rules(struct unit *u, struct err *err)
 {
@@ -290,7 +306,7 @@ unit_rules(struct unit *u, struct err *err)
         const char *name = doc_str(n, "");
         snprintf(path, sizeof path, "%.*s%s",
                  *name == '/' || !slash ? 0 : (int)(slash - u->path + 1), u->path, name);
-        rc = rules_load_file(u->rules, path, err);
+        rc = unit_rules_of(u, path, err);
     }
     return rc;
 }
