@@ -77,6 +77,108 @@ ordinary_output_means_nothing(void **state)
     kb_matcher_free(m);
 }
 
+/* --- what healthy machines and jobs write, by template ---------------------------------------- */
+
+#define ORDINARY_TIMES 4 /* each template that often, times the number before it */
+
+/* Fills the variables of a template in; n makes the values differ. */
+static size_t
+ordinary_fill(const char *text, unsigned n, char *out, size_t size)
+{
+    static const char *const services[] = {
+        "slurmd",    "nvidia-fabricmanager", "containerd", "chrony", "node_exporter",
+        "apt-daily", "nvidia-dcgm",          "opensmd"};
+    char values[9][40];
+    const char *const names[] = {"{n}",   "{h}",  "{pci}", "{gpu}", "{node}",
+                                 "{mac}", "{ip}", "{g}",   "{p}"};
+    unsigned mixed = n * 2654435761u;
+    size_t len = 0;
+    snprintf(values[0], sizeof values[0], "%u", mixed % 9973);
+    snprintf(values[1], sizeof values[1], "%08x", mixed);
+    snprintf(values[2], sizeof values[2], "0000:%02x:%02x.%u", mixed % 250, mixed / 250 % 32,
+             n % 8);
+    snprintf(values[3], sizeof values[3], "0000:%02x:00.0", 0x18 + n % 8 * 0x1a);
+    snprintf(values[4], sizeof values[4], "node%05u", 1 + mixed % 2304);
+    snprintf(values[5], sizeof values[5], "0c:42:a1:%02x:%02x:%02x", n % 256, mixed % 256, 7);
+    snprintf(values[6], sizeof values[6], "10.%u.%u.%u", n % 16, mixed % 256, 1 + n % 250);
+    snprintf(values[7], sizeof values[7], "%u", n % 8);
+    snprintf(values[8], sizeof values[8], "%u", 10 + n % 50);
+    while (*text && len + 64 < size) {
+        size_t k = 0;
+        if (strncmp(text, "{svc}", 5) == 0) {
+            len += (size_t)snprintf(out + len, size - len, "%s", services[n % 8]);
+            text += 5;
+            continue;
+        }
+        while (*text == '{' && k < 9 && strncmp(text, names[k], strlen(names[k])) != 0)
+            k++;
+        if (*text == '{' && k < 9) {
+            len += (size_t)snprintf(out + len, size - len, "%s", values[k]);
+            text += strlen(names[k]);
+        } else {
+            out[len++] = *text++;
+        }
+    }
+    out[len] = 0;
+    return len;
+}
+
+/* Matches of severity warning and above, printed. */
+static size_t
+ordinary_wrong(const struct kb_matcher *m, struct kb_scratch *s, const char *line, size_t len)
+{
+    struct kb_match r[8];
+    size_t wrong = 0, n = kb_match_line(m, s, line, len, "any", r, 8);
+    for (size_t i = 0; i < n; i++)
+        if (!r[i].clears && r[i].severity != SEVERITY_INFO) {
+            print_error("%s takes: %s\n", r[i].id, line);
+            wrong++;
+        }
+    return wrong;
+}
+
+static size_t
+ordinary_file(const struct kb_matcher *m, struct kb_scratch *s, const char *name, size_t *wrong)
+{
+    char path[1024], text[4096], line[8192];
+    const char *src = getenv("MS_SRCDIR");
+    size_t lines = 0;
+    snprintf(path, sizeof path, "%s/tests/kb/ordinary/%s", src ? src : "..", name);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(text, sizeof text, f)) {
+        text[strcspn(text, "\n")] = 0;
+        if (*text != '*')
+            continue;
+        char *body;
+        unsigned times = (unsigned)strtoul(text + 1, &body, 10) * ORDINARY_TIMES;
+        for (unsigned i = 0; i < times; i++, lines++) {
+            size_t len = ordinary_fill(body + 1, (unsigned)lines + i, line, sizeof line);
+            *wrong += ordinary_wrong(m, s, line, len);
+        }
+    }
+    fclose(f);
+    return lines;
+}
+
+static void
+thousands_of_ordinary_lines_raise_nothing(void **state)
+{
+    static const char *const files[] = {"kernel.lines", "services.lines", "jobs.lines"};
+    struct kb_matcher *m = NULL;
+    size_t lines = 0, wrong = 0;
+    (void)state;
+    assert_int_equal(kb_matcher_builtin(&m, NULL), 0);
+    struct kb_scratch *s = kb_scratch_new(m);
+    for (size_t i = 0; i < COUNT_OF(files); i++)
+        lines += ordinary_file(m, s, files[i], &wrong);
+    print_message("# %zu ordinary lines\n", lines);
+    assert_true(lines > 5000);
+    assert_int_equal(wrong, 0);
+    kb_scratch_free(s);
+    kb_matcher_free(m);
+}
+
 /* Calls f for each word of a list of codes; # begins a comment. Returns their number. */
 static size_t
 each_code(const char *name, void (*f)(void *ctx, const char *code), void *ctx)
@@ -232,6 +334,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_entry_passes_every_check),
         cmocka_unit_test(ordinary_output_means_nothing),
+        cmocka_unit_test(thousands_of_ordinary_lines_raise_nothing),
         cmocka_unit_test(every_code_in_force_leads_to_an_entry),
         cmocka_unit_test(every_nvlink5_status_is_decoded),
         cmocka_unit_test(codes_are_found_however_they_are_written),
