@@ -24,7 +24,8 @@ struct config {
     } http;
     struct {
         int engine;
-        int64_t retention, max_size, max_series, max_series_source, max_series_agent, window;
+        int64_t retention, retention_5m, retention_1h, max_size, max_series, max_series_source,
+            max_series_agent, window;
         struct conf_list source_limits; /* of struct store_limit */
     } store;
     struct {

@@ -83,6 +83,8 @@ server_store(struct server *s, struct err *err)
     const struct config *c = s->conf;
     struct store_config sc = {.folder = c->state,
                               .retention_ms = c->store.retention,
+                              .retention_5m_ms = c->store.retention_5m,
+                              .retention_1h_ms = c->store.retention_1h,
                               .max_size = c->store.max_size,
                               .window_ms = c->store.window,
                               .max_series = (uint64_t)c->store.max_series,

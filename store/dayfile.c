@@ -55,8 +55,8 @@ days_add(struct days *d, int64_t number, struct day **ret)
     gmtime_r(&t, &tm);
     day->days = d;
     day->number = number;
-    snprintf(day->path, sizeof day->path, "%s/day-%04d%02d%02d.db", d->folder, tm.tm_year + 1900,
-             tm.tm_mon + 1, tm.tm_mday);
+    snprintf(day->path, sizeof day->path, "%s/%s%04d%02d%02d.db", d->folder, d->prefix,
+             tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
     pthread_mutex_init(&day->ids_lock, NULL);
     buf_init(&day->words, (size_t)1 << 20);
     size_t i = d->count++;
@@ -92,10 +92,14 @@ day_free(struct day *day)
 }
 
 static bool
-days_parse(const char *name, int64_t *ret)
+days_parse(const char *prefix, const char *name, int64_t *ret)
 {
     int y, m, dd, used = 0;
-    if (sscanf(name, "day-%4d%2d%2d.db%n", &y, &m, &dd, &used) != 3 || used != 15 || name[15])
+    size_t n = strlen(prefix);
+    if (strncmp(name, prefix, n) != 0)
+        return false;
+    name += n;
+    if (sscanf(name, "%4d%2d%2d.db%n", &y, &m, &dd, &used) != 3 || used != 11 || name[11])
         return false;
     struct tm tm = {.tm_year = y - 1900, .tm_mon = m - 1, .tm_mday = dd};
     *ret = (int64_t)timegm(&tm) / (DAY_MS / 1000);
@@ -146,12 +150,20 @@ days_scan_one(struct days *d, int64_t number, uint64_t *damaged, struct err *err
 int
 days_open(const char *folder, struct days **ret, uint64_t *ret_damaged, struct err *err)
 {
+    return days_open_named(folder, "day-", ret, ret_damaged, err);
+}
+
+int
+days_open_named(const char *folder, const char *prefix, struct days **ret, uint64_t *ret_damaged,
+                struct err *err)
+{
     struct days *d = calloc(1, sizeof *d);
     if (!d || !(d->folder = strdup(folder)) || !(d->cache = chunkcache_new(DAYS_CACHE))) {
         free(d ? d->folder : NULL);
         free(d);
         return err_set(err, ERR_NOMEM, "out of memory");
     }
+    d->prefix = prefix;
     pthread_mutex_init(&d->lock, NULL);
     pthread_cond_init(&d->released, NULL);
     DIR *dir = opendir(folder);
@@ -159,7 +171,7 @@ days_open(const char *folder, struct days **ret, uint64_t *ret_damaged, struct e
     uint64_t damaged = 0;
     for (struct dirent *e; !rc && (e = readdir(dir));) {
         int64_t number;
-        if (days_parse(e->d_name, &number))
+        if (days_parse(prefix, e->d_name, &number))
             rc = days_scan_one(d, number, &damaged, err);
     }
     if (dir)

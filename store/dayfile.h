@@ -22,6 +22,9 @@ struct days;
 struct day;
 
 int days_open(const char *folder, struct days **ret, uint64_t *ret_damaged, struct err *err);
+/* Files of another name: PREFIXyyyymmdd.db. prefix is a literal. */
+int days_open_named(const char *folder, const char *prefix, struct days **ret,
+                    uint64_t *ret_damaged, struct err *err);
 void days_close(struct days *d);
 static inline int64_t
 days_of(int64_t t_ms) /* days since 1970, floor */

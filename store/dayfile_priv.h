@@ -46,6 +46,7 @@ struct day {
 
 struct days {
     char *folder;
+    const char *prefix;   /* of the files' names */
     pthread_mutex_t lock; /* list, refs, idle readers */
     pthread_cond_t released;
     struct day **at; /* by number */

@@ -16,6 +16,7 @@
 #include "store/scan.h"
 #include "store/series.h"
 #include "store/store_priv.h"
+#include "store/tier.h"
 #include "store/writer.h"
 
 #include <stdlib.h>
@@ -297,6 +298,8 @@ erase_day(struct erase *e, struct day *day, struct err *err)
         db_exec(day->w, "ROLLBACK", NULL);
     if (!rc && e->erased != before)
         erase_forget_ids(e, day);
+    if (!rc && e->erased != before)
+        tier_changed(e->store->tiers, day->number);
     if (rc) /* what was collected belongs to a transaction that is undone */
         e->erased = before;
     return rc;

@@ -9,6 +9,7 @@
 #include "store/registry.h"
 #include "store/series.h"
 #include "store/store_priv.h"
+#include "store/tier.h"
 #include "store/writer.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ retention_forget(struct store *s, void *ctx)
             break;
         struct series *se = series_at(ix, id);
         if (!se->pairs || se->blocks || se->forgotten ||
-            days_hold_series(s->days, id, INT64_MIN, INT64_MAX))
+            days_hold_series(s->days, id, INT64_MIN, INT64_MAX) || tier_hold_series(s->tiers, id))
             continue;
         gone = id >> LABELBLOCK_BITS;
         limit_forget(s->limits, id);

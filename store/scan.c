@@ -7,6 +7,7 @@
 #include "store/match.h"
 #include "store/slabs.h"
 #include "store/store_priv.h"
+#include "store/tier_read.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct scan {
     struct scan_piece *pieces;
     size_t piece_count, piece_cap;
     struct slabs labels, blocks;
+    struct tier_read *tier; /* what lies before `from`; NULL: raw samples alone */
 };
 
 int
@@ -374,6 +376,30 @@ scan_open(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, i
     return rc;
 }
 
+int
+scan_open_tier(struct store *s, const struct matcher *m, size_t n, int64_t to_ms,
+               const struct tier_plan *plan, const struct select_limits *lim, struct scan **ret,
+               struct err *err)
+{
+    struct scan *c = NULL;
+    uint32_t *ids = NULL;
+    size_t count = 0;
+    int rc = scan_match(s, m, n, lim, &ids, &count, err);
+    if (!rc)
+        rc = scan_open_ids(s, ids, count, plan->until_ms + 1, to_ms, lim, &c, err);
+    if (!rc)
+        rc = tier_read_open(s, plan, ids, count, &c->tier, err);
+    if (!rc && (double)tier_read_samples(c->tier) + c->estimate > c->max_samples)
+        rc = err_set(err, ERR_LIMIT,
+                     "query processing would load too many samples into memory in query execution");
+    free(ids);
+    if (rc)
+        scan_close(c);
+    else
+        *ret = c;
+    return rc;
+}
+
 void
 scan_close(struct scan *c)
 {
@@ -383,6 +409,7 @@ scan_close(struct scan *c)
         chunk_held_drop(c->held[i]);
     slabs_done(&c->labels);
     slabs_done(&c->blocks);
+    tier_read_close(c->tier);
     free(c->held);
     free(c->pieces);
     free(c->asked);
@@ -413,7 +440,7 @@ scan_id(const struct scan *c, size_t i)
 size_t
 scan_room(const struct scan *c)
 {
-    return c->room;
+    return c->tier ? c->room + tier_read_room(c->tier, c->room) : c->room;
 }
 
 void
@@ -440,8 +467,8 @@ scan_join(struct sample *at, size_t n, size_t m)
     return n + m - same;
 }
 
-size_t
-scan_read(const struct scan *c, size_t i, struct sample *room, struct sample **ret_first)
+static size_t
+scan_read_raw(const struct scan *c, size_t i, struct sample *room, struct sample **ret_first)
 {
     const struct scan_row *row = &c->rows[i];
     size_t n = 0, first = 0;
@@ -462,4 +489,15 @@ scan_read(const struct scan *c, size_t i, struct sample *room, struct sample **r
         first++;
     *ret_first = room + first;
     return n - first;
+}
+
+size_t
+scan_read(const struct scan *c, size_t i, struct sample *room, struct sample **ret_first)
+{
+    struct sample *raw;
+    if (!c->tier)
+        return scan_read_raw(c, i, room, ret_first);
+    size_t n = scan_read_raw(c, i, room + tier_read_room(c->tier, c->room), &raw);
+    *ret_first = room;
+    return tier_read_row(c->tier, i, raw, n, room);
 }

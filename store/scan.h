@@ -16,6 +16,11 @@ int scan_open(struct store *s, const struct matcher *m, size_t n, int64_t from_m
 /* The same for ids, ascending. */
 int scan_open_ids(struct store *s, const uint32_t *ids, size_t n, int64_t from_ms, int64_t to_ms,
                   const struct select_limits *lim, struct scan **ret, struct err *err);
+/* A tier's buckets up to plan->until_ms, raw samples behind it. */
+struct tier_plan;
+int scan_open_tier(struct store *s, const struct matcher *m, size_t n, int64_t to_ms,
+                   const struct tier_plan *plan, const struct select_limits *lim, struct scan **ret,
+                   struct err *err);
 void scan_close(struct scan *c); /* NULL: nothing */
 size_t scan_count(const struct scan *c);
 struct labels *scan_labels(const struct scan *c, size_t i); /* until scan_close */

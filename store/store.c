@@ -18,6 +18,7 @@
 #include "store/rows.h"
 #include "store/scrub.h"
 #include "store/series.h"
+#include "store/tier.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
 
@@ -220,6 +221,8 @@ store_parts(struct store *s, struct err *err)
     int rc = store_lock_folder(s, err);
     if (!rc)
         rc = days_open(s->cfg.folder, &s->days, &damaged, err);
+    if (!rc)
+        rc = tier_open(s, &s->tiers, err);
     s->counters.damaged += damaged;
     if (!rc)
         rc = journal_open(s->cfg.folder, &s->journal, err);
@@ -243,6 +246,8 @@ store_parts(struct store *s, struct err *err)
         rc = catalog_open(s, s->cfg.folder, err);
     if (!rc)
         rc = topo_state_open(s, err);
+    if (!rc)
+        rc = tier_start(s->tiers, err);
     if (!rc && scrub_new(s, &s->scrubber))
         rc = err_set(err, ERR_NOMEM, "no memory for the store's scrubber");
     return rc ? rc : scrub_start(s->scrubber, err);
@@ -291,6 +296,7 @@ store_close(struct store *s)
     bool ready = s->ready;
     s->ready = false;
     scrub_free(s->scrubber);
+    tier_stop(s->tiers);
     writer_drain(s->writer);
     if (ready)
         flush_all(s->flusher, NULL); /* what cannot be filled now stays in the journal */
@@ -302,6 +308,7 @@ store_close(struct store *s)
     journal_close(s->journal);
     rows_free(s->rows);
     limit_free(s->limits);
+    tier_free(s->tiers);
     days_close(s->days);
     series_index_free(s->index);
     known_free(s->known);

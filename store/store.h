@@ -24,9 +24,10 @@
 struct store;
 
 struct store_config {
-    const char *folder;   /* made 0700 */
-    int64_t retention_ms; /* 0: 30 days */
-    int64_t max_size;     /* bytes of all day files; 0: no limit */
+    const char *folder;                       /* made 0700 */
+    int64_t retention_ms;                     /* 0: 30 days */
+    int64_t max_size;                         /* bytes of all day files; 0: no limit */
+    int64_t retention_5m_ms, retention_1h_ms; /* of the tiers; 0: 180 days, 5 years */
     int64_t window_ms;   /* out-of-order samples accepted this far behind; 0: 1 h. Older go to their
                             day file too (backfill). */
     uint64_t max_series; /* 0: 10 million; new ones beyond are refused, counted, a gap */
@@ -176,6 +177,9 @@ int store_gaps(struct store *s, int64_t from_ms, int64_t to_ms, const char *sour
 int store_compact(struct store *s,
                   struct err *err); /* closes chunks, cuts the journal, returns pages */
 int store_flush(struct store *s, struct err *err); /* fills day files from the journal now */
+/* Fills the tiers of 5 minutes and an hour from the days that are over, now: what happens by itself
+ * every ten minutes. */
+int store_fill_tiers(struct store *s, struct err *err);
 /* Takes the samples in [from, to] of the series that match out of everything; n > 0. Returns how
  * many. What arrives meanwhile may stay. */
 int64_t store_delete(struct store *s, const struct matcher *m, size_t n, int64_t from_ms,

@@ -18,6 +18,7 @@ struct days;       /* dayfile.c: the day files and their readers */
 struct rows;       /* rows.c: events, logs and gaps that are not in a day file yet */
 struct writer;     /* writer.c: the queue and the thread that commits */
 struct limits;     /* limit.c: series a source */
+struct tiers;      /* tier.c: buckets of 5 minutes and an hour */
 struct scrubber;   /* scrub.c: reads every page now and then */
 struct flusher;    /* flush.c: the thread that fills day files */
 
@@ -39,6 +40,7 @@ struct store {
     struct writer *writer;
     struct flusher *flusher;
     struct crew *crew;
+    struct tiers *tiers;
     struct scrubber *scrubber;
     struct catalog *catalog;
     struct topo_state *topo;

@@ -89,7 +89,14 @@ struct ranges {
 int select_vector(struct eval *e, const struct ast *n, bool times, struct value *ret);
 int select_ranges(struct eval *e, const struct ast *n, struct ranges *ret);
 struct scan;
-int select_scan(struct eval *e, const struct ast *n, int64_t back_ms, struct scan **ret);
+struct function;
+struct tier_plan;
+/* window_ms 0: an instant selector. *function may become the one that fits what a tier gives. */
+int select_scan(struct eval *e, const struct ast *n, int64_t window_ms, int64_t back_ms,
+                const struct function **function, struct scan **ret);
+/* 1: a tier answers the same. */
+int tiered_plan(const struct eval *e, const struct ast *n, int64_t window_ms, int64_t back_ms,
+                const struct function **function, struct tier_plan *ret);
 /* At each step the newest sample not older than the lookback, or its time; false when there is none
  * at all. */
 bool select_steps(const struct eval *e, const struct ast *n, const struct sample *s, size_t count,

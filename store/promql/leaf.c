@@ -42,7 +42,8 @@ int
 leaf_vector(struct eval *e, const struct ast *n, bool times, struct leaf *ret)
 {
     *ret = (struct leaf){.e = e, .node = n, .times = times, .one_name = leaf_one_name(n)};
-    return select_scan(e, n, e->run->lookback_ms, &ret->scan);
+    const struct function *none = NULL;
+    return select_scan(e, n, 0, e->run->lookback_ms, &none, &ret->scan);
 }
 
 int
@@ -52,7 +53,7 @@ leaf_range(struct eval *e, const struct ast *call, const struct ast *n, const do
     *ret = (struct leaf){.e = e, .node = n, .one_name = leaf_one_name(n)};
     ret->nameless = !call->function->keeps_name;
     ret->job = (struct range_job){call->function, n, n->range_ms, rows, row_count};
-    return select_scan(e, n, n->range_ms, &ret->scan);
+    return select_scan(e, n, n->range_ms, n->range_ms, &ret->job.function, &ret->scan);
 }
 
 /* Of a call, its selector of a range; NULL when it is something else. */

@@ -6,6 +6,7 @@
 #include "store/promql/eval.h"
 
 #include "store/scan.h"
+#include "store/tier_read.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,14 +71,19 @@ select_failed(struct eval *e, int rc)
 }
 
 int
-select_scan(struct eval *e, const struct ast *n, int64_t back_ms, struct scan **ret)
+select_scan(struct eval *e, const struct ast *n, int64_t window_ms, int64_t back_ms,
+            const struct function **function, struct scan **ret)
 {
+    struct tier_plan plan;
     struct run *r = e->run;
     struct select_limits lim = select_limits_of(r);
     int64_t from, to;
     if (!lim.max_samples)
         return eval_tick(e, 1);
     select_span(e, n, back_ms, &from, &to);
+    if (tiered_plan(e, n, window_ms, back_ms, function, &plan))
+        return select_failed(e, scan_open_tier(r->store, n->matchers, n->matcher_count, to, &plan,
+                                               &lim, ret, r->err));
     return select_failed(
         e, scan_open(r->store, n->matchers, n->matcher_count, from, to, &lim, ret, r->err));
 }

@@ -10,6 +10,7 @@
 #include "store/promql/promql.h"
 #include "store/scan.h"
 #include "store/slabs.h"
+#include "store/tier_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,22 @@ scan_open(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, i
     else
         *ret = c;
     return rc;
+}
+
+bool
+tier_choose(struct store *s, const struct tier_ask *a, struct tier_plan *ret) /* it has none */
+{
+    (void)s, (void)a, (void)ret;
+    return false;
+}
+
+int
+scan_open_tier(struct store *s, const struct matcher *m, size_t n, int64_t to_ms,
+               const struct tier_plan *plan, const struct select_limits *lim, struct scan **ret,
+               struct err *err)
+{
+    (void)s, (void)m, (void)n, (void)to_ms, (void)plan, (void)lim, (void)ret;
+    return err_set(err, ERR_UNSUPPORTED, "no tiers");
 }
 
 size_t
