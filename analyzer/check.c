@@ -1,8 +1,8 @@
 /* check: the entities of a scope against the table, one column of values a meaning; the report as
  * JSON, stored.
  *
- * Only what the rows ask for is read. Passing items are counted; the report lists problems and, in
- * a small scope, all. */
+ * Only what the rows ask for is read, and of that only the scope's series. Items that pass are
+ * counted; the report lists them where they are asked for. */
 #include "analyzer/check.h"
 
 #include "analyzer/check_table.h"
@@ -154,7 +154,8 @@ check_column(struct check *c, enum metric_meaning m, enum kpi_fold fold)
         return NULL;
     if (k->at && c->folds[m] != fold)
         kpi_done(k);
-    if (!k->at && kpi_read(c->store, c->metrics, c->topo, m, fold, c->now_ms, k, NULL))
+    if (!k->at && kpi_read_scope(c->store, c->metrics, c->topo, c->req->places, c->in, m, fold,
+                                 c->now_ms, k, NULL))
         return NULL;
     c->folds[m] = fold;
     return k;
@@ -245,7 +246,7 @@ check_item(struct check *c, const struct check_row *r, const struct check_item *
     size_t row = (size_t)(r - check_rows);
     c->counts[item->verdict]++;
     c->per_row[row][item->verdict]++;
-    if (item->verdict == CHECK_PASS && c->count >= CHECK_ITEMS_ALL)
+    if (item->verdict == CHECK_PASS && (!c->req->passed || c->count >= CHECK_ITEMS_ALL))
         return;
     if (c->count == c->cap) {
         size_t cap = c->cap ? c->cap * 2 : 1024;
@@ -624,7 +625,7 @@ check_init(struct check *c, struct err *err)
         snprintf(c->scope_key, 200, "%s %016llx", c->req->profile,
                  (unsigned long long)map_hash(c->scope_key, strlen(c->scope_key)));
     int rc = check_scope(c, err);
-    return rc ? rc : health_map_new(c->store, c->metrics, c->topo, c->now_ms, &c->health, err);
+    return rc ? rc : health_map_new(c->store, NULL, c->topo, c->now_ms, &c->health, err);
 }
 
 static int

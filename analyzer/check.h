@@ -12,12 +12,18 @@
 #include "kb/kb.h"
 #include "store/store.h"
 
+#include <stdbool.h>
+
+struct kpi_places;
+
 struct check_request {
     const char *profile; /* prejob, full, or a profile's YAML text (profile_text) */
     const char *profile_text;
     size_t profile_len;
     const char *job, *nodes; /* scope: one of them, or neither: the cluster */
     const char *cluster, *tenant, *who;
+    bool passed;               /* items that pass are listed too, else counted only */
+    struct kpi_places *places; /* of the present's series; NULL: none are remembered */
 };
 /* Runs on the caller's thread; the report is stored (catalog kind "check") and returned as JSON. */
 int check_run(struct store *s, const struct metric_table *metrics, const struct kb *kb,

@@ -185,13 +185,14 @@ health_map_new_with(struct store *s, const struct metric_table *metrics, struct 
     bool now = clock_now_ms(store_clock(s)) - at_ms < 60000;
     if (!rc && (rc = catalog_list(s, now ? &open : &past, health_incident, m, NULL, err)) > 0)
         rc = 0;
-    if (!rc)
+    if (!rc && metrics)
         rc = health_presence(m, s, metrics, places, err);
     if (rc) {
         health_map_free(m);
         return rc;
     }
-    health_derive(m);
+    if (metrics)
+        health_derive(m);
     *ret = m;
     return 0;
 }

@@ -22,7 +22,8 @@ struct kpi_in {
     enum kpi_fold fold;
     unsigned *seen; /* series folded into each entity, for averages */
     struct kpi *out;
-    struct kpi_places *places; /* locked; NULL: none */
+    struct kpi_places *places; /* locked while series are placed; NULL: none */
+    const uint8_t *wanted;     /* by topo_id; NULL: all */
 };
 
 static double
@@ -81,14 +82,14 @@ kpi_places_free(struct kpi_places *p)
     free(p);
 }
 
-/* Locks, and forgets what was of an older snapshot; NULL where it holds a newer one. */
+/* Locks, and forgets what was of an older plan; NULL where it holds a newer one. */
 static struct kpi_places *
 kpi_places_take(struct kpi_places *p, const struct topo *t)
 {
     if (!p)
         return NULL;
     pthread_mutex_lock(&p->mutex);
-    uint64_t revision = topo_revision(t);
+    uint64_t revision = topo_plan_revision(t);
     if (p->revision > revision) {
         pthread_mutex_unlock(&p->mutex);
         return NULL;
@@ -124,7 +125,7 @@ kpi_entity(struct kpi_in *in, const struct metric_row *row, const struct series_
     if (place && *place)
         return *place == 1 ? TOPO_NONE : (topo_id)(*place - 2);
     topo_id id = topo_resolve(in->t, row, r->labels, entity) ? TOPO_NONE : topo_find(in->t, entity);
-    if (place)
+    if (place && (id == TOPO_NONE || id < topo_planned(in->t)))
         *place = id == TOPO_NONE ? 1 : id + 2;
     return id;
 }
@@ -144,15 +145,29 @@ kpi_row(struct kpi_in *in, const struct metric_row *row, const struct series_row
         in->out->t_ms[id] = r->samples[r->count - 1].t_ms;
 }
 
+/* A series is left out when its place is known, and nobody asks for what is there. */
+static bool
+kpi_wants(void *ctx, uint64_t series)
+{
+    const struct kpi_in *in = ctx;
+    struct kpi_places *p = kpi_places_take(in->places, in->t);
+    uint32_t place = p && series < p->cap ? p->at[series] : 0;
+    if (p)
+        pthread_mutex_unlock(&p->mutex);
+    return place == 0 || (place != 1 && in->wanted[place - 2]);
+}
+
 static int
 kpi_name(struct store *s, struct kpi_in *in, const char *name, int64_t at_ms, struct err *err)
 {
     const struct metric_row *row = metric_find(in->m, name, strlen(name));
     struct matcher match = {MATCH_EQ, "__name__", name};
     struct series_set set;
+    struct select_limits lim = {.want = in->places && in->wanted ? kpi_wants : NULL,
+                                .want_ctx = in};
     int rc = row->kind == METRIC_COUNTER
-                 ? store_select(s, &match, 1, at_ms - KPI_LOOKBACK_MS, at_ms, NULL, &set, err)
-                 : store_latest(s, &match, 1, at_ms, KPI_LOOKBACK_MS, NULL, &set, err);
+                 ? store_select(s, &match, 1, at_ms - KPI_LOOKBACK_MS, at_ms, &lim, &set, err)
+                 : store_latest(s, &match, 1, at_ms, KPI_LOOKBACK_MS, &lim, &set, err);
     if (rc)
         return rc;
     struct kpi_places *places = in->places;
@@ -179,13 +194,21 @@ kpi_read_with(struct store *s, const struct metric_table *m, const struct topo *
               struct kpi_places *places, enum metric_meaning meaning, enum kpi_fold fold,
               int64_t at_ms, struct kpi *ret, struct err *err)
 {
+    return kpi_read_scope(s, m, t, places, NULL, meaning, fold, at_ms, ret, err);
+}
+
+int
+kpi_read_scope(struct store *s, const struct metric_table *m, const struct topo *t,
+               struct kpi_places *places, const uint8_t *in_scope, enum metric_meaning meaning,
+               enum kpi_fold fold, int64_t at_ms, struct kpi *ret, struct err *err)
+{
     const char *names[KPI_NAMES];
     size_t n = metric_names_of(m, meaning, names, KPI_NAMES), count = topo_count(t);
     struct kpi k = {.count = count,
                     .at = malloc((count + 1) * sizeof *k.at),
                     .t_ms = calloc(count + 1, sizeof *k.t_ms),
                     .unit = metric_meaning_row(meaning)->unit};
-    struct kpi_in in = {t, m, fold, calloc(count + 1, sizeof *in.seen), &k, places};
+    struct kpi_in in = {t, m, fold, calloc(count + 1, sizeof *in.seen), &k, places, in_scope};
     int rc = k.at && k.t_ms && in.seen
                  ? 0
                  : err_set(err, ERR_NOMEM, "no memory for %zu entities", count);

@@ -36,12 +36,16 @@ int kpi_read(struct store *s, const struct metric_table *m, const struct topo *t
              struct err *err);
 void kpi_done(struct kpi *k);
 
-/* Remembers which entity each series is of, for the newest snapshot it was used with: most of the
- * cost of reading a column. Thread-safe; one for all who read the present again and again. */
+/* Remembers which entity each series is of, for the newest plan it was used with: most of the cost
+ * of reading a column. Thread-safe; one for all who read the present again and again. */
 struct kpi_places;
 struct kpi_places *kpi_places_new(void); /* NULL: no memory */
 void kpi_places_free(struct kpi_places *p);
-/* As kpi_read; places may be NULL. */
+/* As kpi_read; places may be NULL. `in`: by topo_id, 0 for entities nobody asks for: of series
+ * whose places are known only those of the others are read; NULL: all. */
+int kpi_read_scope(struct store *s, const struct metric_table *m, const struct topo *t,
+                   struct kpi_places *places, const uint8_t *in, enum metric_meaning meaning,
+                   enum kpi_fold fold, int64_t at_ms, struct kpi *ret, struct err *err);
 int kpi_read_with(struct store *s, const struct metric_table *m, const struct topo *t,
                   struct kpi_places *places, enum metric_meaning meaning, enum kpi_fold fold,
                   int64_t at_ms, struct kpi *ret, struct err *err);

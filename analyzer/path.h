@@ -14,7 +14,7 @@ enum health { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_MINOR, HEALTH_MAJOR, HEALTH_CRIT
 const char *health_word(enum health h); /* unknown ok minor major critical */
 
 /* Health of every entity of a snapshot at a time: open incidents' first hypotheses, active
- * findings, presence of telemetry. */
+ * findings, presence of telemetry. metrics NULL: incidents alone. */
 struct health_map;
 int health_map_new(struct store *s, const struct metric_table *metrics, struct topo *t,
                    int64_t at_ms, struct health_map **ret, struct err *err);

@@ -325,6 +325,12 @@ scan_match(struct store *s, const struct matcher *m, size_t n, const struct sele
                       ret_ids, ret_count, err);
     pthread_rwlock_unlock(&s->index->lock);
     match_free(match);
+    size_t kept = 0;
+    for (size_t i = 0; !rc && lim && lim->want && i < *ret_count; i++)
+        if (lim->want(lim->want_ctx, (*ret_ids)[i]))
+            (*ret_ids)[kept++] = (*ret_ids)[i];
+    if (!rc && lim && lim->want)
+        *ret_count = kept;
     for (size_t i = 1; !rc && i < *ret_count; i++)
         if ((*ret_ids)[i - 1] > (*ret_ids)[i]) {
             qsort(*ret_ids, *ret_count, sizeof **ret_ids, scan_compare_ids);

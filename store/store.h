@@ -132,6 +132,10 @@ struct select_limits {
     size_t max_series, max_samples; /* 0: 1,000,000 and 100 million; beyond: ERR_LIMIT */
     int64_t deadline_mono_us;       /* 0: none; then ERR_TIMEOUT */
     const char *tenant;             /* NULL or "": all */
+    /* NULL: all. Else asked of each series that matches; those it does not want are not read. An
+     * engine elsewhere does not ask. */
+    bool (*want)(void *ctx, uint64_t series);
+    void *want_ctx;
 };
 /* All samples in [from, to]. rows in no particular order. */
 int store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,

@@ -32,6 +32,18 @@ topo_revision(const struct topo *t)
     return t->revision;
 }
 
+uint64_t
+topo_plan_revision(const struct topo *t)
+{
+    return t->plan;
+}
+
+size_t
+topo_planned(const struct topo *t)
+{
+    return t->base->n;
+}
+
 int
 topo_parse(const char *text, size_t len, const char *name, struct topo **ret, struct err *err)
 {

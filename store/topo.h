@@ -25,6 +25,10 @@ struct topo *topo_at(struct store *s, int64_t t_ms, struct err *err);
 struct topo *topo_ref(struct topo *t);
 void topo_put(struct topo *t);
 uint64_t topo_revision(const struct topo *t);
+/* Changes only with what is planned or discovered, not with jobs: ids below topo_planned are the
+ * same entities in all snapshots of one plan. 0: of no store, or of the past. */
+uint64_t topo_plan_revision(const struct topo *t);
+size_t topo_planned(const struct topo *t);
 
 /* Parses, checks and expands a document (JSON or YAML); errors name file, line, sentence. Stored as
  * a new version of its cluster; the old stays in force on failure. `text` is kept as written. */

@@ -200,7 +200,7 @@ struct topo_list {
 struct topo {
     atomic_uint refs;
     struct topo_base *base;
-    uint64_t revision;
+    uint64_t revision, plan;
     struct arena *arena;
     struct topo_source **sources;
     size_t source_count;

@@ -255,6 +255,7 @@ topo_state_lay(struct topo_state *st, struct topo_base *base)
     if (rc == 0) {
         old = st->current;
         t->revision = ++st->revision;
+        t->plan = old && old->base == base ? old->plan : st->revision;
         st->current = t;
     } else {
         st->top_dirty = st->top_dirty || was_dirty;

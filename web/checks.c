@@ -6,6 +6,7 @@
 #include "store/jobs.h"
 #include "store/topo.h"
 #include "web/resources.h"
+#include "web/view.h"
 #include "web/web_priv.h"
 
 #include <stdio.h>
@@ -101,7 +102,9 @@ checks_request(struct web *w, const struct httpd_request *req, const struct doc_
                                   .nodes = doc_get_str(scope, "nodes", NULL),
                                   .cluster = doc_get_str(scope, "cluster", NULL),
                                   .tenant = req->who.tenant,
-                                  .who = req->who.name};
+                                  .who = req->who.name,
+                                  .passed = !strcmp(doc_get_str(n, "items", ""), "all"),
+                                  .places = view_places(w->views)};
     if (text && text->kind == DOC_STR) {
         ret->profile_text = text->str;
         ret->profile_len = text->len;
@@ -445,7 +448,7 @@ const struct route checks_routes[] = {
      .help = "Says what a check would look at; runs nothing.", .body_max = (size_t)4 << 20},
     {"POST", "/api/v1/checks", ROLE_OPERATOR, checks_run,
      .help = "Runs a check of a job's nodes, of named nodes, or of the cluster, and answers its "
-             "report.",
+             "report. What passed is counted; \"items\": \"all\" lists it too.",
      .body_max = (size_t)4 << 20},
     {"GET", "/api/v1/checks", ROLE_VIEWER, checks_list, .help = "Past runs, newest first.",
      .query = "items=0 leaves items and summary out; limit=1 to 1000; cursor=from a former answer"},

@@ -155,6 +155,12 @@ view_cache_free(struct view_cache *c)
     free(c);
 }
 
+struct kpi_places *
+view_places(const struct view_cache *c)
+{
+    return c->places;
+}
+
 static bool
 view_fresh(const struct view_cache *c, const struct view_slot *s, int64_t at_ms, int64_t now_us,
            uint64_t revision)

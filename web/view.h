@@ -22,6 +22,8 @@ struct view_cache;
 int view_cache_new(struct store *s, const struct metric_table *metrics, struct view_cache **ret,
                    struct err *err);
 void view_cache_free(struct view_cache *c);
+/* What is remembered of the present's series, for others who read columns. */
+struct kpi_places *view_places(const struct view_cache *c);
 
 struct view {
     struct topo *topo;

@@ -146,6 +146,7 @@ export function CheckPage() {
           <div class="cols report">
             <Panel title={only ? t('checks.problems', { n: rows.length }) : t('checks.items', { n: rows.length })} right={<>
               {q.check && <Btn small on={() => setQuery({ check: null })}>{q.check} ✕</Btn>}
+              {!only && r.counts.pass > 0 && can('operator') && !r.items.some((i) => i.verdict === 'pass') && <Btn small on={() => void api.checkRun(r.profile, r.scope, true).then((x) => go(href('checks', x.id, { all: 1 })))}>{t('checks.withpassed', { n: r.counts.pass })}</Btn>}
               <label class="tick"><input type="checkbox" checked={only} onChange={(e) => setQuery({ all: (e.target as HTMLInputElement).checked ? null : 1 })} /> {t('checks.only')}</label>
             </>}>
               <Table name={t('checks.report')} cols={cols} rows={rows.slice(0, 1000)} id={(i) => `${i.check} ${i.entity}`} cls={(i) => (i.verdict === 'fail' ? 'bad' : '')} empty={<Empty why={r.state === 'running' ? t('checks.running') : t('checks.allpass')} />} />

@@ -105,6 +105,7 @@ export const en = {
   'checks.nopast': 'No check has been run yet.',
   'checks.noscope': 'Choose what to check first.',
   'checks.only': 'Problems only',
+  'checks.withpassed': 'Run again and list the {n} that pass',
   'checks.past': 'Past runs',
   'checks.plan': '{checks} checks, about {time}:',
   'checks.problems': 'Problems ({n})',

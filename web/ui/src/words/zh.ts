@@ -107,6 +107,7 @@ export const zh: Record<keyof typeof en, string> = {
   'checks.nopast': '还没有执行过检查。',
   'checks.noscope': '请先选择检查范围。',
   'checks.only': '只看问题',
+  'checks.withpassed': '重新检查并列出通过的 {n} 项',
   'checks.past': '历史检查',
   'checks.plan': '共 {checks} 项，约需 {time}：',
   'checks.problems': '问题项（{n}）',
