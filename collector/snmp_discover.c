@@ -12,10 +12,11 @@
 #include <string.h>
 
 #define SNMP_NAMES_MAX     16384u
-#define SNMP_PORTS_MAX     4096u /* looked through for a sensor's port */
-#define SNMP_DEPTH         8     /* of entities within entities */
-#define SNMP_CLASS_PORT    10    /* PhysicalClass, RFC 6933 */
-#define SNMP_PROBE_SENSORS 4u    /* behind the tables: both kinds of sensors, both of limits */
+#define SNMP_PORTS_MAX     4096u    /* looked through for a sensor's port */
+#define SNMP_LOOKS_MAX     8000000u /* of ports in names of parts: 512 ports have 2.5 million */
+#define SNMP_DEPTH         8        /* of entities within entities */
+#define SNMP_CLASS_PORT    10       /* PhysicalClass, RFC 6933 */
+#define SNMP_PROBE_SENSORS 4u       /* behind the tables: both kinds of sensors, both of limits */
 #define SNMP_PROBES        (SNMP_PROBE_SENSORS + 1) /* and neighbours */
 
 static const char *const snmp_discover_more[SNMP_PROBES] = {
@@ -82,32 +83,42 @@ snmp_discover_probed(void *ctx, int rc, const struct snmpc_value *values, size_t
     struct snmp_target *t = ctx;
     size_t total = snmp_table_count + SNMP_PROBES, from = t->column;
     struct snmpc_oid column;
-    for (size_t i = 0; !rc && i < SNMPC_ASK_MAX && from + i < total; i++) {
-        snmpc_oid_parse(snmp_discover_oid(from + i), &column);
-        snmp_discover_has(t, from + i,
-                          i < n && values[i].kind != SNMPC_NONE &&
-                              snmpc_oid_prefix(&values[i].oid, &column));
+    if (rc == ERR_FULL && t->asked > 1) {
+        t->pace.values = (unsigned)t->asked / 2;
+        rc = snmp_discover_probe(t);
+    } else {
+        for (size_t i = 0; !rc && i < t->asked; i++) {
+            snmpc_oid_parse(snmp_discover_oid(from + i), &column);
+            snmp_discover_has(t, from + i,
+                              i < n && values[i].kind != SNMPC_NONE &&
+                                  snmpc_oid_prefix(&values[i].oid, &column));
+        }
+        t->column = from + t->asked;
+        if (rc || t->column >= total) {
+            t->column = t->asked = 0;
+            snmp_poll_step(t, rc);
+            return;
+        }
+        rc = snmp_discover_probe(t);
     }
-    t->column = from + SNMPC_ASK_MAX;
-    if (!rc && t->column < total && !(rc = snmp_discover_probe(t)))
-        return;
-    t->column = 0;
-    snmp_poll_step(t, rc);
+    if (rc)
+        snmp_poll_step(t, rc);
 }
 
-/* The first name behind each table's first column, sixteen at a time. */
+/* The first name behind each table's first column, as many at a time as the agent takes. */
 int
 snmp_discover_probe(struct snmp_target *t)
 {
     const struct snmpc_oid *oids[SNMPC_ASK_MAX];
-    size_t n = 0;
+    size_t most = t->pace.values && t->pace.values < SNMPC_ASK_MAX ? t->pace.values : SNMPC_ASK_MAX;
     if (!t->discover)
         return 1;
-    for (; n < SNMPC_ASK_MAX && t->column + n < snmp_table_count + SNMP_PROBES; n++) {
-        snmpc_oid_parse(snmp_discover_oid(t->column + n), &t->walk.at[n]);
-        oids[n] = &t->walk.at[n];
+    for (t->asked = 0; t->asked < most && t->column + t->asked < snmp_table_count + SNMP_PROBES;
+         t->asked++) {
+        snmpc_oid_parse(snmp_discover_oid(t->column + t->asked), &t->walk.at[t->asked]);
+        oids[t->asked] = &t->walk.at[t->asked];
     }
-    return snmpc_ask(t->session, oids, n, 1, snmp_discover_probed, t);
+    return snmpc_ask(t->session, oids, t->asked, 1, snmp_discover_probed, t);
 }
 
 /* --- ports --------------------------------------------------------------------------------------
@@ -366,7 +377,7 @@ snmp_discover_sensor(struct snmp_discover *d, const struct snmp_entity *e, int s
                               .metric = (uint8_t)s.metric,
                               .lane = (uint8_t)(s.lane && lane ? lane : s.lane),
                               .light = s.light,
-                              .factor = (float)s.factor};
+                              .factor = s.factor};
 }
 
 /* Where a maker's table speaks of entities: those that lie in a port are that port's. */
@@ -399,6 +410,8 @@ snmp_discover_plan(struct snmp_discover *d)
     struct snmp_target *t = d->t;
     bool places = snmp_discover_by_entity(t);
     t->sensor_count = t->place_count = 0;
+    if (t->entity_count * d->count > SNMP_LOOKS_MAX)
+        return;
     for (size_t i = 0; i < t->entity_count; i++) {
         const struct snmp_entity *e = &t->entities[i];
         int source = e->kind[0].measures ? 0 : 1;

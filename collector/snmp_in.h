@@ -34,7 +34,7 @@ struct snmp_sensed { /* a sensor that is read, by (source, index) */
     uint32_t index, name;
     uint8_t source, metric, lane, status;
     bool light;
-    float factor;
+    double factor;
 };
 struct snmp_place { /* the port that an entity lies in, or the entity's own name */
     uint32_t entity, name;
@@ -83,7 +83,10 @@ struct snmp_target {
     struct snmp_cells now[SNMP_PERIODS];
 
     /* what is known of the switch */
-    uint64_t tables; /* bits of snmp_tables that it has */
+    uint64_t tables;        /* bits of snmp_tables that it has */
+    uint64_t banned_tables; /* bits of those, and of stages, that did not end */
+    uint32_t banned_stages;
+    int64_t banned_until_us;
     bool has_sensors[2], has_limits[2], has_lldp;
     double up_time, raw_up_time, engine_time; /* hundredths; as sent; seconds */
     unsigned wraps;

@@ -12,7 +12,8 @@
 #include <string.h>
 
 #define SNMP_POLL_ROWS_MAX   20000u
-#define SNMP_POLL_LIMIT_EACH 4            /* sensor intervals from limits to limits */
+#define SNMP_POLL_LIMIT_EACH 4 /* sensor intervals from limits to limits */
+#define SNMP_POLL_BAN_US     3600000000
 #define SNMP_POLL_WRAP       4294967296.0 /* hundredths of a second: 497 days */
 
 void *
@@ -83,6 +84,19 @@ snmp_poll_up_time(struct snmp_target *t, double up, double engine_s)
         t->discover = true;
 }
 
+/* Ports or parts changed: they are learnt now, or a while after they were learnt last. */
+static void
+snmp_poll_learn(struct snmp_target *t)
+{
+    int64_t last_us = t->discovery_due_us - t->conf->discovery_interval * 1000;
+    if (t->discover)
+        return;
+    if (t->began_us - last_us >= SNMP_CHANGE_US)
+        t->discover = t->lldp = true;
+    else if (last_us + SNMP_CHANGE_US < t->discovery_due_us)
+        t->discovery_due_us = last_us + SNMP_CHANGE_US;
+}
+
 static void
 snmp_poll_changed(struct snmp_target *t, const struct snmpc_value *values, size_t n)
 {
@@ -92,12 +106,9 @@ snmp_poll_changed(struct snmp_target *t, const struct snmpc_value *values, size_
             continue;
         t->changes[i] = at;
         if (i == 2)
-            t->lldp = t->has_lldp;
-        else if (t->discovery_due_us - t->began_us >
-                 t->conf->discovery_interval * 1000 - SNMP_CHANGE_US)
-            t->discovery_due_us = t->began_us + SNMP_CHANGE_US;
+            t->lldp |= t->has_lldp;
         else
-            t->discover = true;
+            snmp_poll_learn(t);
     }
 }
 
@@ -162,12 +173,33 @@ snmp_poll_end(struct snmp_target *t, int rc)
         t->due_us = t->began_us + t->conf->interval * 1000 * wait;
 }
 
+/* What does not end would be read in vain, and at length, each time: it is left alone for a while.
+ */
+static void
+snmp_poll_ban(struct snmp_target *t)
+{
+    bool table = snmp_poll_stages[t->stage] == snmp_read_tables;
+    if (t->began_us > t->banned_until_us)
+        t->banned_tables = t->banned_stages = 0;
+    t->banned_until_us = t->began_us + SNMP_POLL_BAN_US;
+    if (table && t->table)
+        t->banned_tables |= 1ull << t->table;
+    else if (!table)
+        t->banned_stages |= 1u << t->stage;
+}
+
+static bool
+snmp_poll_banned(const struct snmp_target *t)
+{
+    return t->banned_stages >> t->stage & 1 && t->began_us < t->banned_until_us;
+}
+
 static void
 snmp_poll_next(struct snmp_target *t)
 {
     int rc = 1;
     while (rc > 0 && t->stage < SNMP_POLL_STAGES)
-        if ((rc = snmp_poll_stages[t->stage](t)) > 0)
+        if ((rc = snmp_poll_banned(t) ? 1 : snmp_poll_stages[t->stage](t)) > 0)
             t->stage++;
     if (rc)
         snmp_poll_end(t, rc < 0 ? rc : 0);
@@ -181,6 +213,8 @@ snmp_poll_step(struct snmp_target *t, int rc)
     bool own =
         t->stage > 0 && (rc == ERR_LIMIT || rc == ERR_IO || rc == ERR_FULL || rc == ERR_CORRUPT);
     t->broken |= rc != 0;
+    if (rc == ERR_LIMIT && own)
+        snmp_poll_ban(t);
     if (rc && !own) {
         snmp_poll_end(t, rc);
         return;

@@ -154,7 +154,8 @@ snmp_read_tables(struct snmp_target *t)
     for (; t->table < snmp_table_count; t->table++, t->column = 0) {
         const struct snmp_table *table = &snmp_tables[t->table];
         size_t n = 0;
-        if (!(t->tables >> t->table & 1) || !t->due[table->period])
+        bool banned = t->banned_tables >> t->table & 1 && t->began_us < t->banned_until_us;
+        if (!(t->tables >> t->table & 1) || !t->due[table->period] || banned)
             continue;
         for (; n < SNMP_WALK_COLUMNS && t->column + n < table->count; n++)
             oids[n] = table->columns[t->column + n].oid;

@@ -37,14 +37,15 @@ snmp_walk_repetitions(const struct snmp_walk *w)
     return w->pace->values > n ? w->pace->values / n : 1;
 }
 
-/* True when the same question is worth asking again with fewer rows. */
+/* True when it is worth asking again for fewer rows, or fewer columns of one row. */
 static bool
 snmp_walk_shrink(struct snmp_walk *w)
 {
     struct snmp_pace *p = w->pace;
-    if (w->repetitions < 2)
+    unsigned n = (unsigned)w->asked_count;
+    if (w->repetitions < 2 && n < 2)
         return false;
-    p->values = (unsigned)w->asked_count * (w->repetitions / 2);
+    p->values = w->repetitions < 2 ? n / 2 : n * (w->repetitions / 2);
     p->good = 0;
     p->halved++;
     return true;
@@ -94,7 +95,7 @@ snmp_walk_ask(struct snmp_walk *w)
 {
     const struct snmpc_oid *oids[SNMP_WALK_COLUMNS];
     w->asked_count = 0;
-    for (size_t c = 0; c < w->count; c++)
+    for (size_t c = 0; c < w->count && w->asked_count < w->pace->values; c++)
         if (!w->over[c]) {
             w->asked[w->asked_count] = c;
             oids[w->asked_count++] = &w->at[c];

@@ -10,7 +10,7 @@
 #include "collector/snmpc.h"
 
 #define SNMP_WALK_COLUMNS 16
-#define SNMP_WALK_ASKS    4000u /* questions of one walk at most */
+#define SNMP_WALK_ASKS    1000u /* questions of one walk at most */
 
 struct snmp_pace {   /* of one agent; all zero at first */
     unsigned values; /* of one answer */

@@ -2,7 +2,7 @@
  * number. */
 #include "sim/responder.h"
 #include "base/str.h"
-#include "sim/ber.h"
+#include "sim/snmpmsg.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -370,38 +370,6 @@ responder_find(struct responder_at *at, struct ber_oid *o, bool next)
     return NULL;
 }
 
-struct responder_request {
-    int64_t version, id, repeat_skip, repeat_max; /* the latter two of get-bulk */
-    uint8_t pdu;
-    char community[96];
-    struct ber_oid binds[64];
-    unsigned count;
-};
-
-static bool
-responder_parse(const uint8_t *p, size_t len, struct responder_request *q)
-{
-    struct ber_reader r = {p, p + len}, message, pdu, list, bind, c;
-    uint8_t tag;
-    if (!ber_read(&r, &tag, &message) || tag != BER_SEQUENCE ||
-        !ber_read_int(&message, &q->version) || !ber_read(&message, &tag, &c) ||
-        tag != BER_OCTETS || (size_t)(c.end - c.at) >= sizeof q->community)
-        return false;
-    memcpy(q->community, c.at, (size_t)(c.end - c.at));
-    q->community[c.end - c.at] = 0;
-    if (!ber_read(&message, &q->pdu, &pdu) || !ber_read_int(&pdu, &q->id) ||
-        !ber_read_int(&pdu, &q->repeat_skip) || !ber_read_int(&pdu, &q->repeat_max) ||
-        !ber_read(&pdu, &tag, &list) || tag != BER_SEQUENCE)
-        return false;
-    for (q->count = 0; list.at < list.end; q->count++) {
-        if (q->count == sizeof q->binds / sizeof q->binds[0] || !ber_read(&list, &tag, &bind) ||
-            tag != BER_SEQUENCE || !ber_read(&bind, &tag, &c) || tag != BER_OID ||
-            !ber_read_oid(&c, &q->binds[q->count]))
-            return false;
-    }
-    return q->version == 1;
-}
-
 struct responder_bind {
     struct ber_oid oid;
     const struct responder_column *column;
@@ -410,8 +378,7 @@ struct responder_bind {
 };
 
 static unsigned
-responder_collect(struct responder *r, uint32_t sw, struct responder_request *q,
-                  struct responder_bind *binds)
+responder_collect(struct responder *r, uint32_t sw, struct snmpmsg *q, struct responder_bind *binds)
 {
     unsigned n = 0, rounds = 1;
     size_t estimate = 0;
@@ -449,10 +416,10 @@ int
 responder_answer(struct responder *r, int64_t sw, const uint8_t *request, size_t len,
                  uint8_t *memory, size_t size, const uint8_t **ret_at)
 {
-    struct responder_request q;
+    struct snmpmsg q;
     struct ber_writer out;
     r->requests++;
-    if (!responder_parse(request, len, &q) ||
+    if (!snmpmsg_parse(request, len, &q) ||
         (q.pdu != BER_GET && q.pdu != BER_GETNEXT && q.pdu != BER_GETBULK)) {
         r->refused++;
         return 0;
@@ -475,18 +442,10 @@ responder_answer(struct responder *r, int64_t sw, const uint8_t *request, size_t
             b->column->value(&out, &b->at);
         else
             ber_write_head(&out, b->missing, 0);
-        ber_write_oid(&out, &b->oid);
-        ber_write_head(&out, BER_SEQUENCE, ber_written(&out) - mark);
+        snmpmsg_bind(&out, &b->oid, mark);
     }
     free(binds);
-    ber_write_head(&out, BER_SEQUENCE, ber_written(&out));
-    ber_write_int(&out, BER_INTEGER, 0);
-    ber_write_int(&out, BER_INTEGER, 0);
-    ber_write_int(&out, BER_INTEGER, q.id);
-    ber_write_head(&out, BER_RESPONSE, ber_written(&out));
-    ber_write_bytes(&out, BER_OCTETS, q.community, strlen(q.community));
-    ber_write_int(&out, BER_INTEGER, 1);
-    ber_write_head(&out, BER_SEQUENCE, ber_written(&out));
+    snmpmsg_answer(&out, &q, 0, 0);
     *ret_at = out.at;
     return out.failed ? 0 : (int)ber_written(&out);
 }

@@ -1,0 +1,348 @@
+/* test_snmp_liars: switches that lie, are wedged, are unplugged, lose a port, number their ports
+ * anew or are cabled otherwise than planned. Each stands beside an honest one, which must not
+ * suffer. */
+#include "sim/switches.h"
+#include "tests/collector/collector_test.h"
+
+#include <pthread.h>
+
+#define PORTS 12
+
+struct stage { /* a liar and an honest switch, served by one thread */
+    struct fixture f;
+    struct switches *liar, *honest;
+    pthread_mutex_t mutex;
+    pthread_t thread;
+    bool over;
+    char yaml[1024];
+};
+
+static void *
+stage_serve(void *ctx)
+{
+    struct stage *s = ctx;
+    bool over = false;
+    while (!over) {
+        struct pollfd p[] = {{switches_fd(s->liar), POLLIN, 0},
+                             {switches_fd(s->honest), POLLIN, 0}};
+        poll(p, 2, 20);
+        pthread_mutex_lock(&s->mutex);
+        switches_run(s->liar, clock_mono_us() / 1000);
+        switches_run(s->honest, clock_mono_us() / 1000);
+        over = s->over;
+        pthread_mutex_unlock(&s->mutex);
+    }
+    return NULL;
+}
+
+static void
+stage_open(struct stage *s, enum switches_lie lie, unsigned delay_ms)
+{
+    struct switches_config c = {.ports = PORTS, .delay_ms = delay_ms};
+    struct err err;
+    memset(s, 0, sizeof *s);
+    fixture_open_store(&s->f);
+    pthread_mutex_init(&s->mutex, NULL);
+    assert_int_equal(switches_open(&c, &s->liar, &err), 0);
+    assert_int_equal(switches_open(&c, &s->honest, &err), 0);
+    switches_tell(s->liar, lie);
+    assert_int_equal(pthread_create(&s->thread, NULL, stage_serve, s), 0);
+    snprintf(s->yaml, sizeof s->yaml,
+             "snmp:\n  targets:\n"
+             "  - {switch: liar, address: '127.0.0.1:%u', community: s1, interval: 1s,\n"
+             "     sensor_interval: 1s, discovery_interval: 1s, timeout: 100ms}\n"
+             "  - {switch: honest, address: '127.0.0.1:%u', community: s2, interval: 1s,\n"
+             "     sensor_interval: 1s, discovery_interval: 1s, timeout: 100ms}\n",
+             switches_port(s->liar), switches_port(s->honest));
+}
+
+static void
+stage_close(struct stage *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->over = true;
+    pthread_mutex_unlock(&s->mutex);
+    pthread_join(s->thread, NULL);
+    switches_close(s->liar);
+    switches_close(s->honest);
+    pthread_mutex_destroy(&s->mutex);
+    fixture_close(&s->f);
+}
+
+static bool
+stage_wait_gone(struct stage *s, const char *name, const char *l2, const char *v2)
+{
+    int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+    double v;
+    while (fixture_value(&s->f, name, "node", "liar", l2, v2, &v)) {
+        if (clock_mono_us() > end)
+            return false;
+        poll(NULL, 0, 20);
+    }
+    return true;
+}
+
+static bool
+stage_wait_is(struct stage *s, const char *name, const char *l2, const char *v2, double want)
+{
+    int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+    double v = want - 1;
+    while (!fixture_value(&s->f, name, "node", "liar", l2, v2, &v) || v != want) {
+        if (clock_mono_us() > end)
+            return false;
+        poll(NULL, 0, 20);
+    }
+    return true;
+}
+
+static size_t
+stage_count(struct stage *s, const char *name)
+{
+    struct matcher m[] = {{MATCH_EQ, "__name__", name}, {MATCH_EQ, "node", "liar"}};
+    struct series_set set = {0};
+    assert_int_equal(
+        store_latest(s->f.store, m, 2, clock_now_ms(NULL) + 1000, 600000, NULL, &set, NULL), 0);
+    size_t n = set.count;
+    series_set_done(&set);
+    return n;
+}
+
+static void
+a_liar_is_survived_and_its_neighbour_does_not_suffer(void **state)
+{
+    static const struct {
+        enum switches_lie lie;
+        double up;
+    } cases[] = {{SWITCHES_LOOP, 1},      {SWITCHES_BACK, 1},     {SWITCHES_TYPES, 1},
+                 {SWITCHES_TRUNCATED, 0}, {SWITCHES_OTHER_ID, 0}, {SWITCHES_FLOOD, 1},
+                 {SWITCHES_LATE, 0},      {SWITCHES_SILENT, 0}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct stage s;
+        double v = -1;
+        stage_open(&s, cases[i].lie, 1000);
+        fixture_start(&s.f, s.yaml, NULL);
+        assert_true(stage_wait_is(&s, "up", NULL, NULL, cases[i].up));
+        assert_true(fixture_wait_value(&s.f, "ifOperStatus", "node", "honest", "ifName",
+                                       "Ethernet1/12", &v));
+        assert_true(fixture_wait_value(&s.f, "optic_rx_power_dbm", "node", "honest", "port",
+                                       "Ethernet1/12", &v));
+        assert_true(v > -4 && v < -2);
+        stage_close(&s);
+    }
+}
+
+static void
+an_agent_of_small_answers_is_asked_for_less(void **state)
+{
+    struct stage s;
+    double v = -1;
+    (void)state;
+    stage_open(&s, SWITCHES_TOO_BIG, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    /* ten columns are too many even for one row */
+    assert_true(fixture_wait_value(&s.f, "optic_temperature_celsius", "node", "liar", "port",
+                                   "Ethernet1/12", &v));
+    assert_true(v == 45.5);
+    assert_true(stage_wait_is(&s, "ifOperStatus", "ifName", "Ethernet1/12", 1));
+    stage_close(&s);
+}
+
+static void
+sensors_that_fail_cost_only_sensors(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s, SWITCHES_FAILING, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_is(&s, "ifOperStatus", "ifName", "Ethernet1/12", 1));
+    assert_true(stage_wait_is(&s, "up", NULL, NULL, 1));
+    stage_close(&s);
+}
+
+static void
+a_switch_that_falls_silent_leaves_no_series_and_comes_back(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s, SWITCHES_HONEST, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_is(&s, "ifOperStatus", "ifName", "Ethernet1/1", 1));
+    assert_true(stage_wait_is(&s, "lldp_neighbor_info", "ifName", "Ethernet1/1", 1));
+    pthread_mutex_lock(&s.mutex);
+    switches_tell(s.liar, SWITCHES_SILENT);
+    pthread_mutex_unlock(&s.mutex);
+    assert_true(stage_wait_is(&s, "up", NULL, NULL, 0));
+    assert_true(stage_wait_gone(&s, "ifOperStatus", "ifName", "Ethernet1/1"));
+    assert_true(stage_wait_gone(&s, "optic_rx_power_dbm", "port", "Ethernet1/1"));
+    assert_true(stage_wait_gone(&s, "lldp_neighbor_info", "ifName", "Ethernet1/1"));
+    pthread_mutex_lock(&s.mutex);
+    switches_tell(s.liar, SWITCHES_HONEST);
+    pthread_mutex_unlock(&s.mutex);
+    assert_true(stage_wait_is(&s, "up", NULL, NULL, 1));
+    assert_true(stage_wait_is(&s, "ifOperStatus", "ifName", "Ethernet1/1", 1));
+    stage_close(&s);
+}
+
+static void
+a_port_that_vanishes_ends_its_series_also_across_a_restart(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s, SWITCHES_HONEST, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_is(&s, "optic_temperature_celsius", "port", "Ethernet1/4", 45.5));
+    pthread_mutex_lock(&s.mutex);
+    switches_hide(s.liar, 3);
+    pthread_mutex_unlock(&s.mutex);
+    assert_true(stage_wait_gone(&s, "ifOperStatus", "ifName", "Ethernet1/3"));
+    assert_true(stage_wait_gone(&s, "optic_temperature_celsius", "port", "Ethernet1/3"));
+    fixture_stop(&s.f);
+    pthread_mutex_lock(&s.mutex);
+    switches_hide(s.liar, 4);
+    pthread_mutex_unlock(&s.mutex);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_gone(&s, "ifOperStatus", "ifName", "Ethernet1/4"));
+    assert_true(stage_wait_gone(&s, "optic_temperature_celsius", "port", "Ethernet1/4"));
+    assert_true(stage_wait_is(&s, "ifOperStatus", "ifName", "Ethernet1/3", 1));
+    fixture_stop(&s.f);
+    strcpy(s.yaml, "snmp: {targets: []}\n"); /* and a switch that is polled no more */
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_gone(&s, "ifOperStatus", "ifName", "Ethernet1/3"));
+    assert_true(stage_wait_gone(&s, "up", NULL, NULL));
+    stage_close(&s);
+}
+
+static void
+a_port_keeps_its_series_when_its_number_changes(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s, SWITCHES_HONEST, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_is(&s, "ifInErrors", "ifName", "Ethernet1/1", 1000003 + 7919));
+    pthread_mutex_lock(&s.mutex);
+    switches_reverse(s.liar);
+    pthread_mutex_unlock(&s.mutex);
+    assert_true(stage_wait_is(&s, "ifInErrors", "ifName", "Ethernet1/1", 1000003 + PORTS * 7919));
+    assert_int_equal(stage_count(&s, "ifInErrors"), PORTS);
+    stage_close(&s);
+}
+
+static void
+ports_of_one_name_stay_apart(void **state)
+{
+    struct stage s;
+    (void)state;
+    stage_open(&s, SWITCHES_NAMESAKES, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(
+        stage_wait_is(&s, "ifInErrors", "ifName", "Ethernet1/1 (ifIndex 12)", 1000003 + 12 * 7919));
+    assert_int_equal(stage_count(&s, "ifInErrors"), PORTS);
+    stage_close(&s);
+}
+
+static void
+uptime_goes_on_when_its_ticks_wrap(void **state)
+{
+    struct stage s;
+    double v = 0;
+    (void)state;
+    stage_open(&s, SWITCHES_BACKWARDS, 0);
+    switches_restart(s.liar, UINT32_MAX - 200);
+    fixture_start(&s.f, s.yaml, NULL);
+    int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+    while (v <= UINT32_MAX && clock_mono_us() < end) {
+        double before = v;
+        fixture_value(&s.f, "sysUpTime", "node", "liar", NULL, NULL, &v);
+        assert_true(v >= before);
+        poll(NULL, 0, 20);
+    }
+    assert_true(v > UINT32_MAX);
+    stage_close(&s);
+}
+
+static const char plan[] = "version: 1\ncluster: {name: demo}\n"
+                           "switches: [{name: liar, role: leaf, group: g01, plane: parameter}]\n"
+                           "nodes:\n"
+                           "  - {name: node00001, nics: [{name: mlx5_0, netdev: eth1}]}\n"
+                           "  - {name: node00002, nics: [{name: mlx5_0, netdev: eth1}]}\n"
+                           "  - {name: node00003, nics: [{name: mlx5_0, netdev: eth1}]}\n"
+                           "links:\n"
+                           "  - {a: node00001/mlx5_0, b: liar/Ethernet1/1}\n"
+                           "  - {a: node00002/mlx5_0, b: liar/Ethernet1/2}\n";
+
+struct told {
+    char entity[ENTITY_SIZE];
+    size_t count;
+    enum event_phase phase;
+};
+
+static int
+told_take(void *ctx, const struct event *ev, uint64_t id)
+{
+    struct told *t = ctx;
+    (void)id;
+    str_copy(t->entity, sizeof t->entity, ev->entity);
+    t->phase = ev->phase;
+    t->count++;
+    return 0;
+}
+
+static bool
+told_wait(struct stage *s, const char *code, const char *entity, enum event_phase phase)
+{
+    struct event_query q = {
+        .from_ms = 1, .to_ms = INT64_MAX / 4, .code = code, .entity = entity, .limit = 1};
+    int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+    struct told t = {.phase = phase};
+    do {
+        t.count = 0;
+        assert_true(store_events(s->f.store, &q, told_take, &t, NULL) >= 0);
+        if (t.count && t.phase == phase)
+            return true;
+        poll(NULL, 0, 20);
+    } while (clock_mono_us() < end);
+    return false;
+}
+
+static void
+a_cable_in_the_wrong_port_is_told_and_its_end_too(void **state)
+{
+    static const char link[] = "link:liar/Ethernet1/1--node00001/mlx5_0";
+    struct stage s;
+    (void)state;
+    stage_open(&s, SWITCHES_HONEST, 0);
+    assert_int_equal(topo_put_document(s.f.store, plan, strlen(plan), "plan", NULL), 0);
+    topo_settle(s.f.store);
+    fixture_start(&s.f, s.yaml, NULL);
+    assert_true(stage_wait_is(&s, "lldp_neighbor_info", "peer", "node00001.example.com", 1));
+    assert_true(told_wait(&s, "topology.neighbour-unplanned", "port:liar/Ethernet1/3",
+                          EVENT_INSTANT)); /* node00003 is known, its cable is not */
+    pthread_mutex_lock(&s.mutex);
+    switches_recable(s.liar, 1, 2);
+    pthread_mutex_unlock(&s.mutex);
+    assert_true(told_wait(&s, "topology.neighbour-mismatch", link, EVENT_INSTANT));
+    pthread_mutex_lock(&s.mutex);
+    switches_recable(s.liar, 0, 0);
+    pthread_mutex_unlock(&s.mutex);
+    assert_true(told_wait(&s, "topology.neighbour-mismatch", link, EVENT_END));
+    stage_close(&s);
+}
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_liar_is_survived_and_its_neighbour_does_not_suffer),
+        cmocka_unit_test(an_agent_of_small_answers_is_asked_for_less),
+        cmocka_unit_test(sensors_that_fail_cost_only_sensors),
+        cmocka_unit_test(a_switch_that_falls_silent_leaves_no_series_and_comes_back),
+        cmocka_unit_test(a_port_that_vanishes_ends_its_series_also_across_a_restart),
+        cmocka_unit_test(a_port_keeps_its_series_when_its_number_changes),
+        cmocka_unit_test(ports_of_one_name_stay_apart),
+        cmocka_unit_test(uptime_goes_on_when_its_ticks_wrap),
+        cmocka_unit_test(a_cable_in_the_wrong_port_is_told_and_its_end_too),
+    };
+    return cmocka_run_group_tests_name("snmp_liars", tests, NULL, NULL);
+}
