@@ -161,7 +161,8 @@ snmp_lldp_event(struct snmp_target *t, const char *entity, const char *code, con
     jsonw_end_object(&w);
     struct event ev = {.time_ms = t->at_ms,
                        .phase = v ? EVENT_INSTANT : EVENT_END,
-                       .severity = SEVERITY_WARNING,
+                       .severity =
+                           v && v->kind == CABLING_UNPLANNED ? SEVERITY_INFO : SEVERITY_WARNING,
                        .entity = entity,
                        .code = code,
                        .source = "snmp",

@@ -405,6 +405,34 @@ cmd_agents(struct cmd_args *a)
 
 /* --- topology --------------------------------------------------------------------------------- */
 
+static int
+topology_diff(const struct cmd_args *a)
+{
+    static const char *const en[] = {"PORT", "STATE", "PLANNED", "SEEN", NULL};
+    static const char *const zh[] = {"端口", "状态", "规划", "实际", NULL};
+    int rc;
+    struct doc *d =
+        objects_get(a, client_path("/api/v1/topology/diff", "state", a->state, NULL), &rc);
+    if (!d)
+        return rc;
+    const struct doc_node *n = doc_get(doc_root(d), "counts");
+    struct table *t = table_new(a->zh ? zh : en);
+    for (const struct doc_node *i = objects_items(d); i; i = i->next)
+        table_row(t, doc_get_str(i, "port", ""), doc_get_str(i, "state", ""),
+                  doc_get_str(i, "planned", "-"), doc_get_str(i, "seen", "-"));
+    table_print(t);
+    printf(a->zh
+               ? "%lld 台交换机, %lld 个端口与规划一致, 错接 %lld, 缺失 %lld, 规划外 %lld, "
+                 "邻居未知 %lld\n"
+               : "%lld switches, %lld ports as planned, %lld wrong, %lld missing, %lld unplanned, "
+                 "%lld unknown\n",
+           (long long)doc_get_int(n, "switches", 0), (long long)doc_get_int(n, "same", 0),
+           (long long)doc_get_int(n, "wrong", 0), (long long)doc_get_int(n, "missing", 0),
+           (long long)doc_get_int(n, "unplanned", 0), (long long)doc_get_int(n, "unknown", 0));
+    doc_free(d);
+    return CMD_DONE;
+}
+
 int
 cmd_topology(struct cmd_args *a)
 {
@@ -413,8 +441,10 @@ cmd_topology(struct cmd_args *a)
     if (a->count == 2 && !strcmp(a->words[0], "import"))
         return objects_send_file(a, "PUT", client_path("/api/v1/topology", NULL), a->words[1],
                                  a->zh ? "已导入" : "imported");
+    if (a->count == 1 && !strcmp(a->words[0], "diff"))
+        return topology_diff(a);
     if (a->count != 1 || strcmp(a->words[0], "export"))
-        return cmd_usage(a, "topology import FILE, or topology export");
+        return cmd_usage(a, "topology import FILE, topology export, or topology diff");
     if (client_call(a, "GET", "/api/v1/topology", NULL, 0, NULL, &raw, &err))
         return cmd_fail(a, &err);
     int rc = CMD_DONE;
