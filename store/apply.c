@@ -69,7 +69,7 @@ apply_register(struct apply *a, const struct store_batch *b, const struct batch_
         return rc;
     a->added[a->added_count++] = (struct apply_new){id, (uint32_t)off, bs->len};
     pthread_rwlock_wrlock(&ix->lock);
-    series_at(ix, id)->forgotten = false;
+    series_at(ix, id)->forgotten = series_at(ix, id)->dying = false;
     pthread_rwlock_unlock(&ix->lock);
     return 0;
 }

@@ -590,6 +590,31 @@ day_ids_load(struct days *d, struct day *day, struct err *err)
     return rc;
 }
 
+uint64_t
+days_samples(struct days *d, int64_t from_ms)
+{
+    struct day **at;
+    size_t n;
+    uint64_t total = 0;
+    if (days_list(d, from_ms, INT64_MAX, &at, &n))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        sqlite3 *db;
+        char sql[96];
+        int64_t samples = 0;
+        snprintf(sql, sizeof sql, "SELECT sum(samples) FROM chunk WHERE max_ms >= %lld",
+                 (long long)from_ms);
+        if (!day_reader_take(d, at[i], &db, NULL)) {
+            if (!db_integer(db, sql, 0, &samples, NULL))
+                total += (uint64_t)samples;
+            day_reader_give(d, at[i], db);
+        }
+        day_put(d, at[i]);
+    }
+    free(at);
+    return total;
+}
+
 bool
 days_hold_series(struct days *d, uint64_t id, int64_t from_ms, int64_t to_ms)
 {

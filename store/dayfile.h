@@ -58,6 +58,8 @@ int days_each_chunk(struct days *d, struct days_chunk_query *q,
 /* The same chunks, held; cb drops what it is given. */
 int days_each_held(struct days *d, struct days_chunk_query *q,
                    int (*cb)(void *ctx, struct chunk_held *h), void *ctx, struct err *err);
+/* Samples of the chunks that end at that time or later. */
+uint64_t days_samples(struct days *d, int64_t from_ms);
 /* Does a day file in [from, to] hold samples of the series? The answer is kept in memory a file. */
 bool days_hold_series(struct days *d, uint64_t id, int64_t from_ms, int64_t to_ms);
 /* The labels of files of other registries than this one (all: of every file). */

@@ -4,6 +4,7 @@
 #include "store/dayfile.h"
 #include "store/flush.h"
 #include "store/journal.h"
+#include "store/known.h"
 #include "store/labelblock.h"
 #include "store/limit.h"
 #include "store/registry.h"
@@ -25,6 +26,7 @@ retention_forget(struct store *s, void *ctx)
     struct index *ix = s->index;
     int rc = journal_begin(s->journal, NULL);
     (void)ctx;
+    bool dying = false;
     uint64_t gone = UINT64_MAX; /* segment that lost a series */
     for (uint64_t id = 1; !rc && id <= ix->next_id; id++) {
         if (gone != UINT64_MAX && (id == ix->next_id || id >> LABELBLOCK_BITS != gone)) {
@@ -41,8 +43,12 @@ retention_forget(struct store *s, void *ctx)
         limit_forget(s->limits, id);
         pthread_rwlock_wrlock(&ix->lock);
         se->forgotten = true; /* the next sample registers it again */
+        se->dying = true;
         pthread_rwlock_unlock(&ix->lock);
+        dying = true;
     }
+    if (dying)
+        known_forget(s->known);
     if (!rc)
         rc = journal_forget_watermarks(s->journal, clock_now_ms(s->cfg.clock) - RETENTION_MARKS_MS,
                                        NULL);
@@ -51,6 +57,18 @@ retention_forget(struct store *s, void *ctx)
     if (rc)
         journal_rollback(s->journal);
     return rc;
+}
+
+/* What the round before left dying goes: by now no batch and no question knows its id. */
+static int
+retention_bury(struct store *s, void *ctx)
+{
+    struct index *ix = s->index;
+    (void)ctx;
+    pthread_rwlock_wrlock(&ix->lock);
+    int64_t n = series_remove_dying(ix);
+    pthread_rwlock_unlock(&ix->lock);
+    return n < 0 ? (int)n : 0;
 }
 
 struct retention_sweep {
@@ -78,7 +96,9 @@ retention_run(struct store *s, struct err *err)
     struct retention_sweep sweep = {.from = 0};
     while (writer_call(s->writer, retention_sweep_some, &sweep) > 0)
         ;
-    int rc = days_numbers(s->days, &days, &n);
+    int rc = writer_call(s->writer, retention_bury, NULL);
+    if (!rc)
+        rc = days_numbers(s->days, &days, &n);
     if (rc)
         return err_set(err, rc, "out of memory");
     while (!rc && gone < n &&

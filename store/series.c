@@ -322,8 +322,11 @@ series_add(struct index *ix, uint64_t id, const void *labels, size_t len, const 
     if (id < ix->next_id && series_at(ix, id)->pairs)
         return ERR_EXISTS;
     rc = series_take_pairs(ix, &l, pairs);
-    uint32_t *kept =
-        rc ? NULL : series_arena_alloc(ix, (l.count ? l.count : 1) * sizeof *kept, sizeof *kept);
+    struct series_spare *spare = &ix->spare[l.count];
+    uint32_t *kept = rc             ? NULL
+                     : spare->count ? spare->at[--spare->count]
+                                    : series_arena_alloc(ix, (l.count ? l.count : 1) * sizeof *kept,
+                                                         sizeof *kept);
     if (!kept || series_table_grow(ix, &ix->by_labels, series_hash_of_series) ||
         series_place(ix, id) || series_post(ix, pairs, l.count, id))
         return rc ? rc : ERR_NOMEM;
@@ -331,7 +334,7 @@ series_add(struct index *ix, uint64_t id, const void *labels, size_t len, const 
     struct series *s = series_at(ix, id);
     *s = (struct series){.hash = {hash[0], hash[1]},
                          .pairs = kept,
-                         .pair_count = (uint16_t)l.count,
+                         .pair_count = (uint8_t)l.count,
                          .mem_from = INT64_MIN,
                          .last_t = INT64_MIN,
                          .metric = SERIES_NO_PAIR};
@@ -352,9 +355,120 @@ series_collect_free(struct index *ix)
     free(ix->free_ids);
     ix->free_count = 0;
     ix->free_ids = n ? malloc(n * sizeof *ix->free_ids) : NULL;
+    ix->free_cap = ix->free_ids ? n : 0;
     for (uint64_t id = ix->next_id; ix->free_ids && id-- > 1;)
         if (!series_at(ix, id)->pairs)
             ix->free_ids[ix->free_count++] = id;
+}
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+static bool
+series_marked(const uint64_t *marks, uint64_t id)
+{
+    return marks[id / 64] >> (id % 64) & 1;
+}
+
+/* Takes the id out and moves what followed it up, so that no search ends early. */
+static void
+series_table_remove(struct index *ix, struct series_table *t, uint64_t hash, uint32_t id)
+{
+    size_t at = hash & t->mask;
+    while (t->slots[at].id != id + 1)
+        at = (at + 1) & t->mask;
+    for (size_t next = (at + 1) & t->mask; t->slots[next].id; next = (next + 1) & t->mask) {
+        size_t home = series_hash_of_series(ix, t->slots[next].id - 1) & t->mask;
+        if (((next - home) & t->mask) < ((next - at) & t->mask))
+            continue; /* it may not go before its own place */
+        t->slots[at] = t->slots[next];
+        at = next;
+    }
+    t->slots[at] = (struct series_slot){0, 0};
+    t->used--;
+}
+
+static void
+series_unpost(struct index *ix, const uint64_t *marks)
+{
+    for (uint32_t i = 0; i < ix->pair_count; i++) {
+        struct series_pair *p = &ix->pairs[i];
+        uint32_t kept = 0;
+        for (uint32_t k = 0; k < p->count; k++)
+            if (!series_marked(marks, p->ids[k]))
+                p->ids[kept++] = p->ids[k];
+        p->count = kept;
+        if (kept >= p->cap / 2)
+            continue;
+        uint32_t *less = kept ? realloc(p->ids, kept * sizeof *less) : NULL;
+        if (kept && !less)
+            continue;
+        if (!kept)
+            free(p->ids);
+        ix->bytes -= (p->cap - kept) * sizeof *p->ids;
+        p->ids = less;
+        p->cap = kept;
+    }
+}
+
+/* Room for the id and the pairs of every marked series. */
+static int
+series_spare_room(struct index *ix, size_t n)
+{
+    uint64_t *ids = realloc(ix->free_ids, (ix->free_count + n) * sizeof *ids);
+    if (!ids)
+        return ERR_NOMEM;
+    ix->free_ids = ids;
+    ix->free_cap = ix->free_count + n;
+    return 0;
+}
+
+static void
+series_spare_put(struct index *ix, const uint32_t *pairs, unsigned count)
+{
+    struct series_spare *s = &ix->spare[count];
+    if (s->count == s->cap) {
+        size_t n = s->cap ? s->cap * 2 : 64;
+        uint32_t **p = realloc(s->at, n * sizeof *p);
+        if (!p)
+            return; /* its place is lost until the index is freed */
+        s->at = p;
+        s->cap = n;
+    }
+    s->at[s->count++] = (uint32_t *)(uintptr_t)pairs;
+}
+
+int64_t
+series_remove_dying(struct index *ix)
+{
+    size_t n = 0;
+    uint64_t *marks = calloc(ix->next_id / 64 + 1, sizeof *marks);
+    if (!marks)
+        return ERR_NOMEM;
+    for (uint64_t id = 1; id < ix->next_id; id++) {
+        const struct series *s = series_at(ix, id);
+        if (!s->pairs || !s->dying || !s->forgotten || s->blocks)
+            continue;
+        marks[id / 64] |= (uint64_t)1 << (id % 64);
+        n++;
+    }
+    if (n && series_spare_room(ix, n)) {
+        free(marks);
+        return ERR_NOMEM;
+    }
+    if (n)
+        series_unpost(ix, marks);
+    for (uint64_t id = ix->next_id; n && id-- > 1;) {
+        struct series *s = series_at(ix, id);
+        if (!series_marked(marks, id))
+            continue;
+        series_table_remove(ix, &ix->by_labels, s->hash[0], (uint32_t)id);
+        series_spare_put(ix, s->pairs, s->pair_count);
+        memset(s, 0, sizeof *s);
+        ix->free_ids[ix->free_count++] = id;
+        ix->live--;
+    }
+    free(marks);
+    return (int64_t)n;
 }
 
 uint32_t
@@ -438,6 +552,8 @@ series_index_free(struct index *ix)
     free(ix->pairs);
     free(ix->segments);
     free(ix->free_ids);
+    for (size_t i = 0; i <= LABELS_MAX; i++)
+        free(ix->spare[i].at);
     pthread_rwlock_destroy(&ix->lock);
     free(ix);
 }

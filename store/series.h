@@ -30,7 +30,9 @@ struct series {
     double last_v;
     struct block *blocks; /* newest first */
     uint32_t metric;      /* pair of __name__, or SERIES_NO_PAIR */
-    uint16_t pair_count;
+    uint8_t pair_count;
+    bool dying;     /* nothing holds it and no source is remembered for it: goes at the next round.
+                       The writer's thread alone */
     bool dirty;     /* has blocks that no day file holds */
     bool forgotten; /* not in the registry: a new sample registers it again. The writer's thread
                        alone */
@@ -62,7 +64,11 @@ struct index {
     uint64_t next_id, live; /* ids below next_id are used or in the free list */
     uint64_t max;
     uint64_t *free_ids;
-    size_t free_count;
+    size_t free_count, free_cap;
+    struct series_spare { /* places of pairs of removed series, by their number */
+        uint32_t **at;
+        size_t count, cap;
+    } spare[LABELS_MAX + 1];
     struct series_table by_labels, by_pair, by_name;
     struct series_name *names;
     struct series_pair *pairs;
@@ -96,6 +102,9 @@ uint64_t series_find(const struct index *ix, const uint64_t hash[2]);
  */
 int64_t series_add(struct index *ix, uint64_t id, const void *labels, size_t len,
                    const uint64_t hash[2]);
+/* Under the write lock: takes all series out that are dying and have no blocks; their ids become
+ * free. Returns their number; ERR_NOMEM: nothing is done. */
+int64_t series_remove_dying(struct index *ix);
 /* Ids below next_id that nobody uses become free to reuse: once, after loading. */
 void series_collect_free(struct index *ix);
 

@@ -29,6 +29,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define STORE_LOAD_MAX                                                                             \
+    ((uint64_t)20000000) /* with more samples than that the day files are asked until new ones     \
+                            come: a start must not take longer than 10 s */
 #define STORE_LOAD_MS                                                                              \
     ((int64_t)3600000) /* of samples brought back into memory: what live views and detectors ask   \
                         */
@@ -175,14 +178,18 @@ store_load_mark(void *ctx, const char *source, uint64_t epoch, uint64_t sequence
 static int
 store_load(struct store *s, struct err *err)
 {
-    struct store_load l = {.store = s, .from_ms = clock_now_ms(s->cfg.clock) - STORE_LOAD_MS};
-    struct days_chunk_query q = {.from_ms = l.from_ms, .to_ms = INT64_MAX, .high = INT64_MAX};
+    int64_t now = clock_now_ms(s->cfg.clock);
+    struct store_load l = {.store = s, .from_ms = now - STORE_LOAD_MS};
     uint64_t damaged = 0;
+    bool recent = days_samples(s->days, l.from_ms) <= STORE_LOAD_MAX;
+    if (!recent)
+        l.from_ms = now;
+    struct days_chunk_query q = {.from_ms = l.from_ms, .to_ms = INT64_MAX, .high = INT64_MAX};
     int rc = journal_each_series(s->journal, store_load_series, &l, &damaged, err);
     s->counters.damaged += damaged;
     if (!rc)
         rc = days_each_series(s->days, damaged > 0, store_load_day_series, &l, err);
-    if (!rc)
+    if (!rc && recent)
         rc = days_each_chunk(s->days, &q, store_load_chunk, &l, err);
     s->counters.damaged += q.damaged;
     if (!rc)

@@ -169,6 +169,54 @@ labels_of_version_one_are_read_and_become_blocks(void **state)
     assert_int_equal(store_verify(f->s, NULL, NULL, NULL), 0);
 }
 
+static uint64_t
+live_series(struct support *f)
+{
+    struct store_stats st;
+    store_stats_get(f->s, &st);
+    return st.series;
+}
+
+static void
+put_many(struct support *f, const char *prefix, double v)
+{
+    for (int n = 0; n < 50; n++) {
+        char node[16];
+        snprintf(node, sizeof node, "%s%02d", prefix, n);
+        support_put(f->s, "m", node, f->now, v, NULL);
+    }
+}
+
+static void
+series_that_nothing_holds_leave_memory_and_their_places_are_used_again(void **state)
+{
+    struct support *f = *state;
+    struct sample at[4];
+    put_many(f, "old", 1);
+    assert_int_equal(store_compact(f->s, NULL), 0);
+    assert_int_equal(live_series(f), 50);
+    f->now += INT64_C(40) * 86400000;
+    put_many(f, "new", 2);
+    for (int round = 0; round < 3;
+         round++) /* idle memory goes, then the registry, then the place */
+        assert_int_equal(store_compact(f->s, NULL), 0);
+    assert_int_equal(live_series(f), 50);
+    put_many(f, "next", 3);
+    assert_int_equal(live_series(f), 100);
+    for (int pass = 0; pass < 2; pass++) {
+        assert_int_equal(support_get(f->s, "m", "old07", 0, INT64_MAX, at, 4), 0);
+        assert_int_equal(support_get(f->s, "m", "new07", 0, INT64_MAX, at, 4), 1);
+        assert_true(at[0].v == 2);
+        assert_int_equal(support_get(f->s, "m", "next49", 0, INT64_MAX, at, 4), 1);
+        assert_true(at[0].v == 3);
+        support_close(f);
+        support_open(f);
+        assert_int_equal(live_series(f), 100);
+    }
+    put_many(f, "old", 4); /* and one that was gone may come back */
+    assert_int_equal(support_get(f->s, "m", "old07", 0, INT64_MAX, at, 4), 1);
+}
+
 int
 main(void)
 {
@@ -177,6 +225,9 @@ main(void)
                                         support_setup, support_teardown),
         cmocka_unit_test_setup_teardown(
             samples_sent_again_after_a_restart_are_there_once_when_merged, support_setup,
+            support_teardown),
+        cmocka_unit_test_setup_teardown(
+            series_that_nothing_holds_leave_memory_and_their_places_are_used_again, support_setup,
             support_teardown),
         cmocka_unit_test_setup_teardown(labels_of_version_one_are_read_and_become_blocks,
                                         support_setup, support_teardown),
