@@ -544,7 +544,7 @@ detect_rule_alike(struct detectors *d, const struct detect_row *row)
                tensor = detect_part(p, k, METRIC_GPU_TENSOR_ACTIVE);
         bool gaps = util < 0.95, had = detect_finding_of(d, row, c->job, false) != NULL;
         struct detect_verdict v = {.t_ms = d->now_ms, .text = text};
-        v.bad = since && d->now_ms - since >= DETECT_ALIKE_MS &&
+        v.bad = since && d->now_ms - since >= DETECT_ALIKE_MS && !(tensor > 0.97) &&
                 (had || gaps == (row->limit > 0)) && !detect_all_suffer(p, k) &&
                 !detect_something_wrong(d, c->id);
         struct detect_finding *f = v.bad ? detect_finding_of(d, row, c->job, true) : NULL;
