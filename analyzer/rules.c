@@ -73,8 +73,9 @@ rules_texts_done(struct rules_texts *t)
 /* The result's labels without its name, with the rule's over them. `texts` owns what was expanded.
  */
 static int
-rules_labels_of(const struct rule *rule, const struct series_row *r, double value,
-                const char *name_label, struct rules_texts *texts, struct labels *out)
+rules_labels_of(const struct rule *rule, const struct series_row *r,
+                const struct rules_scope *scope, const char *name_label, struct rules_texts *texts,
+                struct labels *out)
 {
     *out = (struct labels){0};
     texts->count = 0;
@@ -92,7 +93,7 @@ rules_labels_of(const struct rule *rule, const struct series_row *r, double valu
     for (size_t k = 0; k < rule->label_count; k++) {
         struct buf *b = &texts->at[texts->count++];
         buf_init(b, LABEL_VALUE_MAX);
-        if (rules_expand(rule->labels[k].value, r->labels, value, b) ||
+        if (rules_expand(rule->labels[k].value, scope, b) ||
             labels_add_str(out, rule->labels[k].name, buf_str(b)))
             return ERR_LIMIT;
     }
@@ -193,12 +194,12 @@ rules_since_sample(struct rules *r, const struct rule *rule, const struct rule_i
 /* --- one rule --------------------------------------------------------------------------------- */
 
 static void
-rules_annotate(const struct rule *rule, struct rule_instance *i)
+rules_annotate(const struct rule *rule, const struct rules_scope *scope, struct rule_instance *i)
 {
     for (size_t k = 0; k < rule->annotation_count; k++) {
         struct buf b;
         buf_init(&b, EVENT_TEXT_MAX);
-        rules_expand(rule->annotations[k].value, i->labels, i->value, &b);
+        rules_expand(rule->annotations[k].value, scope, &b);
         free((void *)(uintptr_t)i->annotations[k].value);
         i->annotations[k] = (struct rule_pair){rule->annotations[k].name, strdup(buf_str(&b))};
         buf_done(&b);
@@ -211,7 +212,8 @@ rules_active(struct rules *r, struct rule *rule, const struct series_row *row, i
     struct rules_texts texts;
     struct labels l;
     double v = row->samples[0].v;
-    int rc = rules_labels_of(rule, row, v, "alertname", &texts, &l);
+    struct rules_scope scope = {row->labels, v, r->cfg->store, now_ms};
+    int rc = rules_labels_of(rule, row, &scope, "alertname", &texts, &l);
     uint64_t key = rc ? 0 : labels_hash(&l);
     struct rule_instance *i = rc ? NULL : map_get(rule->instances, &key, sizeof key);
     if (!rc && !i) {
@@ -231,7 +233,7 @@ rules_active(struct rules *r, struct rule *rule, const struct series_row *row, i
     i->value = v;
     i->last_ms = now_ms;
     i->missed_ms = 0;
-    rules_annotate(rule, i);
+    rules_annotate(rule, &scope, i);
     enum rule_state before = i->state;
     if (i->state != RULE_FIRING && now_ms - i->active_ms >= rule->for_ms) {
         i->state = RULE_FIRING;
@@ -279,7 +281,8 @@ rules_record(struct rules *r, struct rule *rule, const struct series_row *row, i
 {
     struct rules_texts texts;
     struct labels l;
-    if (!rules_labels_of(rule, row, row->samples[0].v, "__name__", &texts, &l))
+    struct rules_scope scope = {row->labels, row->samples[0].v, r->cfg->store, now_ms};
+    if (!rules_labels_of(rule, row, &scope, "__name__", &texts, &l))
         rules_sample(r, &l, now_ms, row->samples[0].v);
     rules_texts_done(&texts);
 }

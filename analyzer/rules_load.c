@@ -33,7 +33,8 @@ static int
 rules_pairs(struct rules *r, const struct doc *d, const struct doc_node *map, struct rule_pair *out,
             size_t *ret_count, struct err *err)
 {
-    struct labels none = {0};
+    static const struct labels none = {0};
+    const struct rules_scope nothing = {.labels = &none};
     *ret_count = 0;
     if (map && map->kind != DOC_MAP && map->kind != DOC_NULL)
         return doc_err(d, map, err, ERR_SYNTAX, "names and values are expected here");
@@ -43,7 +44,7 @@ rules_pairs(struct rules *r, const struct doc *d, const struct doc_node *map, st
         if (*ret_count == RULES_PAIRS)
             return doc_err(d, n, err, ERR_LIMIT, "more than %d names", RULES_PAIRS);
         buf_init(&text, 65536);
-        int rc = rules_expand(doc_str(n, ""), &none, 0, &text);
+        int rc = rules_expand(doc_str(n, ""), &nothing, &text);
         buf_done(&text);
         if (rc)
             return doc_err(d, n, err, rc, "%s: this template is not understood", n->key);

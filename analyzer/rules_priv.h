@@ -81,8 +81,15 @@ bool rules_present(struct rules *r, const struct rule *rule, int64_t now_ms);
 int rules_group_run(struct rules *r, struct rules_group *g, int64_t now_ms);
 void rule_done(struct rule *rule);
 void rule_instance_free(void *p);
-/* Expands {{ }} of Prometheus' templates that need no query: $labels.x, $value, and functions on
- * them. 0, or ERR_SYNTAX. */
-int rules_expand(const char *text, const struct labels *l, double value, struct buf *out);
+/* What a template is about. store NULL: queries answer nothing. */
+struct rules_scope {
+    const struct labels *labels;
+    double value;
+    struct store *store;
+    int64_t at_ms;
+};
+/* Expands {{ }} of Prometheus' templates. 0, or ERR_SYNTAX; what cannot be run is told in the
+ * text, as Prometheus does it. */
+int rules_expand(const char *text, const struct rules_scope *scope, struct buf *out);
 
 #endif

@@ -37,7 +37,7 @@ static const struct {
      4},
     {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    for: soon\n", "duration", 6},
     {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    annotations:\n      summary: "
-     "'{{ query \"up\" }}'\n",
+     "'{{ nope \"up\" }}'\n",
      "template", 7},
     {"groups:\n- name: a\n- name: a\n", "two groups", 3},
     {"groups:\n- rules: []\n", "name", 2},
@@ -81,7 +81,17 @@ static const struct {
     {"{{ printf \"%s!\" $labels.node }}", 0, "node1!"},
     {"{{ $labels.node | toUpper }}{{- $labels.none -}}", 0, "NODE1"},
     {"{{ title \"all is well\" }}", 0, "All Is Well"},
+    {"{{ if gt $value 5.0 }}high{{ else }}low{{ end }}", 6, "high"},
+    {"{{ if gt $value 5.0 }}high{{ else if eq $labels.node \"node1\" }}one{{ end }}", 4, "one"},
+    {"{{ with $x := \"in\" }}{{ . }}{{ $x }}{{ end }}", 0, "inin"},
+    {"{{ range query \"up\" }}x{{ else }}none{{ end }}", 0, "none"},
+    {"{{ query \"up\" | first }}", 0,
+     "<error expanding template: first() called on vector with no elements>"},
     {"{{ range query }}", 0, NULL},
+    {"{{ if true }}", 0, NULL},
+    {"{{ end }}", 0, NULL},
+    {"{{ $nope }}", 0, NULL},
+    {"{{ if false }}{{ nope 1 }}{{ end }}", 0, NULL},
     {"{{ $value ", 0, NULL},
 };
 
@@ -95,7 +105,8 @@ templates_expand_labels_values_and_functions(void **state)
     for (size_t i = 0; i < sizeof templates / sizeof *templates; i++) {
         struct buf out;
         buf_init(&out, 4096);
-        int rc = rules_expand(templates[i].text, &l, templates[i].value, &out);
+        const struct rules_scope scope = {.labels = &l, .value = templates[i].value};
+        int rc = rules_expand(templates[i].text, &scope, &out);
         assert_int_equal(rc != 0, templates[i].is == NULL);
         if (templates[i].is)
             assert_string_equal(buf_str(&out), templates[i].is);

@@ -19,10 +19,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     labels_add_str(&l, "node", "node00001");
     labels_add_str(&l, "severity", "critical");
     labels_finish(&l);
+    const struct rules_scope scope = {.labels = &l, .value = 12.5};
     buf_init(&once, 65536);
     buf_init(&again, 65536);
-    int rc = rules_expand(text, &l, 12.5, &once);
-    if (rc != rules_expand(text, &l, 12.5, &again) || strcmp(buf_str(&once), buf_str(&again)) != 0)
+    int rc = rules_expand(text, &scope, &once);
+    if (rc != rules_expand(text, &scope, &again) || strcmp(buf_str(&once), buf_str(&again)) != 0)
         abort();
     if (!rc && !strstr(text, "{{") && strcmp(buf_str(&once), text) != 0)
         abort();

@@ -2,6 +2,7 @@
 
   rules_units.py FOLDER MYRIASCOPE      FOLDER is empty and ours
 """
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,24 @@ TEMPLATES = """groups:
       others: '{{ range query "other" }}{{ .Labels.k }}={{ .Value }};{{ end }}'
       first: '{{ with query "other" }}{{ . | first | value }}{{ end }}'
       logic: '{{ if gt $value 5.0 }}high{{ else }}low{{ end }} {{ $labels.k | title }}'
+  - alert: Words
+    expr: words > 0
+    annotations:
+      v: '{{ $value }} {{ .Value }} {{ .Labels.k }} {{ $labels.nope }}|{{ "q\\"x" }} {{ `raw` }}'
+      numbers: '{{ 1 }} {{ 1.5 }} {{ 1e6 }} {{ 12345678.0 }} {{ 0.00001 }} {{ printf "%d" 7 }} {{ printf "%5.1f|%e|%v|%q|%%" 2.25 1500.0 1.5 "x" }}'
+      trims: 'a  {{- " b " -}}  c {{/* a comment */}}d'
+      chain: '{{ if eq $labels.k "x" }}x{{ else if eq $labels.k "gpu" "y" }}gpu{{ else }}none{{ end }}'
+      both: '{{ if and (gt $value 1.0) (not (eq $labels.k "z")) }}yes{{ end }}{{ if or false "" }}no{{ end }}'
+      loop: '{{ range $i, $e := query "other" | sortByLabel "k" }}{{ $i }}:{{ $e.Labels.k }}={{ $e.Value }},{{ else }}none{{ end }}'
+      empty: '{{ range query "nothing" }}x{{ else }}none{{ end }}{{ with query "nothing" }}x{{ else }}-{{ end }}'
+      set: '{{ $x := 1.5 }}{{ $x = $value }}{{ $x }}{{ with $y := "in" }}{{ $y }}{{ . }}{{ end }}'
+      first: '{{ query "other{k=\\"2\\"}" | first | label "k" }} {{ query "sum(other)" | first | value | humanize }}'
+      index: '{{ len (query "other") }} {{ index $labels "k" }} {{ (index (query "other") 0).Value }}'
+      text: '{{ toLower "ABC" }} {{ toUpper "abc" }} {{ title "ab cd" }} {{ match "g.u" $labels.k }} {{ stripPort "a:9100" }} {{ print "a" 1 2 "b" }}'
+      people: '{{ humanize 0.0 }} {{ humanize 1234567.0 }} {{ humanize 0.00012 }} {{ humanize1024 123456789.0 }} {{ humanizePercentage 0.12345 }} {{ humanizeDuration 0.0012 }} {{ humanizeDuration 45.5 }} {{ humanizeDuration 90061.0 }} {{ humanizeTimestamp 1600000000.5 }} {{ humanizeTimestamp 0.0 }}'
+  - alert: Wrong
+    expr: wrong > 0
+    annotations: {text: '{{ query "nothing" | first | value }}'}
 """
 
 HEAD = "rule_files: [rules.yaml]\nevaluation_interval: 1m\ntests:\n"
@@ -122,6 +141,15 @@ def cases():
     yield "an alert of another rule", alert("Sticky", "7m", [], UP)
     for m in range(1, 12):
         yield f"kept firing: {m} min", alert("Sticky", f"{m}m", [("{node: n1}", "{text: 'N1 95 95.00'}")], HOT)
+    yield "templates", templated("Now", "1m", [("{k: gpu}", "{size: '2kiB for 1h 2m 3s 25%', others: '1=7;2=9;', first: '7', logic: 'high Gpu'}")], NOW)
+    words = {"v": "2048 2048 gpu |q\"x raw", "numbers": "1 1.5 1e+06 1.2345678e+07 1e-05 7   2.2|1.500000e+03|1.5|\"x\"|%", "trims": "a b c d", "chain": "gpu", "both": "yes",
+             "loop": "0:1=7,1:2=9,", "empty": "none-", "set": "2048inin", "first": "2 16", "index": "2 gpu 7", "text": "abc ABC Ab Cd true a a1 2b",
+             "people": "0 1.235M 120u 117.7Mi 12.35% 1.2ms 45.5s 1d 1h 1m 1s 2020-09-13 12:26:40.5 +0000 UTC 1970-01-01 00:00:00 +0000 UTC"}
+    series = [('words{k="gpu"}', "2048x5"), *NOW[1:]]
+    yield "words of templates", templated("Words", "1m", [("{k: gpu}", json.dumps(words))], series)
+    for key in words:
+        yield f"another {key}", templated("Words", "1m", [("{k: gpu}", json.dumps(dict(words, **{key: words[key] + "!"})))], series)
+    yield "a template that fails", templated("Wrong", "1m", [("{}", "{text: x}")], [("wrong", "1x5")])
     yield "between two evaluations", alert("Down", "7m30s", [(DOWN, DOWN_TEXT)], UP)
     yield "a file that is no YAML", "rule_files: [\n"
     yield "a key that is none", HEAD.replace("tests:", "test:") + "- interval: 1m\n"
