@@ -510,6 +510,50 @@ retention_by_size_drops_the_oldest_files(void **state)
 }
 
 static void
+a_day_goes_when_its_last_millisecond_is_older_than_the_retention_and_not_before(void **state)
+{
+    struct support *f = *state;
+    int64_t end = (SUPPORT_NOW / DAY + 1) * DAY; /* of the first day */
+    support_close(f);
+    f->cfg.retention_ms = 10 * DAY;
+    support_open(f);
+    support_put(f->s, "m", "a", end - 1, 1, NULL);
+    support_put(f->s, "m", "a", end, 2, NULL);
+    assert_int_equal(store_flush(f->s, NULL), 0);
+    static const struct {
+        int64_t after;
+        size_t files;
+    } cases[] = {{-1, 2}, {0, 1}, {DAY - 1, 1}, {DAY, 0}};
+    for (size_t i = 0; i < 4; i++) {
+        f->now = end + 10 * DAY + cases[i].after;
+        assert_int_equal(store_compact(f->s, NULL), 0);
+        assert_int_equal(day_files(f), cases[i].files);
+    }
+}
+
+static void
+days_are_dropped_by_size_until_the_rest_fits_and_no_more(void **state)
+{
+    struct support *f = *state;
+    struct store_stats all, newest;
+    for (int d = 4; d >= 0; d--)
+        for (int i = 0; i < 200; i++)
+            put_event(f->s, SUPPORT_NOW - d * DAY + i, "node:n1", "c", SEVERITY_INFO, "a text");
+    assert_int_equal(store_compact(f->s, NULL), 0);
+    store_stats_get(f->s, &all);
+    int64_t limits[] = {(int64_t)all.day_bytes, (int64_t)all.day_bytes - 1, 0};
+    size_t left[] = {5, 4, 3};
+    for (size_t i = 0; i < 3; i++) {
+        store_stats_get(f->s, &newest);
+        support_close(f);
+        f->cfg.max_size = limits[i] ? limits[i] : (int64_t)newest.day_bytes - 1;
+        support_open(f);
+        assert_int_equal(store_compact(f->s, NULL), 0);
+        assert_int_equal(day_files(f), left[i]);
+    }
+}
+
+static void
 damage(const char *folder, const char *name, const char *sql)
 {
     char path[256];
@@ -757,6 +801,8 @@ main(void)
         T(an_event_with_an_absurd_clock_is_filed_when_it_was_seen),
         T(retention_drops_whole_files_and_their_series),
         T(retention_by_size_drops_the_oldest_files),
+        T(a_day_goes_when_its_last_millisecond_is_older_than_the_retention_and_not_before),
+        T(days_are_dropped_by_size_until_the_rest_fits_and_no_more),
         T(a_damaged_chunk_event_or_batch_is_found_and_the_rest_is_read),
         T(a_day_file_that_is_no_database_is_moved_aside),
         T(a_day_file_that_breaks_while_open_is_replaced_and_becomes_a_gap),
