@@ -16,6 +16,7 @@
 
 static const char *const config_auths[] = {"required", "none", NULL};
 static const char *const config_engines[] = {"sqlite", "prometheus", NULL};
+static const char *const config_reads[] = {"own", "all", NULL};
 static const char *const config_clocks[] = {"wall", "data", NULL};
 
 #define AT(member) offsetof(struct config, member)
@@ -49,7 +50,9 @@ static const struct conf_row config_limit_rows[] = {
 
 static const struct conf_row config_store_rows[] = {
     {"engine", CONF_CHOICE, AT(store.engine) - AT(store), "sqlite", 0, 0, config_engines, NULL, 0,
-     false, "Where series are kept: sqlite (embedded)."},
+     false,
+     "Where series are kept: sqlite (embedded), or prometheus: an engine elsewhere that speaks "
+     "remote_write and PromQL, such as VictoriaMetrics."},
     {"retention", CONF_DURATION, AT(store.retention) - AT(store), "30d", 3.6e6, 3.2e11, NULL, NULL,
      0, false, "How long samples, events and logs are kept."},
     {"retention_5m", CONF_DURATION, AT(store.retention_5m) - AT(store), "180d", 8.64e7, 3.2e12,
@@ -72,6 +75,41 @@ static const struct conf_row config_store_rows[] = {
      "Other limits for some sources; the first that fits decides."},
     {"window", CONF_DURATION, AT(store.window) - AT(store), "1h", 0, 8.64e7, NULL, NULL, 0, false,
      "How far behind the newest sample a late one may be and still join the recent data."},
+    {"write_url", CONF_STR, AT(store.write_url) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "With engine: prometheus, where samples are sent by remote_write: "
+     "http://HOST:8428/api/v1/write."},
+    {"query_url", CONF_STR, AT(store.query_url) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "Where the engine is asked: what stands before /api/v1/query."},
+    {"external_labels", CONF_NODE, AT(store.external_labels) - AT(store), NULL, 0, 0, NULL, NULL, 0,
+     false,
+     "Labels that every series sent bears, by which several appliances share one engine: "
+     "{appliance: pod-1}."},
+    {"read", CONF_CHOICE, AT(store.read) - AT(store), "own", 0, 0, config_reads, NULL, 0, false,
+     "own: ask the engine for what this appliance sent; all: ask it for everything, whoever sent "
+     "it."},
+    {"recent", CONF_DURATION, AT(store.recent) - AT(store), "6h", 3.6e6, 6.048e8, NULL, NULL, 0,
+     false, "How long samples stay here as well when an engine holds them."},
+    {"spool", CONF_SIZE, AT(store.spool) - AT(store), "50GB", 1e6, 1e15, NULL, NULL, 0, false,
+     "What may wait on this disk while the engine is away; beyond, the oldest samples become a "
+     "gap."},
+    {"shards", CONF_INT, AT(store.shards) - AT(store), "4", 1, 64, NULL, NULL, 0, false,
+     "Requests of samples to the engine at once; a series always takes the same of them."},
+    {"timeout", CONF_DURATION, AT(store.timeout) - AT(store), "30s", 1000, 6e5, NULL, NULL, 0,
+     false, "How long a request to the engine may take."},
+    {"token_file", CONF_PATH, AT(store.token_file) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "File with a bearer token for the engine, read at each request."},
+    {"user", CONF_STR, AT(store.user) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "User name for the engine."},
+    {"password_file", CONF_PATH, AT(store.password_file) - AT(store), NULL, 0, 0, NULL, NULL, 0,
+     false, "File with that user's password."},
+    {"ca", CONF_PATH, AT(store.ca) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "Certificates that the engine's is checked against, a PEM file."},
+    {"cert", CONF_PATH, AT(store.cert) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "Certificate to show to the engine, a PEM file."},
+    {"key", CONF_PATH, AT(store.key) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "Private key of it, a PEM file."},
+    {"headers", CONF_STRS, AT(store.headers) - AT(store), NULL, 0, 0, NULL, NULL, 0, false,
+     "Headers of every request to the engine, such as 'X-Scope-OrgID: a'."},
     {0}};
 
 static const struct conf_row config_kb_rows[] = {
@@ -232,13 +270,13 @@ config_folder(const char *path, char *out, size_t size)
 }
 
 static int
-config_sane(const struct config *c, struct err *err)
+config_sane(struct config *c, struct err *err)
 {
     char host[64];
-    if (c->store.engine != 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "store.engine: prometheus is not there yet; use sqlite");
-    int rc = c->alerts ? alert_conf_check(c->alerts, err) : 0;
+    int rc = config_engine(c, err);
+    if (rc)
+        return rc;
+    rc = c->alerts ? alert_conf_check(c->alerts, err) : 0;
     if (rc)
         return rc;
     if (c->http.auth == CONFIG_AUTH_NONE) {

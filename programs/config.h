@@ -7,6 +7,7 @@
 #include "base/doc.h"
 #include "base/err.h"
 #include "base/metric.h"
+#include "store/remote.h"
 
 #include <stdbool.h>
 
@@ -27,6 +28,12 @@ struct config {
         int64_t retention, retention_5m, retention_1h, max_size, max_series, max_series_source,
             max_series_agent, window;
         struct conf_list source_limits; /* of struct store_limit */
+        char *write_url, *query_url;    /* of an engine elsewhere, as all below */
+        int read;
+        int64_t recent, spool, shards, timeout;
+        const struct doc_node *external_labels;
+        char *token_file, *user, *password_file, *ca, *cert, *key;
+        struct conf_strs headers;
     } store;
     struct {
         char *site;
@@ -41,16 +48,21 @@ struct config {
     /* filled from the nodes by the owners' tables */
     void *alerts, *sections[CONFIG_SECTIONS];
     struct metric_table *metrics;
+    struct remote_config engine; /* borrows from the rest */
+    const char *engine_headers[8];
     struct doc *doc; /* holds the nodes */
     char *path;
 };
 enum config_auth { CONFIG_AUTH_REQUIRED, CONFIG_AUTH_NONE };
+enum config_engine { CONFIG_ENGINE_SQLITE, CONFIG_ENGINE_PROMETHEUS };
+enum config_read { CONFIG_READ_OWN, CONFIG_READ_ALL };
 enum config_clock { CONFIG_CLOCK_WALL, CONFIG_CLOCK_DATA };
 
 /* path NULL: defaults. The state folder is resolved ($STATE_DIRECTORY, ./state,
  * /var/lib/myriascope). */
 int config_load(const char *path, struct config **ret, struct err *err);
 void config_free(struct config *c);
+int config_engine(struct config *c, struct err *err); /* fills engine; config_load calls it */
 /* One of the collector's sections by key; NULL when absent. */
 const void *config_section(const struct config *c, const char *key);
 /* All options with type, default and help, as a manual page's list. */

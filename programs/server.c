@@ -92,6 +92,8 @@ server_store(struct server *s, struct err *err)
                               .max_series_agent = (uint64_t)c->store.max_series_agent,
                               .source_limits = c->store.source_limits.at,
                               .source_limit_count = c->store.source_limits.count,
+                              .engine =
+                                  c->store.engine == CONFIG_ENGINE_PROMETHEUS ? &c->engine : NULL,
                               .log = &s->log};
     int rc = file_mkdir(c->state, 0700, err);
     return rc < 0 ? rc : store_open(&sc, &s->store, err);
@@ -357,6 +359,12 @@ server_port(const struct server *s)
     return httpd_port(s->httpd);
 }
 
+static bool
+server_same(const char *a, const char *b)
+{
+    return !strcmp(a ? a : "", b ? b : "");
+}
+
 /* What can change while running: sources, receivers and routes, the topology file. The rest is
  * refused by name. */
 static int
@@ -367,10 +375,13 @@ server_reloadable(const struct config *a, const struct config *b, struct err *er
     if (strcmp(a->http.listen, b->http.listen) || a->http.auth != b->http.auth)
         return err_set(err, ERR_STATE,
                        "http.listen and http.auth cannot change while running: restart instead");
-    if (strcmp(a->kb.site ? a->kb.site : "", b->kb.site ? b->kb.site : ""))
+    if (!server_same(a->kb.site, b->kb.site))
         return err_set(err, ERR_STATE, "kb.site cannot change while running: restart instead");
-    if (a->store.engine != b->store.engine)
-        return err_set(err, ERR_STATE, "store.engine cannot change while running: restart instead");
+    if (a->store.engine != b->store.engine ||
+        !server_same(a->store.write_url, b->store.write_url) ||
+        !server_same(a->store.query_url, b->store.query_url))
+        return err_set(err, ERR_STATE,
+                       "store.engine and its URLs cannot change while running: restart instead");
     return 0;
 }
 

@@ -88,6 +88,8 @@ int day_writer_row(struct day_writer *w, uint64_t id, const struct record *r, st
 enum day_held { DAY_SAMPLES, DAY_ROWS, DAY_NEITHER };
 int day_writer_end(struct day_writer *w, int rc, enum day_held what, uint64_t held,
                    struct err *err);
+/* Chunks whose samples all lie in [from, to) leave their files: an engine elsewhere has them. */
+int days_trim(struct days *d, int64_t from_ms, int64_t to_ms, struct err *err);
 int days_checkpoint(struct days *d, struct err *err);
 /* Returns the free pages of the file of that day, cuts its WAL and closes what is not in use. */
 int days_shrink(struct days *d, int64_t day, struct err *err);

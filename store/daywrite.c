@@ -366,6 +366,36 @@ days_shrink(struct days *d, int64_t number, struct err *err)
     return rc;
 }
 
+static int
+daywrite_trim_one(struct days *d, int64_t day, int64_t from_ms, int64_t to_ms, struct err *err)
+{
+    struct day_writer *w;
+    char sql[160];
+    int rc = day_writer_begin(d, day, &w, err);
+    if (rc)
+        return rc;
+    snprintf(sql, sizeof sql, "DELETE FROM chunk WHERE max_ms < %lld AND min_ms >= %lld",
+             (long long)to_ms, (long long)from_ms);
+    rc = db_exec(w->day->w, sql, err);
+    rc = day_writer_end(w, rc, DAY_SAMPLES, days_held_samples(d, day), err);
+    return !rc && (day + 1) * DAY_MS <= to_ms ? days_shrink(d, day, err) : rc;
+}
+
+int
+days_trim(struct days *d, int64_t from_ms, int64_t to_ms, struct err *err)
+{
+    int64_t *days;
+    size_t n;
+    int rc = days_numbers(d, &days, &n);
+    if (rc)
+        return err_set(err, rc, "out of memory");
+    for (size_t i = 0; !rc && i < n; i++)
+        if (days[i] >= days_of(from_ms) && days[i] <= days_of(to_ms))
+            rc = daywrite_trim_one(d, days[i], from_ms, to_ms, err);
+    free(days);
+    return rc;
+}
+
 int
 days_checkpoint(struct days *d, struct err *err)
 {

@@ -12,6 +12,7 @@
 #include "store/journal.h"
 #include "store/labelblock.h"
 #include "store/merge.h"
+#include "store/remote_priv.h"
 #include "store/rows.h"
 #include "store/series.h"
 #include "store/store_priv.h"
@@ -454,7 +455,9 @@ static int
 flush_cut(struct flusher *f)
 {
     f->cut_number = f->sealed_number < f->rows_number ? f->sealed_number : f->rows_number;
-    int rc;
+    int rc = remote_keep(f->store->remote, f->cut_number, NULL);
+    if (rc)
+        return rc;
     while ((rc = writer_call(f->store->writer, flush_cut_some, f)) > 0)
         ;
     return rc;

@@ -1,5 +1,5 @@
 /* labels: names and values of labels that series with samples in a range bear. */
-#include "store/store.h"
+#include "store/read.h"
 
 #include "store/dayfile.h"
 #include "store/head.h"
@@ -94,8 +94,8 @@ labels_range_of(struct store *s, int64_t from, int64_t to)
 }
 
 int
-store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t from_ms,
-                  int64_t to_ms, int (*cb)(void *ctx, const char *name), void *ctx)
+read_label_names(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
+                 int (*cb)(void *ctx, const char *name), void *ctx)
 {
     struct labels_range r = labels_range_of(s, from_ms, to_ms);
     struct index *ix = s->index;
@@ -121,9 +121,9 @@ store_label_names(struct store *s, const struct matcher *m, size_t n, int64_t fr
 }
 
 int
-store_label_values(struct store *s, const char *label, const struct matcher *m, size_t n,
-                   int64_t from_ms, int64_t to_ms, int (*cb)(void *ctx, const char *value),
-                   void *ctx)
+read_label_values(struct store *s, const char *label, const struct matcher *m, size_t n,
+                  int64_t from_ms, int64_t to_ms, int (*cb)(void *ctx, const char *value),
+                  void *ctx)
 {
     struct labels_range r = labels_range_of(s, from_ms, to_ms);
     struct index *ix = s->index;

@@ -4,6 +4,7 @@
 #include "store/dayfile.h"
 #include "store/journal.h"
 #include "store/limit.h"
+#include "store/remote_priv.h"
 #include "store/rows.h"
 #include "store/scrub.h"
 #include "store/series.h"
@@ -83,6 +84,7 @@ store_metrics(struct store *s, struct buf *out)
     metrics_put(out, "journal_bytes", "gauge", "Size of the journal.", st.journal_bytes);
     metrics_put(out, "day_bytes", "gauge", "Size of all day files.", st.day_bytes);
     metrics_put(out, "day_files", "gauge", "Number of day files.", days_count(s->days));
+    remote_metrics(s->remote, out);
     limit_metrics(s->limits, out);
     scrub_metrics(s->scrubber, out);
 }

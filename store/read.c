@@ -1,5 +1,5 @@
 /* read: series as rows of samples, all of a range or the newest of each. */
-#include "store/store.h"
+#include "store/read.h"
 
 #include "store/head.h"
 #include "store/scan.h"
@@ -20,6 +20,15 @@ series_set_done(struct series_set *set)
     slabs_done(&(struct slabs){set->priv});
     free(set->rows);
     *set = (struct series_set){0};
+}
+
+void *
+read_alloc(struct series_set *set, size_t n)
+{
+    struct slabs s = {set->priv};
+    void *p = slabs_alloc(&s, n);
+    set->priv = s.top;
+    return p;
 }
 
 /* --- ranges ----------------------------------------------------------------------------------- */
@@ -81,8 +90,8 @@ read_rows(struct scan *c, bool last, const struct select_limits *lim, struct ser
 }
 
 int
-store_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
-             const struct select_limits *lim, struct series_set *ret, struct err *err)
+read_select(struct store *s, const struct matcher *m, size_t n, int64_t from_ms, int64_t to_ms,
+            const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     struct scan *c = NULL;
     struct series_set set = {0};
@@ -144,8 +153,8 @@ read_latest_days(struct read_latest *l, const struct select_limits *lim, struct 
 }
 
 int
-store_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms,
-             const struct select_limits *lim, struct series_set *ret, struct err *err)
+read_latest(struct store *s, const struct matcher *m, size_t n, int64_t at_ms, int64_t lookback_ms,
+            const struct select_limits *lim, struct series_set *ret, struct err *err)
 {
     struct series_set set = {0};
     struct read_latest l = {.store = s, .set = &set, .from = at_ms - lookback_ms, .to = at_ms};

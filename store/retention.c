@@ -5,6 +5,7 @@
 #include "store/flush.h"
 #include "store/journal.h"
 #include "store/known.h"
+#include "store/remote_priv.h"
 #include "store/labelblock.h"
 #include "store/limit.h"
 #include "store/registry.h"
@@ -24,8 +25,10 @@ int
 retention_forget(struct store *s, void *ctx)
 {
     struct index *ix = s->index;
-    int rc = journal_begin(s->journal, NULL);
     (void)ctx;
+    if (remote_behind(s->remote)) /* what waits names series by their ids */
+        return 0;
+    int rc = journal_begin(s->journal, NULL);
     bool dying = false;
     uint64_t gone = UINT64_MAX; /* segment that lost a series */
     for (uint64_t id = 1; !rc && id <= ix->next_id; id++) {
@@ -65,6 +68,8 @@ retention_bury(struct store *s, void *ctx)
 {
     struct index *ix = s->index;
     (void)ctx;
+    if (remote_behind(s->remote))
+        return 0;
     pthread_rwlock_wrlock(&ix->lock);
     int64_t n = series_remove_dying(ix);
     pthread_rwlock_unlock(&ix->lock);
@@ -98,8 +103,10 @@ retention_run(struct store *s, struct err *err)
         ;
     int rc = writer_call(s->writer, retention_bury, NULL);
     if (!rc)
-        rc = days_numbers(s->days, &days, &n);
+        rc = remote_trim(s->remote, err);
     if (rc)
+        return rc;
+    if ((rc = days_numbers(s->days, &days, &n)))
         return err_set(err, rc, "out of memory");
     while (!rc && gone < n &&
            (days[gone] < first || (s->cfg.max_size > 0 && gone + 1 < n &&

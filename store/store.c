@@ -12,6 +12,7 @@
 #include "store/flush.h"
 #include "store/head.h"
 #include "store/journal.h"
+#include "store/remote_priv.h"
 #include "store/known.h"
 #include "store/registry.h"
 #include "store/limit.h"
@@ -241,6 +242,8 @@ store_parts(struct store *s, struct err *err)
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
         rc = store_load(s, err);
+    if (!rc && s->cfg.engine)
+        rc = remote_open(s, err);
     if (!rc)
         rc = writer_start(s->writer, err);
     if (!rc && flush_new(s, &s->flusher))
@@ -304,6 +307,7 @@ store_close(struct store *s)
     s->ready = false;
     scrub_free(s->scrubber);
     tier_stop(s->tiers);
+    remote_stop(s->remote);
     writer_drain(s->writer);
     if (ready)
         flush_all(s->flusher, NULL); /* what cannot be filled now stays in the journal */
@@ -312,6 +316,7 @@ store_close(struct store *s)
     crew_free(s->crew);
     flush_free(s->flusher);
     writer_free(s->writer);
+    remote_close(s->remote);
     journal_close(s->journal);
     rows_free(s->rows);
     limit_free(s->limits);

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 struct store;
+struct remote_config; /* store/remote.h */
 
 struct store_config {
     const char *folder;                       /* made 0700 */
@@ -38,9 +39,10 @@ struct store_config {
         int64_t max_series; /* 0: any number */
     } * source_limits;      /* copied */
     size_t source_limit_count;
-    uint64_t max_queue_bytes;  /* batches waiting for the writer; 0: 256 MiB; beyond: ERR_BUSY */
-    unsigned read_threads;     /* that one query may use; 0: as many as processors, at most 4 */
-    const struct clock *clock; /* NULL: wall */
+    uint64_t max_queue_bytes; /* batches waiting for the writer; 0: 256 MiB; beyond: ERR_BUSY */
+    unsigned read_threads;    /* that one query may use; 0: as many as processors, at most 4 */
+    const struct remote_config *engine; /* NULL: sqlite alone; lives as long as the store */
+    const struct clock *clock;          /* NULL: wall */
     const struct log *log;
 };
 
@@ -236,6 +238,14 @@ struct store_restore {
 int store_restore(const char *from, const char *to, const struct store_restore *how,
                   struct err *err);
 void store_metrics(struct store *s, struct buf *out); /* own counters as exposition text */
+/* How the engine elsewhere does, if there is one. */
+struct store_engine {
+    const char *write_url, *query_url;
+    uint64_t spool_bytes, sent_samples, lost_samples;
+    int64_t synced_ms; /* all that was taken in before this time is there; 0: not known yet */
+    char trouble[256]; /* why the last request was not taken, a sentence; "" */
+};
+int store_engine(struct store *s, struct store_engine *ret); /* ERR_NOTFOUND: none */
 struct store_stats {
     uint64_t series, samples_total, events_total, logs_total, journal_bytes, day_bytes, queue_bytes,
         gaps_total;

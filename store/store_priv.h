@@ -17,6 +17,7 @@ struct journal;    /* journal.c: journal.db */
 struct days;       /* dayfile.c: the day files and their readers */
 struct rows;       /* rows.c: events, logs and gaps that are not in a day file yet */
 struct writer;     /* writer.c: the queue and the thread that commits */
+struct remote;     /* remote.c: the engine elsewhere; NULL: none */
 struct limits;     /* limit.c: series a source */
 struct tiers;      /* tier.c: buckets of 5 minutes and an hour */
 struct scrubber;   /* scrub.c: reads every page now and then */
@@ -36,6 +37,7 @@ struct store {
     struct days *days;
     struct rows *rows;
     struct limits *limits;
+    struct remote *remote;
     struct journal *journal;
     struct writer *writer;
     struct flusher *flusher;

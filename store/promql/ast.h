@@ -109,6 +109,9 @@ int check_tree(struct parse *ps, struct ast *n);
 void check_mark(struct ast *root);
 int parse_fail(struct parse *ps, unsigned pos, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* An answer that others fill: its memory goes with it. */
+int promql_result_new(struct promql_result *r, struct arena **ret_arena);
+void promql_result_warn(struct promql_result *r, const char *text); /* copied */
 const char *ast_type_name(enum promql_type t);
 const char *ast_op_text(enum ast_op op);
 const char *ast_aggregate_text(enum ast_aggregate a);

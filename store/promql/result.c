@@ -6,6 +6,7 @@
 #include "store/promql/eval.h"
 
 #include "base/clock.h"
+#include "store/remote_query.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -230,6 +231,9 @@ promql_instant(struct store *s, const struct promql *q, int64_t at_ms,
                const struct promql_options *o, struct promql_result *ret, struct err *err)
 {
     struct eval e = {.from_ms = at_ms, .step_ms = 1, .steps = 1};
+    int rc = remote_promql(s, q, &(struct remote_span){at_ms, at_ms, 1, false}, o, ret, err);
+    if (rc <= 0)
+        return rc;
     return result_run(s, q, &e, at_ms, o, false, ret, err);
 }
 
@@ -253,9 +257,34 @@ promql_range(struct store *s, const struct promql *q, int64_t from_ms, int64_t t
             err, ERR_SYNTAX,
             "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
             ast_type_name(q->root->type));
+    int rc = remote_promql(s, q, &(struct remote_span){from_ms, to_ms, step_ms, true}, o, ret, err);
+    if (rc <= 0)
+        return rc;
     struct eval e = {
         .from_ms = from_ms, .step_ms = step_ms, .steps = (size_t)((to_ms - from_ms) / step_ms) + 1};
     return result_run(s, q, &e, to_ms, o, true, ret, err);
+}
+
+int
+promql_result_new(struct promql_result *r, struct arena **ret_arena)
+{
+    struct result_memory *m = calloc(1, sizeof *m);
+    if (!m || !(m->arena = arena_new(RESULT_ARENA))) {
+        free(m);
+        return ERR_NOMEM;
+    }
+    *r = (struct promql_result){.set.priv = m};
+    *ret_arena = m->arena;
+    return 0;
+}
+
+void
+promql_result_warn(struct promql_result *r, const char *text)
+{
+    struct result_memory *m = r->set.priv;
+    char *copy = arena_str(m->arena, text, strlen(text));
+    if (copy && r->warning_count < sizeof r->warnings / sizeof *r->warnings)
+        r->warnings[r->warning_count++] = copy;
 }
 
 void
