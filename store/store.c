@@ -257,7 +257,7 @@ store_parts(struct store *s, struct err *err)
     if (!rc)
         rc = topo_state_open(s, err);
     if (!rc)
-        rc = tier_start(s->tiers, err);
+        rc = s->remote ? 0 : tier_start(s->tiers, err); /* the engine has the past */
     if (!rc && scrub_new(s, &s->scrubber))
         rc = err_set(err, ERR_NOMEM, "no memory for the store's scrubber");
     return rc ? rc : scrub_start(s->scrubber, err);
