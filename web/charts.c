@@ -62,7 +62,8 @@ static bool
 charts_drawn(enum metric_meaning m)
 {
     const char *word = metric_meaning_row(m)->word;
-    return m != METRIC_NONE && !str_suffix(word, "-alarm") && !str_suffix(word, "-warning");
+    return m != METRIC_NONE && m != METRIC_NODE_BOOT_TIME && !str_suffix(word, "-alarm") &&
+           !str_suffix(word, "-warning");
 }
 
 /* The first of the row's part labels that the series has. */
@@ -172,11 +173,9 @@ charts_quoted(struct buf *out, const char *name, const char *value)
 }
 
 static void
-charts_expr(const struct chart *ch, struct buf *out, double scale)
+charts_select(const struct chart *ch, struct buf *out, const char *more)
 {
-    bool counter = ch->row->kind == METRIC_COUNTER, cpu = ch->row->meaning == METRIC_NODE_CPU,
-         top = ch->lines > CHARTS_LINES && !cpu;
-    buf_puts(out, cpu ? "1 - avg(" : top ? "topk(10, " : "");
+    bool counter = ch->row->kind == METRIC_COUNTER;
     buf_puts(out, counter ? "rate(" : "");
     buf_printf(out, "%s{", ch->row->name);
     charts_quoted(out, ch->label, ch->host);
@@ -184,9 +183,21 @@ charts_expr(const struct chart *ch, struct buf *out, double scale)
         buf_putc(out, ',');
         charts_quoted(out, ch->part, ch->value);
     }
-    if (cpu)
-        buf_puts(out, ",mode=\"idle\"");
+    buf_puts(out, more);
     buf_puts(out, counter ? "}[5m])" : "}");
+}
+
+/* Of processors the share that works: of all modes, however many processors a series speaks for. */
+static void
+charts_expr(const struct chart *ch, struct buf *out, double scale)
+{
+    bool cpu = ch->row->meaning == METRIC_NODE_CPU, top = ch->lines > CHARTS_LINES && !cpu;
+    buf_puts(out, cpu ? "1 - sum(" : top ? "topk(10, " : "");
+    charts_select(ch, out, cpu ? ",mode=\"idle\"" : "");
+    if (cpu) {
+        buf_puts(out, ") / sum(");
+        charts_select(ch, out, "");
+    }
     if (scale < 1 || scale > 1)
         buf_printf(out, " * %.9g", scale);
     buf_puts(out, cpu || top ? ")" : "");

@@ -19,7 +19,7 @@ function Span({ g, lo, hi }: { g: api.AnalysisGroup; lo: number; hi: number }) {
       <line x1={x(g.min)} x2={x(g.max)} y1="7" y2="7" class="range" />
       <rect x={x(g.p50) - Math.abs(x(g.avg) - x(g.p50)) / 2} width={Math.max(1, x(g.p95) - x(g.p50))} y="4" height="6" class="box" />
       <line x1={x(g.p50)} x2={x(g.p50)} y1="1" y2="13" class="mid" />
-      {p && <><line x1={x(p.min)} x2={x(p.max)} y1="15" y2="15" class="before" /><line x1={x(p.p50)} x2={x(p.p50)} y1="12" y2="18" class="before" /></>}
+      {p && p.p50 !== null && <><line x1={x(p.min)} x2={x(p.max)} y1="15" y2="15" class="before" /><line x1={x(p.p50)} x2={x(p.p50)} y1="12" y2="18" class="before" /></>}
     </svg>
   );
 }

@@ -137,6 +137,31 @@ function Events({ entity }: { entity: string }) {
   return <Panel><Answer of={got}>{(d) => <Table name={t('dev.events')} cols={cols} rows={d.items} id={(e) => e.id} empty={<Empty why={t('dev.noevents', { from: formatTime(range().start), to: formatTime(range().end) })} />} />}</Answer></Panel>;
 }
 
+// A server has some eighty charts: its own are open, those of its parts a click away, and not asked for before.
+function Charts({ d }: { d: api.DeviceDetail }) {
+  const { place: { q } } = useApp();
+  const groups = [...new Set(d.charts.map((c) => c.group))].sort((a, b) => Number(b === d.kind) - Number(a === d.kind));
+  const open = q.open === undefined ? groups.slice(0, 1) : q.open.split(',');
+  const draw = (g: string) => <div class="charts">{d.charts.filter((c) => c.group === g).map((c) => <PromChart key={c.name} expr={c.expr} legend={c.legend} unit={c.unit} title={tx(c.title)} height={170} />)}</div>;
+  if (!groups.length) return <Panel><Empty why={t('dev.nocharts')} what={t('dev.nocharts.what')} /></Panel>;
+  if (groups.length === 1) return draw(groups[0]);
+  return (
+    <div>
+      {groups.map((g) => {
+        const on = open.includes(g);
+        return (
+          <section key={g} class="fold">
+            <h2><button type="button" class="fold" aria-expanded={on} onClick={() => setQuery({ open: (on ? open.filter((x) => x !== g) : [...open, g]).join(',') || 'none' })}>
+              <span aria-hidden="true">{on ? '▾' : '▸'}</span> {word('kind', g)} <span class="dim">{d.charts.filter((c) => c.group === g).length}</span>
+            </button></h2>
+            {on && draw(g)}
+          </section>
+        );
+      })}
+    </div>
+  );
+}
+
 export function DevicePage() {
   const { place: { id, q } } = useApp();
   const [edit, setEdit] = useState(false);
@@ -172,7 +197,7 @@ export function DevicePage() {
           <Tabs now={tab} tabs={[['charts', t('dev.charts'), at('charts')], ['events', t('dev.events'), at('events')], ['logs', word('page', 'logs'), at('logs')], ['links', t('dev.links', { n: kids.length }), at('links')], ['past', t('dev.past'), at('past')]]} />
           {tab === 'charts' && (
             <div class="cols wide">
-              <div class="charts">{d.charts.length ? d.charts.map((c) => <PromChart key={c.name} expr={c.expr} legend={c.legend} unit={c.unit} title={tx(c.title)} height={170} />) : <Panel><Empty why={t('dev.nocharts')} what={t('dev.nocharts.what')} /></Panel>}</div>
+              <Charts d={d} />
               <div class="aside">
                 <Panel title={t('dev.facts')}>
                   <Props rows={[...TEXTS.filter((k) => d[k]).map((k) => [word('field', k), k === 'parent' ? <Ent e={d.parent ?? ''} /> : d[k]] as [string, ComponentChildren]), [t('col.origin'), word('origin', d.origin)], [t('col.first'), <Time v={d.first_seen} />], [t('col.seen'), <Time v={d.last_seen} />], ...Object.keys(d.attributes).map((k) => [k, d.attributes[k]] as [string, string])]} />

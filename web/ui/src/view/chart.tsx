@@ -37,6 +37,12 @@ export function seriesName(m: Record<string, string>, legend: string): string {
   return `${m.__name__ ?? ''}{${rest.map((k) => `${k}="${m[k]}"`).join(', ')}}`;
 }
 
+// Names for series drawn together: the legend's label, else what tells them apart, else the chart's own title.
+export function seriesNames(all: Record<string, string>[], legend: string, title: string): string[] {
+  const differs = [...new Set(all.flatMap((m) => Object.keys(m)))].filter((k) => new Set(all.map((m) => m[k])).size > 1);
+  return all.map((m) => (legend && m[legend] !== undefined ? seriesName(m, legend) : differs.map((k) => m[k] ?? '–').join(' · ') || title));
+}
+
 const css = (n: string) => getComputedStyle(document.documentElement).getPropertyValue(n).trim();
 
 export function Plot({ times, series, unit, height = 190, zoom = true, name }: {
@@ -152,7 +158,10 @@ export function PromChart({ expr, legend, unit, title, height }: { expr: string;
   return (
     <Panel title={title} right={got.error && <Btn small on={got.reload}>{t('do.retry')}</Btn>}>
       <Answer of={got} lines={4}>
-        {(d) => <Plot name={title} times={d.times} unit={unit} height={height} series={d.list.map((s, i) => ({ name: seriesName(s.metric, legend) || title, values: d.rows[i] }))} />}
+        {(d) => {
+          const names = seriesNames(d.list.map((s) => s.metric), legend, title);
+          return <Plot name={title} times={d.times} unit={unit} height={height} series={d.rows.map((values, i) => ({ name: names[i], values }))} />;
+        }}
       </Answer>
     </Panel>
   );
