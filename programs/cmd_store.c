@@ -38,7 +38,14 @@ store_bar_draw(void *ctx, uint64_t done, uint64_t total)
     if (!isatty(STDERR_FILENO) || now - b->start_us < STORE_SHOWN_US ||
         now - b->drawn_us < STORE_ASK_NS / 5000)
         return;
-    double part = total ? (double)done / (double)total : 0;
+    if (!total) { /* how far is not known, only how long */
+        fprintf(stderr, "\r%lld:%02lld ", (long long)(now - b->start_us) / 60000000,
+                (long long)(now - b->start_us) / 1000000 % 60);
+        b->drawn_us = now;
+        b->drawn = true;
+        return;
+    }
+    double part = (double)done / (double)total;
     int filled = part > 1 ? STORE_BAR : (int)(part * STORE_BAR);
     int64_t left =
         part > 0.01 ? (int64_t)((double)(now - b->start_us) * (1 - part) / part / 1e6) : 0;

@@ -15,6 +15,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ struct limit_sketch {
 
 struct limit_source {
     char name[160];
-    uint64_t max, live, refused;
+    uint64_t max, refused;
+    atomic_uint_fast64_t live;
     uint64_t said; /* refusals told in an event */
     int64_t said_ms;
     struct limit_sketch *sketch; /* NULL: far from its limit */
@@ -341,11 +343,16 @@ limit_event(struct limits *l, struct limit_source *src, int64_t now_ms, struct e
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
+struct limit_shown {
+    const struct limit_source *src;
+    uint64_t live;
+};
+
 static int
 limit_compare(const void *a, const void *b)
 {
-    const struct limit_source *const *x = a, *const *y = b;
-    return (*x)->live < (*y)->live ? 1 : (*x)->live > (*y)->live ? -1 : 0;
+    const struct limit_shown *x = a, *y = b;
+    return x->live < y->live ? 1 : x->live > y->live ? -1 : 0;
 }
 
 static void
@@ -362,29 +369,29 @@ void
 limit_metrics(struct limits *l, struct buf *out)
 {
     pthread_mutex_lock(&l->lock);
-    struct limit_source **at = malloc((l->count + 1) * sizeof *at);
-    if (at && l->count)
-        memcpy(at, l->at, l->count * sizeof *at);
+    struct limit_shown *at = malloc((l->count + 1) * sizeof *at);
+    for (uint32_t i = 0; at && i < l->count; i++)
+        at[i] = (struct limit_shown){l->at[i], l->at[i]->live};
     if (at)
         qsort(at, l->count, sizeof *at, limit_compare);
     buf_puts(out, "# HELP myriascope_store_source_series Live series of the largest sources.\n"
                   "# TYPE myriascope_store_source_series gauge\n");
     for (uint32_t i = 0; at && i < l->count && i < LIMIT_TOP; i++) {
         buf_puts(out, "myriascope_store_source_series{source=\"");
-        limit_metrics_text(out, at[i]->name);
-        buf_printf(out, "\"} %llu\n", (unsigned long long)at[i]->live);
+        limit_metrics_text(out, at[i].src->name);
+        buf_printf(out, "\"} %llu\n", (unsigned long long)at[i].live);
     }
     buf_puts(out, "# HELP myriascope_store_source_refused_total New series refused by the limit of "
                   "their source, and the label that has the most values.\n"
                   "# TYPE myriascope_store_source_refused_total counter\n");
     for (uint32_t i = 0; at && i < l->count; i++) {
-        if (!at[i]->refused)
+        if (!at[i].src->refused)
             continue;
         buf_puts(out, "myriascope_store_source_refused_total{source=\"");
-        limit_metrics_text(out, at[i]->name);
+        limit_metrics_text(out, at[i].src->name);
         buf_puts(out, "\",label=\"");
-        limit_metrics_text(out, at[i]->label);
-        buf_printf(out, "\"} %llu\n", (unsigned long long)at[i]->refused);
+        limit_metrics_text(out, at[i].src->label);
+        buf_printf(out, "\"} %llu\n", (unsigned long long)at[i].src->refused);
     }
     pthread_mutex_unlock(&l->lock);
     free(at);

@@ -33,6 +33,7 @@ struct scrubber {
     pthread_cond_t wake;
     bool stop;                                   /* under the lock */
     atomic_uint_fast64_t pages, damaged, passes; /* since open */
+    pthread_mutex_t pass;                        /* one at a time; what follows */
     char file[256];                              /* being read */
     unsigned told;
     int found;
@@ -46,6 +47,7 @@ scrub_new(struct store *s, struct scrubber **ret)
         return ERR_NOMEM;
     sc->store = s;
     pthread_mutex_init(&sc->lock, NULL);
+    pthread_mutex_init(&sc->pass, NULL);
     pthread_cond_init(&sc->wake, NULL);
     *ret = sc;
     return 0;
@@ -135,6 +137,7 @@ scrub_files(struct scrubber *sc, bool slow, struct err *err)
     int n = scandir(sc->store->cfg.folder, &names, NULL, alphasort), rc = 0;
     if (n < 0)
         return err_set_errno(err, "cannot read %s", sc->store->cfg.folder);
+    pthread_mutex_lock(&sc->pass);
     sc->told = 0;
     sc->found = 0;
     for (int i = 0; i < n; i++) {
@@ -146,7 +149,9 @@ scrub_files(struct scrubber *sc, bool slow, struct err *err)
     }
     free(names);
     sc->passes += rc != ERR_CLOSED;
-    return rc == ERR_CLOSED ? rc : sc->found;
+    rc = rc == ERR_CLOSED ? rc : sc->found;
+    pthread_mutex_unlock(&sc->pass);
+    return rc;
 }
 
 int
@@ -201,6 +206,7 @@ scrub_free(struct scrubber *sc)
     }
     pthread_cond_destroy(&sc->wake);
     pthread_mutex_destroy(&sc->lock);
+    pthread_mutex_destroy(&sc->pass);
     free(sc);
 }
 

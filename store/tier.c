@@ -7,6 +7,7 @@
  * stay as they are. One thread at a time fills, under the lock. */
 #include "store/tier.h"
 
+#include "store/dayfile_priv.h"
 #include "store/labelblock.h"
 #include "store/scan.h"
 #include "store/series.h"
@@ -38,6 +39,10 @@ struct tiers {
     bool started, stop;
     pthread_mutex_t wake_lock; /* stop */
     pthread_cond_t wake;
+    pthread_mutex_t held_lock;
+    uint64_t *held; /* bitmap: ids that some tier holds */
+    size_t held_words;
+    bool held_known;      /* false: any may be held */
     pthread_mutex_t lock; /* one fill at a time; what follows */
     struct day_writer *w[TIER_LEVELS];
     struct chunk_writer *chunk[TIER_LEVELS][TIER_KINDS];
@@ -78,6 +83,7 @@ tier_open(struct store *s, struct tiers **ret, struct err *err)
     t->retention_ms[TIER_1H] = s->cfg.retention_1h_ms;
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->wake_lock, NULL);
+    pthread_mutex_init(&t->held_lock, NULL);
     pthread_cond_init(&t->wake, NULL);
     buf_init(&t->data, 4 * CHUNK_BYTES_MAX);
     for (int l = 0; !rc && l < TIER_LEVELS; l++) {
@@ -90,11 +96,13 @@ tier_open(struct store *s, struct tiers **ret, struct err *err)
             if (!(t->chunk[l][k] = chunk_writer_new()))
                 rc = err_set(err, ERR_NOMEM, "out of memory");
     }
-    if (rc)
+    if (rc) {
         tier_free(t);
-    else
-        *ret = t;
-    return rc;
+        return rc;
+    }
+    t->held_known = !days_count(t->days[TIER_5M]) && !days_count(t->days[TIER_1H]);
+    *ret = t;
+    return 0;
 }
 
 void
@@ -111,6 +119,8 @@ tier_free(struct tiers *t)
         free(t->stream[k].at);
     buf_done(&t->data);
     free(t->ids);
+    free(t->held);
+    pthread_mutex_destroy(&t->held_lock);
     pthread_mutex_destroy(&t->lock);
     pthread_mutex_destroy(&t->wake_lock);
     pthread_cond_destroy(&t->wake);
@@ -143,10 +153,63 @@ tier_until(struct tiers *t, int level, int64_t from_ms)
 bool
 tier_hold_series(struct tiers *t, uint64_t id)
 {
-    for (int l = 0; l < TIER_LEVELS; l++)
-        if (days_hold_series(t->days[l], id, INT64_MIN, INT64_MAX))
-            return true;
-    return false;
+    pthread_mutex_lock(&t->held_lock);
+    bool held = !t->held_known || (id / 64 < t->held_words && t->held[id / 64] >> (id % 64) & 1);
+    pthread_mutex_unlock(&t->held_lock);
+    return held;
+}
+
+/* Adds a file's ids, and lets go of its own list of them: a fleet's is half a megabyte. */
+static int
+tier_held_add(struct tiers *t, struct days *d, struct day *day)
+{
+    pthread_mutex_lock(&day->ids_lock);
+    int rc = day->ids ? 0 : day_ids_load(d, day, NULL);
+    pthread_mutex_lock(&t->held_lock);
+    if (!rc && day->ids_words > t->held_words) {
+        uint64_t *p = realloc(t->held, day->ids_words * sizeof *p);
+        rc = p ? 0 : ERR_NOMEM;
+        if (p) {
+            memset(p + t->held_words, 0, (day->ids_words - t->held_words) * sizeof *p);
+            t->held = p;
+            t->held_words = day->ids_words;
+        }
+    }
+    for (size_t i = 0; !rc && i < day->ids_words; i++)
+        t->held[i] |= day->ids[i];
+    t->held_known = t->held_known && !rc;
+    pthread_mutex_unlock(&t->held_lock);
+    free(day->ids);
+    day->ids = NULL;
+    day->ids_words = 0;
+    pthread_mutex_unlock(&day->ids_lock);
+    return rc;
+}
+
+/* From all files anew: at the start, and when one went. */
+static void
+tier_held_build(struct tiers *t)
+{
+    int rc = 0;
+    pthread_mutex_lock(&t->held_lock);
+    if (t->held_words)
+        memset(t->held, 0, t->held_words * sizeof *t->held);
+    t->held_known = false;
+    pthread_mutex_unlock(&t->held_lock);
+    for (int l = 0; l < TIER_LEVELS; l++) {
+        struct day **at;
+        size_t n;
+        if (days_list(t->days[l], INT64_MIN, INT64_MAX, &at, &n))
+            return;
+        for (size_t i = 0; i < n; i++) {
+            rc = rc ? rc : tier_held_add(t, t->days[l], at[i]);
+            day_put(t->days[l], at[i]);
+        }
+        free(at);
+    }
+    pthread_mutex_lock(&t->held_lock);
+    t->held_known = !rc;
+    pthread_mutex_unlock(&t->held_lock);
 }
 
 void
@@ -304,9 +367,11 @@ tier_labels(struct tiers *t, struct day_writer *w, struct err *err)
     return rc;
 }
 
+/* 1: filled; 0: nothing to do. */
 static int
 tier_day(struct tiers *t, int64_t day, struct err *err)
 {
+    bool any = false;
     uint64_t held = days_held_samples(t->store->days, day);
     int64_t first = clock_now_ms(t->store->cfg.clock);
     int rc = 0;
@@ -317,7 +382,8 @@ tier_day(struct tiers *t, int64_t day, struct err *err)
         days_remove(t->days[l], day, NULL); /* begins anew; a crash here leaves it to be filled */
         rc = day_writer_begin(t->days[l], day, &t->w[l], err);
     }
-    if (!rc && (t->w[TIER_5M] || t->w[TIER_1H]))
+    any = t->w[TIER_5M] || t->w[TIER_1H];
+    if (!rc && any)
         rc = tier_metrics_of(t, day, err);
     for (int l = 0; l < TIER_LEVELS; l++) {
         for (int k = 0; rc && k < TIER_KINDS; k++) { /* belongs to what is undone */
@@ -331,9 +397,10 @@ tier_day(struct tiers *t, int64_t day, struct err *err)
         rc = day_writer_end(t->w[l], rc, DAY_SAMPLES, held, err);
         t->w[l] = NULL;
     }
-    return rc;
+    return rc ? rc : any;
 }
 
+/* Returns whether some went. */
 static int
 tier_drop_old(struct tiers *t, int level, struct err *err)
 {
@@ -342,10 +409,26 @@ tier_drop_old(struct tiers *t, int level, struct err *err)
     int rc = days_numbers(t->days[level], &days, &n);
     if (rc)
         return err_set(err, rc, "out of memory");
-    for (size_t i = 0; !rc && i < n && days[i] < first; i++)
+    size_t i = 0;
+    for (; !rc && i < n && days[i] < first; i++)
         rc = days_remove(t->days[level], days[i], err);
     free(days);
-    return rc;
+    return rc ? rc : i > 0;
+}
+
+/* A day that was filled: its ids are held from now on. */
+static void
+tier_held_day(struct tiers *t, int level, int64_t number)
+{
+    struct day **at;
+    size_t n;
+    if (days_list(t->days[level], number * DAY_MS, number * DAY_MS, &at, &n))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        tier_held_add(t, t->days[level], at[i]);
+        day_put(t->days[level], at[i]);
+    }
+    free(at);
 }
 
 int
@@ -358,10 +441,20 @@ tier_fill(struct tiers *t, struct err *err)
     if (rc)
         err_set(err, rc, "out of memory");
     for (size_t i = 0; !rc && i < n; i++)
-        if ((days[i] + 1) * DAY_MS + t->store->cfg.window_ms <= now)
+        if ((days[i] + 1) * DAY_MS + t->store->cfg.window_ms <= now) {
             rc = tier_day(t, days[i], err);
-    for (int l = 0; !rc && l < TIER_LEVELS; l++)
+            for (int l = 0; rc == 1 && l < TIER_LEVELS; l++)
+                tier_held_day(t, l, days[i]);
+            rc = rc < 0 ? rc : 0;
+        }
+    bool gone = false;
+    for (int l = 0; rc >= 0 && l < TIER_LEVELS; l++) {
         rc = tier_drop_old(t, l, err);
+        gone |= rc > 0;
+    }
+    rc = rc < 0 ? rc : 0;
+    if (gone || !t->held_known)
+        tier_held_build(t);
     for (int l = 0; !rc && l < TIER_LEVELS; l++)
         rc = days_checkpoint(t->days[l], err);
     pthread_mutex_unlock(&t->lock);
@@ -375,6 +468,10 @@ static void *
 tier_main(void *arg)
 {
     struct tiers *t = arg;
+    pthread_mutex_lock(&t->lock);
+    if (!t->held_known)
+        tier_held_build(t);
+    pthread_mutex_unlock(&t->lock);
     pthread_mutex_lock(&t->wake_lock);
     while (!t->stop) {
         struct timespec at;
