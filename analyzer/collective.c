@@ -1,6 +1,8 @@
 /* collective: one small record a rank, in an array that grows by doubling. */
 #include "analyzer/collective.h"
 
+#include "base/str.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +10,20 @@ struct collective_rank {
     int64_t enqueued, completed, timed_out; /* sequence numbers, -1 not told */
     int64_t group;                          /* process group that they count in, -1 not told */
     bool seen, root;
+    bool waits; /* by its own record, for a collective that did not end */
+};
+
+struct collective_record {
+    int rank;
+    int64_t group, enqueued, completed;
+    char op[COLLECTIVE_OP];
 };
 
 struct collective {
     struct collective_rank *at;
     size_t count, cap, world;
+    struct collective_record *records;
+    size_t record_count, record_cap;
 };
 
 struct collective *
@@ -27,6 +38,7 @@ collective_free(struct collective *c)
     if (!c)
         return;
     free(c->at);
+    free(c->records);
     free(c);
 }
 
@@ -43,7 +55,7 @@ collective_rank(struct collective *c, int rank)
         if (!p)
             return NULL;
         for (size_t i = c->cap; i < cap; i++)
-            p[i] = (struct collective_rank){-1, -1, -1, -1, false, false};
+            p[i] = (struct collective_rank){-1, -1, -1, -1, false, false, false};
         c->at = p;
         c->cap = cap;
     }
@@ -142,14 +154,25 @@ collective_line(struct collective *c, int rank, const char *line, size_t len)
 }
 
 void
-collective_record(struct collective *c, int rank, int64_t enqueued, int64_t completed)
+collective_record(struct collective *c, int rank, int64_t group, int64_t enqueued,
+                  int64_t completed, const char *op)
 {
     struct collective_rank *r = collective_rank(c, rank);
-    if (!r)
+    if (!r || enqueued < 0 || c->record_count == COLLECTIVE_RECORDS)
         return;
     r->seen = true;
-    collective_max(&r->enqueued, enqueued);
-    collective_max(&r->completed, completed);
+    if (c->record_count == c->record_cap) {
+        size_t cap = c->record_cap ? c->record_cap * 2 : 256;
+        struct collective_record *p = realloc(c->records, cap * sizeof *p);
+        if (!p)
+            return;
+        c->records = p;
+        c->record_cap = cap;
+    }
+    struct collective_record *e = &c->records[c->record_count++];
+    *e = (struct collective_record){rank, group, enqueued, completed, ""};
+    str_copy(e->op, sizeof e->op, op);
+    r->waits |= completed >= 0 && enqueued > completed;
 }
 
 /* How far a rank has come: what it enqueued last, else what it waits for. */
@@ -202,16 +225,86 @@ collective_behind(const struct collective *c, struct collective_answer *ret)
     ret->others_seq = high;
 }
 
+static int
+collective_by_group(const void *a, const void *b)
+{
+    const struct collective_record *x = a, *y = b;
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return x->enqueued != y->enqueued ? (x->enqueued < y->enqueued ? -1 : 1) : x->rank - y->rank;
+}
+
+/* Of the records of one group, in order of what was enqueued: a rank that is behind and waits for
+ * nothing itself holds the others up; one that waits elsewhere is held up too. */
+static void
+collective_group_behind(const struct collective *c, const struct collective_record *r, size_t n,
+                        struct collective_answer *ret)
+{
+    const struct collective_record *first = NULL;
+    size_t free_ranks = 0;
+    for (size_t i = 0; i < n && r[i].enqueued < r[n - 1].enqueued; i++)
+        if (!c->at[r[i].rank].waits) {
+            first = first ? first : &r[i];
+            free_ranks++;
+        }
+    if (!first || free_ranks > 1 || (ret->recorded && ret->behind != first->rank))
+        return;
+    ret->behind = first->rank;
+    ret->behind_seq = first->enqueued;
+    ret->others_seq = r[n - 1].enqueued;
+    ret->recorded = true;
+}
+
+/* The one rank of a group whose last operation is another than that of all others at the same
+ * number. */
+static void
+collective_group_odd(const struct collective_record *r, size_t n, struct collective_answer *ret)
+{
+    size_t same = 0, other = 0;
+    const struct collective_record *odd = NULL, *like = &r[n / 2];
+    if (n < 3 || r[0].enqueued != r[n - 1].enqueued || !*like->op)
+        return;
+    if (strcmp(r[0].op, like->op) && strcmp(r[n - 1].op, like->op))
+        like = &r[0];
+    for (size_t i = 0; i < n; i++) {
+        bool is = !strcmp(r[i].op, like->op);
+        same += is;
+        other += !is && *r[i].op;
+        odd = !is && *r[i].op ? &r[i] : odd;
+    }
+    if (other != 1 || same < 2 || odd->enqueued == odd->completed)
+        return;
+    ret->odd = odd->rank;
+    str_copy(ret->odd_op, sizeof ret->odd_op, odd->op);
+    str_copy(ret->others_op, sizeof ret->others_op, like->op);
+}
+
+static void
+collective_recorded(const struct collective *c, struct collective_answer *ret)
+{
+    if (c->record_count)
+        qsort(c->records, c->record_count, sizeof *c->records, collective_by_group);
+    for (size_t i = 0, n; i < c->record_count; i += n) {
+        for (n = 1; i + n < c->record_count && c->records[i + n].group == c->records[i].group;)
+            n++;
+        if (n > 1)
+            collective_group_behind(c, &c->records[i], n, ret);
+        collective_group_odd(&c->records[i], n, ret);
+    }
+}
+
 void
 collective_answer(const struct collective *c, struct collective_answer *ret)
 {
     size_t seen = 0;
-    *ret = (struct collective_answer){.behind = -1, .world = c->world};
+    *ret = (struct collective_answer){.behind = -1, .odd = -1, .world = c->world};
     for (size_t i = 0; i < c->count; i++) {
         ret->timed_out += c->at[i].timed_out >= 0;
         seen += c->at[i].seen;
     }
-    collective_behind(c, ret);
+    collective_recorded(c, ret);
+    if (!ret->recorded)
+        collective_behind(c, ret);
     for (size_t i = 0; seen && i < c->world && ret->silent_count < 8; i++)
         if (i >= c->count || !c->at[i].seen)
             ret->silent[ret->silent_count++] = (int)i;

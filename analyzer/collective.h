@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COLLECTIVE_RANKS 131072
+#define COLLECTIVE_RANKS   131072
+#define COLLECTIVE_RECORDS 1000000
+#define COLLECTIVE_OP      48
 
 struct collective;
 struct collective *collective_new(void);
@@ -22,8 +24,10 @@ void collective_root(struct collective *c, int rank);
 /* Reads sequence numbers and world sizes from a line; rank -1: the line may name it. True when the
  * line was about a collective. */
 bool collective_line(struct collective *c, int rank, const char *line, size_t len);
-/* A record of a flight recorder: last collective that the rank enqueued and completed. */
-void collective_record(struct collective *c, int rank, int64_t enqueued, int64_t completed);
+/* A rank's own record of one process group (flight recorder): the last collective that it enqueued
+ * and completed, and what that was ("" not told). At most COLLECTIVE_RECORDS are kept. */
+void collective_record(struct collective *c, int rank, int64_t group, int64_t enqueued,
+                       int64_t completed, const char *op);
 
 struct collective_answer {
     int behind; /* the one rank that lags, -1: none stands out */
@@ -33,6 +37,10 @@ struct collective_answer {
     int quiet[8];
     size_t quiet_count; /* ranks that spoke, but neither complain as the others do nor say why */
     size_t timed_out, world;
+    bool recorded;              /* behind is from records, not from lines */
+    int odd;                    /* the rank that records another operation than the rest, -1 none */
+    char odd_op[COLLECTIVE_OP]; /* its operation, and that of the others */
+    char others_op[COLLECTIVE_OP];
 };
 void collective_answer(const struct collective *c, struct collective_answer *ret);
 

@@ -12,6 +12,7 @@
 #include "base/entity.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "decode/flight.h"
 #include "decode/loghead.h"
 
 #include <dirent.h>
@@ -286,11 +287,37 @@ offline_rank_of_name(const char *name)
     return end == p || v < 0 || v >= COLLECTIVE_RANKS ? -1 : (int)v;
 }
 
+/* A dump of the flight recorder, whose beginning is in `chunk`: 1 when it was one, 0 when not. */
+static int
+offline_flight(struct offline *o, const struct offline_origin *from, int fd, const char *chunk,
+               size_t have, struct err *err)
+{
+    struct stat st;
+    if (from->rank < 0 || o->healthy || !flight_is(chunk, have) || fstat(fd, &st) ||
+        !S_ISREG(st.st_mode) || (size_t)st.st_size > FLIGHT_MAX)
+        return 0;
+    struct flight *f = malloc(sizeof *f);
+    char *data = malloc((size_t)st.st_size + 1);
+    int rc = f && data ? 1 : err_set(err, ERR_NOMEM, "no memory to read %s", from->name);
+    ssize_t n = rc > 0 ? pread(fd, data, (size_t)st.st_size, 0) : 0;
+    if (rc > 0 && n > 0)
+        flight_parse(data, (size_t)n, f); /* what a damaged one told until then counts */
+    for (size_t i = 0; rc > 0 && n > 0 && i < f->count; i++)
+        collective_record(o->collective, from->rank, f->at[i].group, f->at[i].enqueued,
+                          f->at[i].completed, f->at[i].op);
+    offline_speaks(o, from->node, from->rank);
+    o->bytes += n > 0 ? (uint64_t)n : 0;
+    free(data);
+    free(f);
+    return rc;
+}
+
 static int
 offline_read(struct offline *o, const struct offline_origin *from, int fd, struct err *err)
 {
     char *chunk = malloc(OFFLINE_CHUNK);
     size_t have = 0, heads = 0;
+    bool first = true;
     o->speaker++;
     int rc = chunk ? 0 : err_set(err, ERR_NOMEM, "no memory to read %s", from->name);
     while (!rc) {
@@ -307,6 +334,11 @@ offline_read(struct offline *o, const struct offline_origin *from, int fd, struc
             break;
         }
         have += (size_t)n;
+        if (first && (rc = offline_flight(o, from, fd, chunk, have, err))) {
+            rc = rc > 0 ? 0 : rc;
+            break;
+        }
+        first = false;
         o->bytes += (uint64_t)n;
         int64_t used = offline_lines(o, from, chunk, have, n == 0, &heads);
         if (used < 0 || n == 0) {
@@ -527,8 +559,9 @@ offline_behind(struct offline *o, const struct collective_answer *a)
     char text[200];
     const char *node = a->quiet_count > 1 ? offline_quiet_node(o, a) : NULL;
     if (a->behind >= 0) {
-        snprintf(text, sizeof text, "rank %d stands at collective %lld while others are at %lld",
-                 a->behind, (long long)a->behind_seq, (long long)a->others_seq);
+        snprintf(text, sizeof text, "rank %d stands at collective %lld while others are at %lld%s",
+                 a->behind, (long long)a->behind_seq, (long long)a->others_seq,
+                 a->recorded ? " (flight recorder)" : "");
         return offline_told_rank(o, a->behind, text);
     }
     if (a->quiet_count == 1 && a->timed_out > 1) {
@@ -556,6 +589,20 @@ offline_node_told(const struct offline *o)
         if (o->symptoms[i].entry->role == KB_CASCADE && !strncmp(o->symptoms[i].entity, "node:", 5))
             return true;
     return false;
+}
+
+/* A rank that runs another operation than the rest, by the flight recorder. */
+static int
+offline_odd(struct offline *o, const struct collective_answer *a)
+{
+    char entity[ENTITY_SIZE], part[16], text[200];
+    snprintf(part, sizeof part, "%d", a->odd);
+    if (a->odd < 0 || entity_format(entity, ENTITY_RANK, "-", part))
+        return 0;
+    snprintf(text, sizeof text, "rank %d is in %s while the others are in %s (flight recorder)",
+             a->odd, a->odd_op, a->others_op);
+    o->rooted = true;
+    return offline_told(o, "nccl.collective-mismatch", entity, text);
 }
 
 /* The peer that the victims name; by an address that is nobody's only where nothing better is
@@ -665,7 +712,7 @@ offline_finish(struct offline *o, struct diagnosis **ret, struct err *err)
     struct collective_answer a;
     collective_answer(o->collective, &a);
     offline_name_nodes(o);
-    int rc = offline_behind(o, &a);
+    int rc = a.odd >= 0 ? offline_odd(o, &a) : offline_behind(o, &a);
     if (!rc)
         rc = offline_accused(o);
     if (!rc)

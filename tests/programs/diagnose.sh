@@ -44,6 +44,29 @@ head -c 1500000 /dev/zero | tr '\0' 'x' >"$tmp/long.log"
 head -c 200000 /dev/urandom >>"$tmp/long.log"
 cat "$tmp/xid.log" >>"$tmp/long.log"
 ok 'a line of a megabyte and random bytes do no harm' exits 0 diagnose --format json "$tmp/long.log"
+dumps() {
+    python3 - "$tmp/dumps" <<'PY'
+import os, pickle, sys
+for r in range(8):
+    node = "%s/worker-%d" % (sys.argv[1], r // 4)
+    os.makedirs(node, exist_ok=True)
+    last = 30 if r == 5 else 31
+    entries = [{"record_id": i, "pg_id": 0, "process_group": ("0", "default_pg"), "collective_seq_id": i,
+                "profiling_name": "nccl:all_reduce", "state": "completed" if i < 31 else "started"} for i in range(20, last + 1)]
+    status = {"0": {"last_enqueued_collective": last, "last_started_collective": last, "last_completed_collective": 30}}
+    with open("%s/nccl_trace_rank_%d" % (node, r), "wb") as f:
+        f.write(pickle.dumps({"version": "2.4", "pg_config": {}, "pg_status": status, "entries": entries}, protocol=2))
+PY
+}
+ok 'dumps of the flight recorder, one a rank' dumps
+ok 'are recognised' exits 0 diagnose --format json "$tmp/dumps"
+ok 'the rank that is behind is named' is "$(json 'd["hypotheses"][0]["entity"]')" rank:-/5
+ok 'with its node' has "$(json 'd["hypotheses"][0]["summary"]["en"]')" worker-1
+for i in 1 2 3 4; do echo "12:00:0$i solver warm, residual $i.1e-4"; done >"$tmp/good.log"
+{ cat "$tmp/good.log"; echo '12:00:09 solver pivot vanished in block 77, leaving'; } >"$tmp/bad.log"
+ok 'a line that a healthy run lacks' exits 0 diagnose --format json --healthy "$tmp/good.log" "$tmp/bad.log"
+ok 'is pointed out' has "$(json 'd["hypotheses"][0]["evidence"][0]["text"]')" 'pivot vanished'
+ok 'but the verdict stays unknown' is "$(json 'd["verdict"]')" unknown
 quick() {
     python3 - "$bin/myriascope" "$tmp/xid.log" <<'PY'
 import subprocess, sys, time
