@@ -191,20 +191,41 @@ judge_active(const struct judge_turn *u, const struct reason_case *c)
     return false;
 }
 
-/* Does another case of this turn hold the sign of the incident's root? Then the incident is that
- * one's, whatever else the two share: a slow job has many causes. */
+/* The row of a symptom "code\nentity" of this turn, NULL none. */
+static struct symptom_row *
+judge_row(const struct judge_turn *u, const char *root, size_t *ret_index)
+{
+    const char *entity = strchr(root, '\n');
+    size_t code = entity ? (size_t)(entity - root) : 0;
+    for (size_t i = 0; entity && i < u->count; i++)
+        if (!strncmp(root, u->symptoms[i].entry->id, code) && !u->symptoms[i].entry->id[code] &&
+            !strcmp(entity + 1, u->symptoms[i].entity)) {
+            *ret_index = i;
+            return u->rows[i];
+        }
+    return NULL;
+}
+
+static size_t
+judge_number_of(const struct judge_turn *u, const struct reason_case *c)
+{
+    return c->symptom_count ? u->case_of[c->symptoms[0]] : 0;
+}
+
+/* Does another case of this turn hold the sign of the incident's root, while this one's own is new
+ * to it? Then the incident is that one's, whatever else the two share: a slow job has many causes.
+ */
 static bool
 judge_elsewhere(const struct judge_turn *u, const struct judged *d, const struct reason_case *c)
 {
-    size_t own = c->symptom_count ? u->case_of[c->symptoms[0]] : 0;
-    for (size_t i = 0; i < u->count; i++) {
-        size_t code = strlen(u->symptoms[i].entry->id);
-        if (u->case_of[i] && u->case_of[i] != own &&
-            !strncmp(d->root, u->symptoms[i].entry->id, code) && d->root[code] == '\n' &&
-            !strcmp(d->root + code + 1, u->symptoms[i].entity))
-            return true;
-    }
-    return false;
+    char root[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    size_t of = 0, own = 0;
+    if (!c->seen || !judge_row(u, d->root, &of) || !u->case_of[of] ||
+        u->case_of[of] == judge_number_of(u, c))
+        return false;
+    snprintf(root, sizeof root, "%s\n%s", judge_top(c)->cause, judge_top(c)->entity);
+    const struct symptom_row *r = judge_row(u, root, &own);
+    return !r || strcmp(r->incident, d->id) != 0;
 }
 
 /* The oldest unresolved incident that any row of the case is in, else one with the same root. */
@@ -520,6 +541,16 @@ judge_content(const struct reason_case *c, const struct judge_jobs *jobs, enum s
     return map_hash(text, (size_t)n);
 }
 
+/* Is the root's own sign there again? */
+static bool
+judge_back(const struct judge_turn *u, const struct reason_case *c)
+{
+    char root[EVENT_CODE_MAX + ENTITY_SIZE + 2];
+    size_t i = 0;
+    snprintf(root, sizeof root, "%s\n%s", judge_top(c)->cause, judge_top(c)->entity);
+    return !judge_row(u, root, &i) || !u->symptoms[i].end_ms;
+}
+
 static int
 judge_case(struct judge_turn *u, const struct world *w, const struct reason_case *c)
 {
@@ -531,6 +562,8 @@ judge_case(struct judge_turn *u, const struct world *w, const struct reason_case
         judge_claim(u, d, c);
         return 0;
     }
+    if (d && d->resolved_ms && c->seen && !judge_back(u, c))
+        return 0; /* a late effect of what is over */
     if (d ? d->resolved_ms && !judge_opens(u, c) : !judge_opens(u, c))
         return 0;
     judge_jobs_all(u, w, c, &jobs);

@@ -23,9 +23,11 @@
 #define REASON_INSTEAD      0.6  /* of what an unseen cause explains */
 #define REASON_UPSTREAM                                                                            \
     0.25 /* a cause that was seen and explains the best one this well stands above it */
-#define REASON_SILENT_SEEN 5.0   /* a part whose telemetry is fresh shows nothing */
-#define REASON_BLINK       0.2   /* of what a sign explains that was over before */
-#define REASON_BLINK_MS    12000 /* adapters retry for longer: seven times some four seconds */
+#define REASON_SILENT_SEEN 5.0    /* a part whose telemetry is fresh shows nothing */
+#define REASON_BLINK       0.2    /* of what a sign explains that was over before */
+#define REASON_BLINK_MS    12000  /* adapters retry for longer: seven times some four seconds */
+#define REASON_TIMER_MS    30000  /* effects due so late at the least have a timer of their own */
+#define REASON_OVER_MS     120000 /* how soon after a fault's end its effects cease to begin */
 #define REASON_PLACES                                                                              \
     0.5 /* what each further place with the same symptom adds, up to REASON_PLACES_MAX of them: */
 #define REASON_PLACES_MAX                                                                          \
@@ -186,12 +188,20 @@ reason_infer(struct reason *r, const struct symptom *s)
 /* --- what a candidate explains ------------------------------------------------------------------
  */
 
-/* A sign that was over within seconds, and well before the other began: retries outlast it. */
-static bool
-reason_blinked(const struct symptom *from, const struct symptom *to)
+/* What a sign that was over still explains: little of what came well after. Within seconds an
+ * adapter's retries outlast it; later, what waits for a timer of its own (a watchdog) may still be
+ * its. */
+static double
+reason_over(const struct symptom *from, const struct symptom *to, const struct kb_cause *c,
+            int64_t late)
 {
-    return from->end_ms && from->count == 1 && from->end_ms - from->first_ms < REASON_BLINK_MS &&
-           to->first_ms - from->end_ms > REASON_BLINK_MS;
+    if (!from->end_ms || to->first_ms <= from->end_ms)
+        return 1;
+    if (from->count == 1 && from->end_ms - from->first_ms < REASON_BLINK_MS &&
+        to->first_ms - from->end_ms > REASON_BLINK_MS)
+        return REASON_BLINK;
+    int64_t gap = to->first_ms - from->end_ms - late;
+    return c->delay_min_ms >= REASON_TIMER_MS || gap <= 0 ? 1 : exp(-(double)gap / REASON_OVER_MS);
 }
 
 /* How well a symptom's onset fits the cause's, 0 to 1. Unknown times fit. */
@@ -210,7 +220,7 @@ reason_timing(const struct reason *r, const struct symptom *from, const struct s
     if (under > 0) /* an effect does not come before its cause, whoever reports late */
         return exp(-(double)under / (double)(15000 + early));
     double fits = over > 0 ? 0.1 + 0.9 * exp(-(double)over / (double)(30000 + late)) : 1;
-    return reason_blinked(from, to) ? fits * REASON_BLINK : fits;
+    return fits * reason_over(from, to, c, late);
 }
 
 struct reason_step {

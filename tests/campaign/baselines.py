@@ -31,8 +31,34 @@ def class_of(c, code, cache):
     return cache[code]
 
 
+def look(world, f):
+    """Minder's question, asked two and a half minutes into a fail-slow fault: which machine is farthest from its peers?"""
+    job, far = f.jobs[0], {}
+    for k in range(1, len(GPU_FAST) - 2):
+        means = {}
+        for i in job.members:
+            values = [v for v in world.last.get(i, [])[k::len(GPU_FAST)] if v is not None]
+            if values:
+                means[i] = sum(values) / len(values)
+        if len(means) < 3:
+            continue
+        middle = statistics.median(means.values())
+        spread = statistics.median(abs(v - middle) for v in means.values()) or 1e-9
+        for i, v in means.items():
+            far[i] = max(far.get(i, 0), abs(v - middle) / spread)
+    if far:
+        f.minder = world.site.nodes[max(far, key=far.get)]
+    world.watch.pop(job, None)
+
+
+def watch(world, f):
+    if f.failslow and f.jobs:
+        world.when(f.t + 60, world.watch.__setitem__, f.jobs[0], True)
+        world.when(f.t + 150, look, world, f)
+
+
 def judge(c, of):
-    cache, first, frequent, votes = {}, [0, 0, 0], [0, 0, 0], [0, None, 0]
+    cache, first, frequent, votes, minder = {}, [0, 0, 0], [0, 0, 0], [0, None, 0], [0, None, 0]
     for f in c.faults:
         if f.verdict == 'none':
             continue
@@ -46,6 +72,9 @@ def judge(c, of):
             most = collections.Counter(e['entity'] for e in events).most_common(1)[0][0]
             frequent[0] += most in f.entities
         frequent[1] += 'gpu' in f.classes
+        if f.failslow:
+            minder[2] += 1
+            minder[0] += f.minder in {e.partition(':')[2].split('/')[0] for e in f.entities}
         if f.flows:
             ballot = collections.Counter()
             for _, path in f.flows:
@@ -54,8 +83,8 @@ def judge(c, of):
             votes[2] += 1
             votes[0] += 'link:' + ballot.most_common(1)[0][0] in f.entities
     out = {'earliest event wins': first, 'most frequent cause': frequent}
-    if c.world.peers:
-        out['peer distance (Minder), fail-slow'] = c.world.peers['score']
+    if minder[2]:
+        out['peer distance (Minder), machine, slow'] = minder
     if votes[2]:
         out['raw path votes (007), fabric'] = votes
     return out

@@ -20,7 +20,7 @@ class Fault:
         self.owners, self.jobs, self.failslow = set(owners), set(jobs), failslow
         self.verdicts = {verdict}
         self.flows = []             # (retransmitting end, links of its path): what 007 votes with
-        self.flood = False
+        self.minder, self.pair = None, None
 
 
 def cable(world, end):

@@ -58,6 +58,8 @@ class Score:
                     continue
                 top = {owner(h['entity']) for h in (i.get('hypotheses') or [])[:1]}
                 fit = (3 if top & (f.owners | {owner(e) for e in f.entities}) else 0) + (2 if jobs & f.job_ids else 0) + (1 if names & f.owners else 0)
+                if f.verdict == 'none' and fit < 3:
+                    continue
                 if fit and (best is None or (fit, f.t) > best[0]):
                     best = ((fit, f.t), f)
             if best:
@@ -133,7 +135,8 @@ def report(score, faults, base, gpu_days, notes):
         top1 += ok
         klass += c
         verdict += v
-        top3 += any(right(f, h) for h in hs[:3]) or any(right(f, i['hypotheses'][0]) for i in mine[:3] if i.get('hypotheses'))
+        f.first_three = any(right(f, h) for h in hs[:3])
+        top3 += f.first_three
         per_kind[f.kind][0] += ok and c and v
         if a:
             times.append(seconds(a['opened']) - f.t)
@@ -152,6 +155,10 @@ def report(score, faults, base, gpu_days, notes):
     out('\nfaults %d, of them %d fail-slow, %d of users; found %s' % (judged, sum(f.failslow for f in faults), users, share(found, judged)))
     out('entity first          %s' % share(top1, judged))
     out('entity in first three %s' % share(top3, judged))
+    two = [f for f in faults if f.pair and f.t <= f.pair.t]
+    if two:
+        out('both of two faults    %s among the first three of their incidents' % share(
+            sum(f.first_three and f.pair.first_three for f in two), len(two)))
     out('class                 %s' % share(klass, judged))
     out('verdict               %s' % share(verdict, judged))
     out('calibration error     %.3f over %d answers' % (error, len(pairs)))

@@ -53,7 +53,7 @@ class World:
         self.gpu_mod, self.node_mod, self.nic_mod, self.port_mod, self.optic_mod = {}, {}, {}, {}, {}
         self.site_mod = {}
         self.lost = {k: set() for k in SOURCES_OF_NODE + SOURCES_OF_SWITCH}
-        self.peers = {}           # Minder's baseline: node -> recent means
+        self.watch, self.last = {}, {}     # Minder's baseline: jobs looked at, and what their nodes last said
         self.lose(loss)
         self.pack()
         self.place()
@@ -226,7 +226,10 @@ class World:
         job, lost = self.owner[i], self.lost
         state = job.state if job and job.running else 'dead'
         if i not in lost['gpu'] and not mod.get('gpu_blind'):
-            self.put(self.gpu_fast[i], self.gpu_values(i, job, state))
+            values = self.gpu_values(i, job, state)
+            self.put(self.gpu_fast[i], values)
+            if job in self.watch:
+                self.last[i] = values
             if slow:
                 self.put(self.gpu_slow[i], self.gpu_counters(i))
         if i not in lost['nic']:
