@@ -10,7 +10,7 @@ import collections
 import statistics
 import urllib.parse
 
-from score import right, seconds
+from world import GPU_FAST
 
 
 def events_of(c, f):

@@ -17,7 +17,7 @@ class Fault:
     def __init__(self, kind, t, entities, classes, verdict='infrastructure', owners=(), jobs=(), failslow=False):
         self.kind, self.t, self.end = kind, t, t + 300
         self.entities, self.classes, self.verdict = set(entities), set(classes), verdict
-        self.owners, self.jobs, self.failslow = set(owners), set(jobs), failslow
+        self.owners, self.jobs, self.failslow = set(owners), list(jobs), failslow
         self.verdicts = {verdict}
         self.flows = []             # (retransmitting end, links of its path): what 007 votes with
         self.minder, self.pair = None, None
