@@ -90,6 +90,31 @@ remote_encode_aside(const struct labels *l, const struct labels *external, struc
     return labels_finish(out);
 }
 
+/* Both in one, by name. 1: a name is in both. */
+static int
+remote_encode_merge(const struct labels *l, const struct labels *external, struct labels *out)
+{
+    size_t i = 0, k = 0;
+    out->count = 0;
+    if (l->count + external->count > LABELS_MAX)
+        return ERR_LIMIT;
+    while (i < l->count && k < external->count) {
+        const struct label *a = &l->at[i], *b = &external->at[k];
+        size_t n = a->name_len < b->name_len ? a->name_len : b->name_len;
+        int c = memcmp(a->name, b->name, n);
+        if (!c)
+            c = (a->name_len > b->name_len) - (a->name_len < b->name_len);
+        if (!c)
+            return 1;
+        out->at[out->count++] = c < 0 ? l->at[i++] : external->at[k++];
+    }
+    for (; i < l->count; i++)
+        out->at[out->count++] = l->at[i];
+    for (; k < external->count; k++)
+        out->at[out->count++] = external->at[k];
+    return 0;
+}
+
 int
 remote_encode_series(struct buf *out, const struct labels *l, const struct labels *external,
                      const struct remote_entry *at, size_t n)
@@ -98,7 +123,9 @@ remote_encode_series(struct buf *out, const struct labels *l, const struct label
     char names[LABELS_MAX][LABEL_NAME_MAX + 1];
     size_t body = 0;
     if (external->count) {
-        int rc = remote_encode_aside(l, external, &merged, names);
+        int rc = remote_encode_merge(l, external, &merged);
+        if (rc == 1)
+            rc = remote_encode_aside(l, external, &merged, names);
         if (rc)
             return rc;
         l = &merged;
