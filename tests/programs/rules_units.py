@@ -40,8 +40,8 @@ TEMPLATES = """groups:
     expr: now > 0
     annotations:
       size: '{{ $value | humanize1024 }}B for {{ 3723 | humanizeDuration }} {{ 0.25 | humanizePercentage }}'
-      others: '{{ range query "other" }}{{ .Labels.k }}={{ .Value }};{{ end }}'
-      first: '{{ with query "other" }}{{ . | first | value }}{{ end }}'
+      others: '{{ range query "other" | sortByLabel "k" }}{{ .Labels.k }}={{ .Value }};{{ end }}'
+      first: '{{ with query "other" | sortByLabel "k" }}{{ . | first | value }}{{ end }}'
       logic: '{{ if gt $value 5.0 }}high{{ else }}low{{ end }} {{ $labels.k | title }}'
   - alert: Words
     expr: words > 0
@@ -55,7 +55,7 @@ TEMPLATES = """groups:
       empty: '{{ range query "nothing" }}x{{ else }}none{{ end }}{{ with query "nothing" }}x{{ else }}-{{ end }}'
       set: '{{ $x := 1.5 }}{{ $x = $value }}{{ $x }}{{ with $y := "in" }}{{ $y }}{{ . }}{{ end }}'
       first: '{{ query "other{k=\\"2\\"}" | first | label "k" }} {{ query "sum(other)" | first | value | humanize }}'
-      index: '{{ len (query "other") }} {{ index $labels "k" }} {{ (index (query "other") 0).Value }}'
+      index: '{{ len (query "other") }} {{ index $labels "k" }} {{ (index (query "other" | sortByLabel "k") 0).Value }}'
       text: '{{ toLower "ABC" }} {{ toUpper "abc" }} {{ title "ab cd" }} {{ match "g.u" $labels.k }} {{ stripPort "a:9100" }} {{ print "a" 1 2 "b" }}'
       people: '{{ humanize 0.0 }} {{ humanize 1234567.0 }} {{ humanize 0.00012 }} {{ humanize1024 123456789.0 }} {{ humanizePercentage 0.12345 }} {{ humanizeDuration 0.0012 }} {{ humanizeDuration 45.5 }} {{ humanizeDuration 90061.0 }} {{ humanizeTimestamp 1600000000.5 }} {{ humanizeTimestamp 0.0 }}'
   - alert: Wrong
