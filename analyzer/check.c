@@ -5,7 +5,7 @@
  * counted; the report lists them where they are asked for. */
 #include "analyzer/check.h"
 
-#include "analyzer/check_table.h"
+#include "analyzer/check_priv.h"
 #include "analyzer/kpi.h"
 #include "analyzer/path.h"
 #include "base/clock.h"
@@ -24,34 +24,9 @@
 #include <string.h>
 
 #define CHECK_ITEMS_ALL                                                                            \
-    20000 /* items listed in a report; beyond, those that pass are counted only */
+    20000                   /* items listed in a report; beyond, those that pass are counted only */
+#define CHECK_BUSY       50 /* % utilisation: an accelerator that works */
 #define CHECK_REPORT_MAX ((size_t)64 << 20)
-
-struct check_item {
-    const struct check_row *row;
-    topo_id id;
-    enum check_verdict verdict;
-    double observed, limit;
-};
-
-struct check {
-    struct store *store;
-    const struct metric_table *metrics;
-    const struct check_request *req;
-    int64_t now_ms;
-    struct topo *topo;
-    struct health_map *health;
-    uint8_t *in; /* by topo_id: in scope */
-    topo_id *nodes;
-    size_t node_count;
-    struct kpi cache[METRIC_MEANING_COUNT];
-    enum kpi_fold folds[METRIC_MEANING_COUNT];
-    struct check_item *items;
-    size_t count, cap;
-    size_t counts[4], (*per_row)[4];
-    const struct doc_node *profile; /* of the site's file, NULL */
-    char *scope_key;
-};
 
 /* --- scope ------------------------------------------------------------------------------------ */
 
@@ -168,14 +143,27 @@ check_double(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Is it alike those it would be compared with? Idle accelerators rest at any clock; adapters of
+ * other planes are of other rates. busy: utilisation, or NULL. */
+static bool
+check_alike(const struct check *c, const struct check_row *r, const struct kpi *busy, topo_id id)
+{
+    if (r->rule == CHECK_PEERS_LOW && busy && busy->at[id] < CHECK_BUSY)
+        return false;
+    const char *plane = r->kind == ENTITY_NIC ? topo_attr(c->topo, id, "plane") : "";
+    return !*plane || !strcmp(plane, "parameter");
+}
+
 /* Median, or the most frequent value, of the scope's column; NaN when there is none. */
 static double
-check_common(const struct check *c, const struct kpi *k, bool mode)
+check_common(const struct check *c, const struct check_row *r, const struct kpi *k,
+             const struct kpi *busy)
 {
+    bool mode = r->rule == CHECK_MODE;
     double *v = malloc((k->count + 1) * sizeof *v), common = NAN;
     size_t n = 0, best = 0;
     for (topo_id id = 0; v && id < k->count; id++)
-        if (c->in[id] && !isnan(k->at[id]))
+        if (c->in[id] && !isnan(k->at[id]) && check_alike(c, r, busy, id))
             v[n++] = k->at[id];
     if (n) {
         qsort(v, n, sizeof *v, check_double);
@@ -235,13 +223,15 @@ check_value(struct check *c, const struct check_row *r, topo_id id, double v, do
         i->limit = fail;
         return check_below(v, warn > fail ? warn : fail, fail);
     case CHECK_INCIDENT:
+    case CHECK_TRAIT:
+    case CHECK_LEMON:
         break;
     }
     return CHECK_UNKNOWN;
 }
 
-static void
-check_item(struct check *c, const struct check_row *r, const struct check_item *item)
+void
+check_add(struct check *c, const struct check_row *r, const struct check_item *item)
 {
     size_t row = (size_t)(r - check_rows);
     c->counts[item->verdict]++;
@@ -277,27 +267,29 @@ check_incident(struct check *c, const struct check_row *r)
                                .verdict = h >= HEALTH_CRITICAL ? CHECK_FAIL
                                           : h >= HEALTH_MINOR  ? CHECK_WARN
                                                                : CHECK_PASS};
-        check_item(c, r, &i);
+        check_add(c, r, &i);
     }
 }
 
 static void
 check_row_run(struct check *c, const struct check_row *r)
 {
-    if (r->rule == CHECK_INCIDENT) {
-        check_incident(c, r);
+    if (r->rule == CHECK_INCIDENT || r->rule == CHECK_TRAIT || r->rule == CHECK_LEMON) {
+        r->rule == CHECK_TRAIT   ? check_trait(c, r)
+        : r->rule == CHECK_LEMON ? check_lemon(c, r)
+                                 : check_incident(c, r);
         return;
     }
     const struct kpi *k = check_column(c, r->meaning, r->fold);
     size_t n;
     const topo_id *ids = topo_of_kind(c->topo, r->kind, &n);
-    double common = k && (r->rule == CHECK_PEERS_LOW || r->rule == CHECK_MODE)
-                        ? check_common(c, k, r->rule == CHECK_MODE)
-                        : NAN;
+    bool compared = r->rule == CHECK_PEERS_LOW || r->rule == CHECK_MODE;
+    const struct kpi *busy = compared ? check_column(c, r->second, KPI_LAST) : NULL;
+    double common = k && compared ? check_common(c, r, k, busy) : NAN;
     for (size_t i = 0; i < n; i++) {
         topo_id id = ids[i];
         bool there = k && !isnan(k->at[id]);
-        if (!c->in[id] || (!there && r->optional))
+        if (!c->in[id] || (!there && r->optional) || (compared && !check_alike(c, r, busy, id)))
             continue;
         struct check_item item = {.row = r,
                                   .id = id,
@@ -306,14 +298,13 @@ check_row_run(struct check *c, const struct check_row *r)
                                   .verdict = CHECK_UNKNOWN};
         if (there)
             item.verdict = check_value(c, r, id, k->at[id], common, &item);
-        check_item(c, r, &item);
+        check_add(c, r, &item);
     }
 }
 
 /* --- the report ------------------------------------------------------------------------------- */
 
-/* The node that an entity keeps from work: its own, or that at the end of its link. */
-static topo_id
+topo_id
 check_node_of(const struct check *c, topo_id id)
 {
     if (topo_kind(c->topo, id) == ENTITY_NODE)
@@ -357,8 +348,10 @@ check_exclude(const struct check *c, struct jsonw *w)
 static void
 check_expected(const struct check_item *i, char *out, size_t size)
 {
-    static const char *const words[] = {"<=", ">=", "=", ">=", "=", ">=", ">=", ""};
-    if (isnan(i->limit) || fabs(i->limit) > 1e299)
+    static const char *const words[] = {"<=", ">=", "=", ">=", "=", ">=", ">=", "", "", "<="};
+    if (i->want)
+        snprintf(out, size, "%s", i->want);
+    else if (isnan(i->limit) || fabs(i->limit) > 1e299)
         snprintf(out, size, "%s", i->row->rule == CHECK_INCIDENT ? "no open incident" : "reported");
     else
         snprintf(out, size, "%s %.6g%s%s", words[i->row->rule], i->limit, *i->row->unit ? " " : "",
@@ -368,7 +361,7 @@ check_expected(const struct check_item *i, char *out, size_t size)
 static void
 check_item_json(const struct check *c, const struct check_item *i, struct jsonw *w)
 {
-    char expected[64], observed[32];
+    char expected[256], observed[32];
     jsonw_object(w);
     jsonw_kstr(w, "check", i->row->check);
     jsonw_kstr(w, "category", i->row->category);
@@ -376,7 +369,9 @@ check_item_json(const struct check *c, const struct check_item *i, struct jsonw 
     jsonw_kstr(w, "verdict", check_verdict_word(i->verdict));
     jsonw_key(w, "observed");
     int n = snprintf(observed, sizeof observed, "%.6g", i->observed);
-    if (isnan(i->observed) || isinf(i->observed))
+    if (i->seen)
+        jsonw_str(w, i->seen);
+    else if (isnan(i->observed) || isinf(i->observed))
         jsonw_null(w);
     else
         jsonw_raw(w, observed, (size_t)n);
@@ -582,6 +577,7 @@ check_report(struct check *c, const char *id, int64_t took_ms, struct buf *out)
     check_exclude(c, &w);
     check_summary(c, &w);
     check_previous(c, &w);
+    check_shared(c, &w);
     if (c->count)
         qsort(c->items, c->count, sizeof *c->items, check_by_verdict);
     jsonw_key(&w, "items");
@@ -607,6 +603,7 @@ check_done(struct check *c)
     free(c->items);
     free(c->per_row);
     free(c->scope_key);
+    arena_free(c->arena);
 }
 
 static int
@@ -617,7 +614,8 @@ check_init(struct check *c, struct err *err)
     c->in = calloc(n, 1);
     c->nodes = calloc(n, sizeof *c->nodes);
     c->per_row = calloc(check_row_count, sizeof *c->per_row);
-    if (!c->in || !c->nodes || !c->per_row ||
+    c->arena = arena_new((size_t)64 << 20);
+    if (!c->in || !c->nodes || !c->per_row || !c->arena ||
         asprintf(&c->scope_key, "%s %s %s", c->req->profile, c->req->nodes ? c->req->nodes : "",
                  c->req->job ? c->req->job : "") < 0)
         return err_set(err, ERR_NOMEM, "no memory for the check");
@@ -631,7 +629,7 @@ check_init(struct check *c, struct err *err)
 static int
 check_profile(struct check *c, struct doc **doc, struct err *err)
 {
-    static const char *const known[] = {"name", "checks", NULL};
+    static const char *const known[] = {"name", "checks", "golden", NULL};
     if (!c->req->profile_text)
         return strcmp(c->req->profile, "prejob") && strcmp(c->req->profile, "full")
                    ? err_set(err, ERR_USAGE, "no profile is named %s: prejob, full, or a file",

@@ -41,6 +41,8 @@ render_number(const struct doc_node *n, struct buf *out)
 {
     if (!n || n->kind == DOC_NULL)
         buf_puts(out, "-");
+    else if (n->kind == DOC_STR)
+        buf_puts(out, doc_str(n, ""));
     else
         buf_printf(out, "%.6g", doc_real(n, 0));
 }

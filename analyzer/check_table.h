@@ -18,6 +18,8 @@ enum check_rule {
     CHECK_RATIO_BELOW, /* value / second meaning below: warn, fail */
     CHECK_BELOW_LIMIT, /* value below the module's own limit (second: warning, third: alarm) */
     CHECK_INCIDENT,    /* an open incident's root is this entity */
+    CHECK_TRAIT,       /* values of a series' label differ from those of most others */
+    CHECK_LEMON,       /* warn: incidents of late, each half as much after a week */
 };
 
 struct check_row {
@@ -31,6 +33,8 @@ struct check_row {
     bool prejob;   /* part of the pre-job profile */
     bool optional; /* entities that never reported it are left out, not unknown */
     struct kb_text title, reason;
+    const char *metric, *label, *within; /* of a trait: compared among those alike in `within` */
+    bool counted, hard; /* how many there are matters too; an outlier is a failure */
 };
 extern const struct check_row check_rows[];
 extern const size_t check_row_count;

@@ -145,16 +145,34 @@ kpi_row(struct kpi_in *in, const struct metric_row *row, const struct series_row
         in->out->t_ms[id] = r->samples[r->count - 1].t_ms;
 }
 
+bool
+kpi_place_wanted(struct kpi_places *places, const struct topo *t, const uint8_t *wanted,
+                 uint64_t series)
+{
+    struct kpi_places *p = kpi_places_take(places, t);
+    uint32_t place = p && series < p->cap ? p->at[series] : 0;
+    if (p)
+        pthread_mutex_unlock(&p->mutex);
+    return place == 0 || (place != 1 && wanted[place - 2]);
+}
+
+topo_id
+kpi_place_of(struct kpi_places *places, const struct topo *t, const struct metric_row *row,
+             const struct series_row *r)
+{
+    struct kpi_in in = {.t = t, .places = kpi_places_take(places, t)};
+    topo_id id = kpi_entity(&in, row, r);
+    if (in.places)
+        pthread_mutex_unlock(&in.places->mutex);
+    return id;
+}
+
 /* A series is left out when its place is known, and nobody asks for what is there. */
 static bool
 kpi_wants(void *ctx, uint64_t series)
 {
     const struct kpi_in *in = ctx;
-    struct kpi_places *p = kpi_places_take(in->places, in->t);
-    uint32_t place = p && series < p->cap ? p->at[series] : 0;
-    if (p)
-        pthread_mutex_unlock(&p->mutex);
-    return place == 0 || (place != 1 && in->wanted[place - 2]);
+    return kpi_place_wanted(in->places, in->t, in->wanted, series);
 }
 
 static int

@@ -41,6 +41,13 @@ void kpi_done(struct kpi *k);
 struct kpi_places;
 struct kpi_places *kpi_places_new(void); /* NULL: no memory */
 void kpi_places_free(struct kpi_places *p);
+/* The entity of a series of any name, TOPO_NONE: none; p may be NULL. row: of its name, NULL where
+ * the name is in no table. */
+topo_id kpi_place_of(struct kpi_places *p, const struct topo *t, const struct metric_row *row,
+                     const struct series_row *r);
+/* Does somebody ask for this series, as far as its place is known? */
+bool kpi_place_wanted(struct kpi_places *p, const struct topo *t, const uint8_t *in,
+                      uint64_t series);
 /* As kpi_read; places may be NULL. `in`: by topo_id, 0 for entities nobody asks for: of series
  * whose places are known only those of the others are read; NULL: all. */
 int kpi_read_scope(struct store *s, const struct metric_table *m, const struct topo *t,
