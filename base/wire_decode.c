@@ -21,10 +21,15 @@ struct wire_reader {
 struct wire_batch {
     struct wire_reader r;
     struct wire_head head;
-    uint32_t *series; /* offsets of the label sets in the raw bytes */
+    struct wire_set {
+        uint32_t offset; /* in the raw bytes */
+        bool known;      /* by the handler */
+        uint64_t key[2];
+    } * series;
     size_t series_count, series_cap;
     size_t records;
     const struct wire_handler *handler; /* NULL in the first pass */
+    const struct wire_handler *memory;  /* knows label sets by their bytes; NULL: nobody does */
     struct err *err;
 };
 
@@ -107,36 +112,61 @@ wire_get_labels(struct wire_reader *r, struct labels *l)
     }
 }
 
+/* Over the bytes of a label set, looking at lengths alone. */
+static void
+wire_pass_labels(struct wire_reader *r)
+{
+    size_t len;
+    uint64_t n = wire_get_varint(r);
+    for (uint64_t i = 0; i < 2 * n && !r->bad; i++)
+        wire_get_str(r, LABEL_VALUE_MAX, &len);
+}
+
+static bool
+wire_knows(struct wire_batch *b, struct wire_set *set)
+{
+    struct wire_reader end = b->r;
+    wire_pass_labels(&end);
+    if (!b->memory || end.bad)
+        return false;
+    b->memory->key(b->memory->ctx, b->r.p, (size_t)(end.p - b->r.p), set->key);
+    set->known = b->memory->known(b->memory->ctx, set->key, NULL, 0) > 0;
+    if (set->known)
+        b->r.p = end.p;
+    return set->known;
+}
+
 /* First pass: well-formed, sorted (so that the second pass need not sort), and its place is kept.
  */
 static int
 wire_check_labels(struct wire_batch *b)
 {
     struct labels l, sorted;
-    uint32_t offset = (uint32_t)(b->r.p - b->r.base);
-    wire_get_labels(&b->r, &l);
-    sorted.count = l.count;
-    memcpy(sorted.at, l.at, l.count * sizeof *l.at);
-    if (b->r.bad || !l.count || labels_finish(&sorted) ||
-        memcmp(sorted.at, l.at, l.count * sizeof *l.at) != 0)
-        return wire_fail(b, ERR_SYNTAX, "an ill-formed label set");
+    struct wire_set set = {.offset = (uint32_t)(b->r.p - b->r.base)};
+    if (!wire_knows(b, &set)) {
+        wire_get_labels(&b->r, &l);
+        sorted.count = l.count;
+        memcpy(sorted.at, l.at, l.count * sizeof *l.at);
+        if (b->r.bad || !l.count || labels_finish(&sorted) ||
+            memcmp(sorted.at, l.at, l.count * sizeof *l.at) != 0)
+            return wire_fail(b, ERR_SYNTAX, "an ill-formed label set");
+    }
     if (b->series_count == b->series_cap) {
         size_t cap = b->series_cap ? b->series_cap * 2 : 1024;
-        uint32_t *p = realloc(b->series, cap * sizeof *p);
+        struct wire_set *p = realloc(b->series, cap * sizeof *p);
         if (!p)
             return err_set(b->err, ERR_NOMEM, "out of memory");
         b->series = p;
         b->series_cap = cap;
     }
-    b->series[b->series_count++] = offset;
+    b->series[b->series_count++] = set;
     return 0;
 }
 
 static int
 wire_skip_labels(struct wire_batch *b)
 {
-    struct labels l;
-    wire_get_labels(&b->r, &l);
+    wire_pass_labels(&b->r);
     return 0;
 }
 
@@ -159,18 +189,28 @@ wire_check_samples(struct wire_batch *b)
 }
 
 static int
+wire_give_sample(struct wire_batch *b, const struct wire_set *set, const struct sample *s)
+{
+    const struct wire_handler *h = b->handler;
+    struct wire_reader at = {.base = b->r.base, .p = b->r.base + set->offset, .end = b->r.end};
+    struct labels l;
+    int rc = b->memory ? h->known(h->ctx, set->key, s, 1) : 0;
+    if (rc)
+        return rc < 0 ? rc : 0;
+    wire_get_labels(&at, &l);
+    return h->samples(h->ctx, &l, s, 1);
+}
+
+static int
 wire_give_samples(struct wire_batch *b)
 {
     struct sample s = {.t_ms = (int64_t)wire_get_le(&b->r, 8)};
-    struct labels l;
     int rc = 0;
     for (uint64_t n = wire_get_varint(&b->r); n && !rc; n--) {
-        struct wire_reader at = {.base = b->r.base, .end = b->r.end};
-        at.p = at.base + b->series[wire_get_varint(&b->r)];
+        const struct wire_set *set = &b->series[wire_get_varint(&b->r)];
         uint64_t bits = wire_get_le(&b->r, 8);
-        wire_get_labels(&at, &l);
         memcpy(&s.v, &bits, sizeof s.v);
-        rc = b->handler->samples(b->handler->ctx, &l, &s, 1);
+        rc = wire_give_sample(b, set, &s);
     }
     return rc;
 }
@@ -326,7 +366,7 @@ wire_unpack(const unsigned char *data, size_t len, struct buf *raw, struct err *
 int
 wire_decode(const void *data, size_t len, const struct wire_handler *h, struct err *err)
 {
-    struct wire_batch b = {.err = err};
+    struct wire_batch b = {.err = err, .memory = h && h->known ? h : NULL};
     struct buf raw = {0};
     int rc = wire_unpack(data, len, &raw, err);
     if (!rc) {

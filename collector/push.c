@@ -212,6 +212,21 @@ push_agent_samples(void *ctx, const struct labels *l, const struct sample *s, si
     return rc < 0 ? rc : 0;
 }
 
+static void
+push_agent_key(void *ctx, const void *bytes, size_t len, uint64_t ret[2])
+{
+    struct push_agent *a = ctx;
+    a->sink.key(a->sink.ctx, bytes, len, ret);
+    ret[1] ^= 0x9e3779b97f4a7c15; /* the same bytes mean something else in remote_write */
+}
+
+static int
+push_agent_known(void *ctx, const uint64_t key[2], const struct sample *s, size_t n)
+{
+    struct push_agent *a = ctx;
+    return a->sink.known(a->sink.ctx, key, s, n);
+}
+
 static int
 push_agent_event(void *ctx, const struct event *ev)
 {
@@ -284,13 +299,15 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
     struct push *p = ctx;
     struct push_agent a = {.p = p, .node = httpd_param(req, "node")};
     struct err err = {0};
-    struct wire_handler h = {push_agent_head,
-                             push_agent_samples,
-                             push_agent_event,
-                             push_agent_log,
-                             push_agent_gap,
-                             push_agent_inventory,
-                             &a};
+    struct wire_handler h = {.head = push_agent_head,
+                             .samples = push_agent_samples,
+                             .event = push_agent_event,
+                             .log = push_agent_log,
+                             .gap = push_agent_gap,
+                             .inventory = push_agent_inventory,
+                             .ctx = &a,
+                             .key = push_agent_key,
+                             .known = push_agent_known};
     if (req->who.role == ROLE_AGENT && strcmp(req->who.name, a.node))
         return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s",
                                 req->who.name);

@@ -21,7 +21,7 @@ struct remote_write_field {
     size_t len;
 };
 
-static bool
+static inline bool
 remote_write_varint(struct remote_write_in *in, uint64_t *ret)
 {
     uint64_t v = 0;
@@ -196,7 +196,11 @@ remote_write_label_end(const struct remote_write_field *msg, const uint8_t **ret
     uint64_t n;
     while (in.p < in.end && *in.p == (1 << 3 | 2)) {
         in.p++;
-        if (!remote_write_varint(&in, &n) || n > (uint64_t)(in.end - in.p))
+        if (in.p < in.end && *in.p < 128)
+            n = *in.p++;
+        else if (!remote_write_varint(&in, &n))
+            return false;
+        if (n > (uint64_t)(in.end - in.p))
             return false;
         in.p += n;
     }

@@ -271,6 +271,8 @@ batch_sink_known(void *ctx, const uint64_t key[2], const struct sample *samples,
 {
     struct store_batch *b = ctx;
     uint64_t id = known_find(b->store->known, key);
+    if (!n)
+        return id != 0;
     if (!id) {
         b->missed[0] = key[0];
         b->missed[1] = key[1];

@@ -76,8 +76,13 @@ seen_inventory(void *ctx, const char *json, size_t len)
 static struct wire_handler
 handler_of(struct seen *s)
 {
-    return (struct wire_handler){seen_head, seen_samples,   seen_event, seen_log,
-                                 seen_gap,  seen_inventory, s};
+    return (struct wire_handler){.head = seen_head,
+                                 .samples = seen_samples,
+                                 .event = seen_event,
+                                 .log = seen_log,
+                                 .gap = seen_gap,
+                                 .inventory = seen_inventory,
+                                 .ctx = s};
 }
 
 static struct labels

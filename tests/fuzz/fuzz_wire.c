@@ -84,8 +84,13 @@ echo_inventory(void *ctx, const char *json, size_t len)
 static int
 decode(const void *data, size_t len, struct echo *e)
 {
-    struct wire_handler h = {echo_head, echo_samples,   echo_event, echo_log,
-                             echo_gap,  echo_inventory, e};
+    struct wire_handler h = {.head = echo_head,
+                             .samples = echo_samples,
+                             .event = echo_event,
+                             .log = echo_log,
+                             .gap = echo_gap,
+                             .inventory = echo_inventory,
+                             .ctx = e};
     struct err err = {0};
     int rc = wire_decode(data, len, &h, &err);
     if (rc && (!err.text[0] || e->calls))
