@@ -8,7 +8,10 @@
 
 static const char snmpd_conf[] = "rocommunity testing 127.0.0.1\n"
                                  "createUser reader SHA \"authpassword\" AES \"privpassword\"\n"
+                                 "createUser reader256 SHA-256 \"authpassword\" AES "
+                                 "\"privpassword\"\n"
                                  "rouser reader priv\n"
+                                 "rouser reader256 priv\n"
                                  "sysName leaf-g01-1\n";
 
 static bool
@@ -84,6 +87,30 @@ polls_with_authentication_and_encryption(void **state)
         port);
     fixture_start(&f, yaml, NULL);
     assert_true(fixture_wait_value(&f, "ifOperStatus", "node", "spine-1", "ifName", "lo", &v));
+    fixture_kill(pid);
+    fixture_close(&f);
+}
+
+static void
+polls_with_sha256_beside_sha1(void **state)
+{
+    struct fixture f;
+    char yaml[512];
+    double v = -1;
+    (void)state;
+    if (!have("snmpd"))
+        skip();
+    fixture_open_store(&f);
+    unsigned port = fixture_free_port(SOCK_DGRAM);
+    pid_t pid = snmpd(&f, port);
+    snprintf(yaml, sizeof yaml,
+             "snmp:\n  targets:\n"
+             "  - {switch: spine-2, address: '127.0.0.1:%u', version: 3, user: reader256,\n"
+             "     interval: 1s, auth_protocol: sha256, auth_password: authpassword,\n"
+             "     priv_protocol: aes, priv_password: privpassword}\n",
+             port);
+    fixture_start(&f, yaml, NULL);
+    assert_true(fixture_wait_value(&f, "ifOperStatus", "node", "spine-2", "ifName", "lo", &v));
     fixture_kill(pid);
     fixture_close(&f);
 }
@@ -398,6 +425,7 @@ main(void)
         cmocka_unit_test(longest_port_that_stands_as_a_word_is_meant),
         cmocka_unit_test(polls_interfaces_of_a_real_agent),
         cmocka_unit_test(polls_with_authentication_and_encryption),
+        cmocka_unit_test(polls_with_sha256_beside_sha1),
         cmocka_unit_test(an_agent_that_is_away_is_down),
         cmocka_unit_test(trap_becomes_line_and_event),
         cmocka_unit_test(trap_of_version_3_needs_its_user),
