@@ -277,13 +277,14 @@ snmp_poll_start(struct snmp_target *t, uint32_t port)
     t->walk.ctx = t;
     t->port = port && snmp_poll_port(t, port) ? port : 0;
     memset(t->due, 0, sizeof t->due);
+    t->discover = t->lldp = false;
+    if (!t->port)
+        snmp_poll_periods(t);
     snmp_series_open(t);
     if (!t->port) {
-        snmp_poll_periods(t);
         snmp_poll_next(t);
         return;
     }
-    t->discover = t->lldp = false;
     t->stage = SNMP_POLL_STAGES - 1;
     int rc = snmp_read_port(t);
     if (rc)

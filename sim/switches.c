@@ -18,6 +18,7 @@
 #define SWITCHES_SENSORS   6u /* a port: temperature, volts, light in and out of two lanes, bias */
 #define SWITCHES_ROUNDS    128u
 #define SWITCHES_LATE_MAX  64u
+#define SWITCHES_PUT_MAX   1024u /* objects of makers */
 #define SWITCHES_MESSAGE   1400u
 #define SWITCHES_TICK_MS   10.0 /* TimeTicks are hundredths of a second */
 
@@ -54,7 +55,8 @@ enum switches_column {
     LLDP_PORT_KIND,
     LLDP_PORT,
     LLDP_PORT_DESCR,
-    LLDP_SYSTEM
+    LLDP_SYSTEM,
+    PUT
 };
 
 /* Instances: 0; ifIndex; ifIndex * 100 and its sensors behind it; LLDP's own. */
@@ -121,6 +123,8 @@ struct switches_row {
     uint16_t column;
     uint16_t sensor;
     uint32_t port; /* 1... ; 0: none */
+    int64_t number;
+    const char *text; /* of PUT */
 };
 struct switches_late {
     struct sockaddr_in peer;
@@ -133,7 +137,7 @@ struct switches {
     int fd;
     unsigned port;
     struct switches_row *rows;
-    size_t count;
+    size_t count, room;
     enum switches_lie lie;
     uint32_t hidden, cables[2], changed, up_from;
     bool reversed;
@@ -175,7 +179,8 @@ static bool
 switches_table(struct switches *s)
 {
     size_t each = SWITCHES_COLUMNS * (SWITCHES_SENSORS + 1);
-    s->rows = calloc(each * (s->conf.ports + 1), sizeof *s->rows);
+    s->room = each * (s->conf.ports + 1) + SWITCHES_PUT_MAX;
+    s->rows = calloc(s->room, sizeof *s->rows);
     if (s->rows == NULL)
         return false;
     for (size_t c = 0; c < SWITCHES_COLUMNS; c++) {
@@ -192,6 +197,13 @@ switches_table(struct switches *s)
     return true;
 }
 
+static bool
+switches_absent(const struct switches *s, const struct switches_row *r)
+{
+    return (s->hidden && r->port == s->hidden) ||
+           (s->lie == SWITCHES_BARE && r->column >= SENSOR_TYPE && r->column <= SENSOR_STATUS);
+}
+
 /* The row asked for, or the first behind it; NULL: none. */
 static const struct switches_row *
 switches_find(const struct switches *s, const struct ber_oid *o, bool next)
@@ -205,10 +217,10 @@ switches_find(const struct switches *s, const struct ber_oid *o, bool next)
         else
             hi = mid;
     }
-    while (next && lo < s->count && s->rows[lo].port && s->rows[lo].port == s->hidden)
+    while (next && lo < s->count && switches_absent(s, &s->rows[lo]))
         lo++;
-    if (lo == s->count || (!next && (ber_oid_compare(&s->rows[lo].oid, o) ||
-                                     (s->hidden && s->rows[lo].port == s->hidden))))
+    if (lo == s->count ||
+        (!next && (ber_oid_compare(&s->rows[lo].oid, o) || switches_absent(s, &s->rows[lo]))))
         return NULL;
     return &s->rows[lo];
 }
@@ -352,7 +364,11 @@ switches_value(struct ber_writer *out, const struct switches *s, const struct sw
             switches_text(out, "many\x01\xff%u", r->port);
         return;
     }
-    if (r->column == DESCR || r->column == SYS_NAME)
+    if (r->column == PUT && r->text)
+        ber_write_bytes(out, BER_OCTETS, r->text, strlen(r->text));
+    else if (r->column == PUT)
+        ber_write_int(out, BER_INTEGER, r->number);
+    else if (r->column == DESCR || r->column == SYS_NAME)
         switches_text(out, "switch%u", sw);
     else if (r->column == UP_TIME)
         ber_write_uint(out, BER_TIMETICKS, up & 0xffffffffu);
@@ -597,6 +613,26 @@ switches_run(struct switches *s, int64_t now_ms)
             (void)sendto(s->fd, at, (size_t)len, 0, (struct sockaddr *)&peer, plen);
     }
     switches_send_late(s, now_ms);
+}
+
+static int
+switches_compare(const void *a, const void *b)
+{
+    return ber_oid_compare(&((const struct switches_row *)a)->oid,
+                           &((const struct switches_row *)b)->oid);
+}
+
+int
+switches_put(struct switches *s, const char *oid, int64_t number, const char *text)
+{
+    struct switches_row r = {.column = PUT, .number = number, .text = text};
+    if (!ber_oid_parse(oid, &r.oid))
+        return ERR_SYNTAX;
+    if (s->count == s->room)
+        return ERR_LIMIT;
+    s->rows[s->count++] = r;
+    qsort(s->rows, s->count, sizeof *s->rows, switches_compare);
+    return 0;
 }
 
 /* --- what it is told ----------------------------------------------------------------------------

@@ -27,6 +27,7 @@ enum switches_lie {
     SWITCHES_NAMESAKES, /* all ports have one name */
     SWITCHES_TOO_BIG,   /* tooBig above eight values */
     SWITCHES_FAILING,   /* genErr for the sensors */
+    SWITCHES_BARE,      /* honest, but without ENTITY-SENSOR-MIB */
     SWITCHES_FLOOD,     /* names that grow and never end */
 };
 
@@ -52,6 +53,10 @@ void switches_hide(struct switches *s,
 void switches_reverse(struct switches *s); /* ifIndex 1 means the last port, and so on */
 void switches_recable(struct switches *s, uint32_t a, uint32_t b); /* two cables change ports */
 void switches_restart(struct switches *s, uint32_t up_time);       /* hundredths of a second */
+
+/* Adds an object of a maker's own: an integer, or a text when that is not NULL (not copied). 0,
+ * ERR_SYNTAX, ERR_LIMIT. */
+int switches_put(struct switches *s, const char *oid, int64_t number, const char *text);
 
 /* One request to one answer: its length (0: none is due), its start in *ret_at. */
 int switches_answer(struct switches *s, int64_t now_ms, const uint8_t *request, size_t len,

@@ -4,6 +4,7 @@
 #include "sim/switches.h"
 #include "tests/collector/collector_test.h"
 
+#include <math.h>
 #include <pthread.h>
 
 #define PORTS 12
@@ -161,6 +162,33 @@ sensors_that_fail_cost_only_sensors(void **state)
 }
 
 static void
+sensors_are_read_again_and_again(void **state)
+{
+    struct matcher m[] = {{MATCH_EQ, "__name__", "optic_rx_power_dbm"},
+                          {MATCH_EQ, "node", "liar"},
+                          {MATCH_EQ, "port", "Ethernet1/1"}};
+    struct stage s;
+    size_t count = 0;
+    int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+    (void)state;
+    stage_open(&s, SWITCHES_HONEST, 0);
+    fixture_start(&s.f, s.yaml, NULL);
+    while (count < 3 && clock_mono_us() < end) {
+        struct series_set set = {0};
+        assert_int_equal(store_select(s.f.store, m, 3, 1, INT64_MAX / 4, NULL, &set, NULL), 0);
+        for (size_t i = 0; i < set.count; i++) {
+            count = set.rows[i].count;
+            for (size_t k = 0; k < count; k++)
+                assert_false(sample_is_stale(set.rows[i].samples[k].v));
+        }
+        series_set_done(&set);
+        poll(NULL, 0, 20);
+    }
+    assert_true(count >= 3);
+    stage_close(&s);
+}
+
+static void
 a_switch_that_falls_silent_leaves_no_series_and_comes_back(void **state)
 {
     struct stage s;
@@ -312,6 +340,140 @@ a_trap_has_its_port_read(void **state)
     stage_close(&s);
 }
 
+/* What makers' own tables say of port 1, and what becomes of it. Values as real agents give them.
+ */
+struct made {
+    const char *oid;
+    int64_t number;
+    const char *text;
+};
+struct meant {
+    const char *metric, *lane;
+    double value;
+};
+
+static const struct made huawei[] = {
+    /* entity 7000 lies in port 1 (entity 100) */
+    {"1.3.6.1.2.1.47.1.1.1.1.2.7000", 0, "400GBase module"},
+    {"1.3.6.1.2.1.47.1.1.1.1.4.7000", 100, NULL},
+    {"1.3.6.1.2.1.47.1.1.1.1.5.7000", 9, NULL},
+    {"1.3.6.1.2.1.47.1.1.1.1.7.7000", 0, "module"},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.5.7000", 41, NULL},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.6.7000", 3310, NULL},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.7.7000", 5900, NULL},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.8.7000", -121, NULL},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.13.7000", -1429, NULL},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.14.7000", 340, NULL},
+    {"1.3.6.1.4.1.2011.5.25.31.1.1.3.1.32.7000", 0, "-1.21,-1.51,-1.83,-2.18"},
+    {NULL, 0, NULL}};
+static const struct meant huawei_means[] = {{"optic_rx_power_dbm", "4", -2.18},
+                                            {"optic_rx_power_dbm_low_alarm", NULL, -14.29},
+                                            {"optic_bias_milliamperes", "1", 5.9},
+                                            {NULL, NULL, 0}};
+
+static const struct made h3c[] = {{"1.3.6.1.4.1.25506.2.70.1.1.1.9.1", -150, NULL},
+                                  {"1.3.6.1.4.1.25506.2.70.1.1.1.12.1", 2147483647, NULL},
+                                  {"1.3.6.1.4.1.25506.2.70.1.1.1.15.1", 38, NULL},
+                                  {"1.3.6.1.4.1.25506.2.70.1.1.1.18.1", 75000, NULL},
+                                  {"1.3.6.1.4.1.25506.2.70.1.1.1.35.1", 1000, NULL},
+                                  {"1.3.6.1.4.1.25506.2.70.1.2.1.2.1.1", -120, NULL},
+                                  {"1.3.6.1.4.1.25506.2.70.1.2.1.3.1.2", -333, NULL},
+                                  {NULL, 0, NULL}};
+static const struct meant h3c_means[] = {{"optic_rx_power_dbm", "2", -3.33},
+                                         {"optic_tx_power_dbm", "1", -1.2},
+                                         {"optic_rx_power_dbm_low_alarm", NULL, -10},
+                                         {"optic_temperature_celsius_high_alarm", NULL, 75},
+                                         {NULL, NULL, 0}};
+
+static const struct made juniper[] = {{"1.3.6.1.4.1.2636.3.60.1.1.1.1.8.1", 33, NULL},
+                                      {"1.3.6.1.4.1.2636.3.60.1.1.1.1.5.1", 0, NULL},
+                                      {"1.3.6.1.4.1.2636.3.60.1.1.1.1.9.1", 300, NULL},
+                                      {"1.3.6.1.4.1.2636.3.60.1.1.1.1.10.1", -1400, NULL},
+                                      {"1.3.6.1.4.1.2636.3.60.1.2.1.1.6.1.0", -507, NULL},
+                                      {"1.3.6.1.4.1.2636.3.60.1.2.1.1.6.1.3", -612, NULL},
+                                      {"1.3.6.1.4.1.2636.3.60.1.2.1.1.7.1.3", 6500, NULL},
+                                      {NULL, 0, NULL}};
+static const struct meant juniper_means[] = {{"optic_rx_power_dbm", "1", -5.07},
+                                             {"optic_rx_power_dbm", "4", -6.12},
+                                             {"optic_bias_milliamperes", "4", 6.5},
+                                             {"optic_rx_power_dbm_low_alarm", NULL, -14},
+                                             {NULL, NULL, 0}};
+
+static const struct made cisco[] = {
+    /* sensor 8000: light received by port 1, in thousandths of dBm */
+    {"1.3.6.1.2.1.47.1.1.1.1.2.8000", 0, "Ethernet1/1 Lane 1 Transceiver Receive Power Sensor"},
+    {"1.3.6.1.4.1.9.9.91.1.1.1.1.1.8000", 14, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.1.1.1.2.8000", 9, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.1.1.1.3.8000", 3, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.1.1.1.4.8000", -2345, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.1.1.1.5.8000", 1, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.2.1.1.2.8000.1", 20, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.2.1.1.3.8000.1", 2, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.2.1.1.4.8000.1", -13900, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.2.1.1.2.8000.2", 10, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.2.1.1.3.8000.2", 4, NULL},
+    {"1.3.6.1.4.1.9.9.91.1.2.1.1.4.8000.2", 1500, NULL},
+    {"1.3.6.1.4.1.9.9.813.1.2.1.2.1.3", 77, NULL},
+    {NULL, 0, NULL}};
+static const struct meant cisco_means[] = {{"optic_rx_power_dbm", "1", -2.345},
+                                           {"optic_rx_power_dbm_low_alarm", NULL, -13.9},
+                                           {"optic_rx_power_dbm_high_warning", NULL, 1.5},
+                                           {NULL, NULL, 0}};
+
+static const struct made dell[] = {{"1.3.6.1.4.1.6027.3.11.1.3.1.1.8.1", 0, "0.5"},
+                                   {"1.3.6.1.4.1.6027.3.11.1.3.1.1.13.1", 0, "-4.25"},
+                                   {"1.3.6.1.4.1.6027.3.11.1.3.1.1.14.1", 0, "N/A"},
+                                   {NULL, 0, NULL}};
+static const struct meant dell_means[] = {
+    {"optic_rx_power_dbm", "2", -4.25}, {"optic_tx_power_dbm", "1", 0.5}, {NULL, NULL, 0}};
+
+static void
+stage_means(struct stage *s, const struct meant *m)
+{
+    for (; m->metric; m++) {
+        double v = NAN;
+        int64_t end = clock_mono_us() + PATIENCE_MS * 1000;
+        while (!(fabs(v - m->value) < 0.005) && clock_mono_us() < end) {
+            fixture_value(&s->f, m->metric, "port", "Ethernet1/1", m->lane ? "lane" : "node",
+                          m->lane ? m->lane : "liar", &v);
+            poll(NULL, 0, 20);
+        }
+        if (!(fabs(v - m->value) < 0.005))
+            fail_msg("%s lane %s is %g, not %g", m->metric, m->lane ? m->lane : "-", v, m->value);
+    }
+}
+
+static void
+makers_tables_are_read_in_physical_units(void **state)
+{
+    static const struct {
+        const struct made *made;
+        const struct meant *means;
+    } cases[] = {{huawei, huawei_means},
+                 {h3c, h3c_means},
+                 {juniper, juniper_means},
+                 {cisco, cisco_means},
+                 {dell, dell_means}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct stage s;
+        double v = 0;
+        stage_open(&s, SWITCHES_BARE, 0);
+        pthread_mutex_lock(&s.mutex);
+        for (const struct made *m = cases[i].made; m->oid; m++)
+            assert_int_equal(switches_put(s.liar, m->oid, m->number, m->text), 0);
+        pthread_mutex_unlock(&s.mutex);
+        fixture_start(&s.f, s.yaml, NULL);
+        stage_means(&s, cases[i].means);
+        if (cases[i].made == cisco) {
+            assert_true(fixture_wait_value(&s.f, "switch_pfc_tx_total", "priority", "3", "ifName",
+                                           "Ethernet1/1", &v));
+            assert_true(v == 77);
+        }
+        stage_close(&s);
+    }
+}
+
 static const char plan[] = "version: 1\ncluster: {name: demo}\n"
                            "switches: [{name: liar, role: leaf, group: g01, plane: parameter}]\n"
                            "nodes:\n"
@@ -387,11 +549,13 @@ main(void)
         cmocka_unit_test(a_liar_is_survived_and_its_neighbour_does_not_suffer),
         cmocka_unit_test(an_agent_of_small_answers_is_asked_for_less),
         cmocka_unit_test(sensors_that_fail_cost_only_sensors),
+        cmocka_unit_test(sensors_are_read_again_and_again),
         cmocka_unit_test(a_switch_that_falls_silent_leaves_no_series_and_comes_back),
         cmocka_unit_test(a_port_that_vanishes_ends_its_series_also_across_a_restart),
         cmocka_unit_test(a_port_keeps_its_series_when_its_number_changes),
         cmocka_unit_test(ports_of_one_name_stay_apart),
         cmocka_unit_test(uptime_goes_on_when_its_ticks_wrap),
+        cmocka_unit_test(makers_tables_are_read_in_physical_units),
         cmocka_unit_test(a_trap_has_its_port_read),
         cmocka_unit_test(a_cable_in_the_wrong_port_is_told_and_its_end_too),
     };
