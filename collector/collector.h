@@ -45,7 +45,7 @@ bool collector_ready(const struct collector *c); /* every configured listener is
 int collector_reconfigure(struct collector *c, const struct collector_config *cfg, struct err *err);
 const struct route *collector_routes(size_t *ret_count); /* ctx is the struct collector */
 void collector_metrics(struct collector *c, struct buf *out);
-/* Bound ports, for tests: "syslog-udp", "syslog-tcp", "trap"; 0 when off. */
+/* Bound ports, for tests: "syslog-udp", "syslog-tcp", "syslog-tls", "trap"; 0 when off. */
 unsigned collector_port(const struct collector *c, const char *what);
 /* State of each source (name, kind, last success, errors) as JSON array. */
 void collector_sources_json(struct collector *c, struct buf *out);

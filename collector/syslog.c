@@ -1,10 +1,11 @@
-/* syslog: listeners for UDP and TCP. Expected load: some thousands of lines a second from all
- * switches and hosts, bursts of a hundred thousand. Lines gather in a batch for 200 ms or 1,000
- * lines. Each host has a rate; what is beyond is counted and becomes a gap, so that one looping
- * daemon does not bury the others. */
+/* syslog: listeners for UDP, TCP and TLS (RFC 5425). Expected load: some thousands of lines a
+ * second from all switches and hosts, bursts of a hundred thousand. Lines gather in a batch for 200
+ * ms or 1,000 lines. Each host has a rate; what is beyond is counted and becomes a gap, so that one
+ * looping daemon does not bury the others. */
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "base/tls.h"
 #include "collector/inlet.h"
 #include "collector/source.h"
 #include "collector/syslog_parse.h"
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#define SYSLOG_LISTENERS   3u
 #define SYSLOG_BATCH       1000u
 #define SYSLOG_WAIT_MS     200
 #define SYSLOG_LINE_MAX    ((size_t)64 << 10) /* of a stream; a datagram cannot be longer */
@@ -24,11 +26,34 @@
 #define SYSLOG_IDLE_MS     3600000
 #define SYSLOG_AHEAD_MS    300000 /* a time this far ahead of ours is not believed */
 
+struct syslog_conf_tls {
+    char *listen, *cert, *key, *client_ca;
+};
 struct syslog_conf {
     char *udp, *tcp;
+    struct syslog_conf_tls tls;
     int64_t rate, burst;
     char *zone;
 };
+
+#define AT(m) offsetof(struct syslog_conf_tls, m)
+static const struct conf_row syslog_tls_rows[] = {
+    {.key = "listen",
+     .type = CONF_STR,
+     .offset = AT(listen),
+     .help = "Address and port of the TLS listener; port 6514 is the usual one."},
+    {.key = "cert",
+     .type = CONF_PATH,
+     .offset = AT(cert),
+     .help = "PEM file of the certificate, with those between it and its root."},
+    {.key = "key", .type = CONF_PATH, .offset = AT(key), .help = "PEM file of its private key."},
+    {.key = "client_ca",
+     .type = CONF_PATH,
+     .offset = AT(client_ca),
+     .help = "PEM file of the authority whose certificate a sender must show; any sender unless "
+             "given."},
+    {0}};
+#undef AT
 
 #define AT(m) offsetof(struct syslog_conf, m)
 static const struct conf_row syslog_rows[] = {
@@ -40,6 +65,11 @@ static const struct conf_row syslog_rows[] = {
      .type = CONF_STR,
      .offset = AT(tcp),
      .help = "Address and port of the TCP listener; octet counting and lines are told apart."},
+    {.key = "tls",
+     .type = CONF_MAP,
+     .offset = AT(tls),
+     .rows = syslog_tls_rows,
+     .help = "Listener for syslog over TLS."},
     {.key = "rate",
      .type = CONF_INT,
      .offset = AT(rate),
@@ -81,11 +111,12 @@ struct syslog {
     bool has_zone;
     int64_t offset_ms;
     struct loop_udp *udp;
-    struct loop_tcp *tcp;
+    struct loop_tcp *tcp, *tls;
+    struct tls_server *server;
     struct loop_timer *timer;
     struct syslog_conn *conns;
-    struct syslog_listener listeners[2]; /* udp, tcp */
-    struct map *hosts;                   /* name -> struct syslog_host */
+    struct syslog_listener listeners[SYSLOG_LISTENERS]; /* udp, tcp, tls */
+    struct map *hosts;                                  /* name -> struct syslog_host */
     size_t found;
     struct syslog_message msg; /* one at a time: the loop has one thread */
 };
@@ -94,6 +125,8 @@ struct syslog_conn {
     struct syslog_listener *l; /* NULL: the source ended before the connection did */
     struct syslog_conn *next, **self;
     struct syslog_frame frame;
+    struct tls_conn *tls; /* NULL: plain */
+    struct loop_conn *conn;
     char peer[64];
 };
 
@@ -253,15 +286,25 @@ syslog_datagram(void *ctx, const char *data, size_t len, const char *peer)
     syslog_line(ctx, data, len, peer);
 }
 
+static int
+syslog_tls_send(void *ctx, const void *data, size_t len)
+{
+    struct syslog_conn *k = ctx;
+    return loop_conn_write(k->conn, data, len);
+}
+
 static void *
 syslog_opened(void *ctx, struct loop_conn *c, const char *peer)
 {
     struct syslog_conn *k = calloc(1, sizeof *k);
-    (void)c;
-    if (!k)
-        return NULL;
     struct syslog *s = ((struct syslog_listener *)ctx)->s;
+    bool tls = ctx == &s->listeners[2];
+    if (!k || (tls && tls_conn_open(s->server, syslog_tls_send, k, &k->tls))) {
+        free(k);
+        return NULL;
+    }
     k->l = ctx;
+    k->conn = c;
     k->self = &s->conns;
     if ((k->next = s->conns))
         k->next->self = &k->next;
@@ -279,11 +322,26 @@ syslog_framed(void *ctx, const char *msg, size_t len)
 }
 
 static void
+syslog_plain(void *ctx, const char *data, size_t len)
+{
+    struct syslog_conn *k = ctx;
+    syslog_frame_feed(&k->frame, data, len, syslog_framed, k);
+}
+
+/* What is no TLS, or of a sender without a good certificate, is counted and hung up on. */
+static void
 syslog_data(void *conn_ctx, struct loop_conn *c, const char *data, size_t len)
 {
     struct syslog_conn *k = conn_ctx;
-    (void)c;
-    syslog_frame_feed(&k->frame, data, len, syslog_framed, k);
+    if (!k->tls) {
+        syslog_plain(k, data, len);
+        return;
+    }
+    int rc = tls_conn_feed(k->tls, data, len, syslog_plain, k);
+    if (rc == ERR_DENIED)
+        inlet_lost(k->l->inlet, "tls", 1);
+    if (rc)
+        loop_conn_close(c);
 }
 
 /* What stands without an end is a line too; a counted message that was cut is not. */
@@ -295,6 +353,8 @@ syslog_conn_end(struct syslog_conn *k)
     *k->self = k->next;
     if (k->next)
         k->next->self = k->self;
+    tls_conn_close(k->tls);
+    k->tls = NULL;
     k->l = NULL;
 }
 
@@ -312,7 +372,7 @@ static void
 syslog_tick(void *ctx)
 {
     struct syslog *s = ctx;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < SYSLOG_LISTENERS; i++)
         if (s->listeners[i].inlet)
             syslog_flush(&s->listeners[i]);
 }
@@ -329,14 +389,17 @@ syslog_stop(void *source)
         syslog_conn_end(s->conns);
     if (s->tcp)
         loop_tcp_close(s->tcp);
+    if (s->tls)
+        loop_tcp_close(s->tls);
     if (s->timer)
         loop_timer_close(s->timer);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < SYSLOG_LISTENERS; i++) {
         if (s->listeners[i].inlet)
             syslog_flush(&s->listeners[i]);
         inlet_put(s->listeners[i].inlet);
     }
     map_free(s->hosts, free);
+    tls_server_close(s->server);
     free(s);
 }
 
@@ -356,26 +419,47 @@ syslog_zone(struct syslog *s, const char *zone, struct err *err)
 }
 
 static int
-syslog_open(struct syslog *s, const struct syslog_conf *conf, struct err *err)
+syslog_inlets(struct syslog *s, const struct syslog_conf *conf, struct err *err)
 {
-    static const struct loop_tcp_handler handler = {syslog_opened, syslog_data, syslog_closed,
-                                                    SYSLOG_CONNECTIONS, SYSLOG_IDLE_MS};
-    static const char *const names[] = {"udp", "tcp"};
-    const char *listen[] = {conf->udp, conf->tcp};
-    int rc = syslog_zone(s, conf->zone, err);
-    for (size_t i = 0; !rc && i < 2; i++) {
+    static const char *const names[] = {"udp", "tcp", "tls"};
+    const char *listen[] = {conf->udp, conf->tcp, conf->tls.listen};
+    for (size_t i = 0; i < SYSLOG_LISTENERS; i++) {
         char name[96];
         s->listeners[i].s = s;
         if (!listen[i])
             continue;
         snprintf(name, sizeof name, "%s %s", names[i], listen[i]);
         if (!(s->listeners[i].inlet = inlet_new(s->env.store, "syslog", name)))
-            rc = err_set(err, ERR_NOMEM, "no memory for syslog");
+            return err_set(err, ERR_NOMEM, "no memory for syslog");
     }
+    return 0;
+}
+
+static int
+syslog_tls_open(struct syslog *s, const struct syslog_conf_tls *conf,
+                const struct loop_tcp_handler *handler, struct err *err)
+{
+    if (!conf->cert || !conf->key)
+        return err_set(err, ERR_SYNTAX, "syslog.tls: a listener needs cert and key");
+    int rc = tls_server_open(conf->cert, conf->key, conf->client_ca, &s->server, err);
+    return rc ? rc
+              : loop_tcp_open(s->env.loop, conf->listen, handler, &s->listeners[2], &s->tls, err);
+}
+
+static int
+syslog_open(struct syslog *s, const struct syslog_conf *conf, struct err *err)
+{
+    static const struct loop_tcp_handler handler = {syslog_opened, syslog_data, syslog_closed,
+                                                    SYSLOG_CONNECTIONS, SYSLOG_IDLE_MS};
+    int rc = syslog_zone(s, conf->zone, err);
+    if (!rc)
+        rc = syslog_inlets(s, conf, err);
     if (!rc && conf->udp)
         rc = loop_udp_open(s->env.loop, conf->udp, syslog_datagram, &s->listeners[0], &s->udp, err);
     if (!rc && conf->tcp)
         rc = loop_tcp_open(s->env.loop, conf->tcp, &handler, &s->listeners[1], &s->tcp, err);
+    if (!rc && conf->tls.listen)
+        rc = syslog_tls_open(s, &conf->tls, &handler, err);
     if (!rc && !(s->timer = loop_timer_open(s->env.loop, syslog_tick, s)))
         rc = err_set(err, ERR_NOMEM, "no memory for syslog");
     if (!rc)
@@ -411,7 +495,7 @@ static void
 syslog_json(void *source, struct jsonw *w)
 {
     struct syslog *s = source;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < SYSLOG_LISTENERS; i++)
         if (s->listeners[i].inlet)
             inlet_json(s->listeners[i].inlet, w);
 }
@@ -421,7 +505,7 @@ syslog_metrics(void *source, struct buf *out)
 {
     struct syslog *s = source;
     struct inlet_counts sum = {0};
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < SYSLOG_LISTENERS; i++)
         if (s->listeners[i].inlet) {
             struct inlet_counts n = inlet_counts(s->listeners[i].inlet);
             sum.accepted += n.accepted;
@@ -437,6 +521,8 @@ syslog_port(void *source, const char *what)
     struct syslog *s = source;
     if (!strcmp(what, "syslog-udp") && s->udp)
         return loop_udp_port(s->udp);
+    if (!strcmp(what, "syslog-tls") && s->tls)
+        return loop_tcp_port(s->tls);
     return !strcmp(what, "syslog-tcp") && s->tcp ? loop_tcp_port(s->tcp) : 0;
 }
 

@@ -269,6 +269,59 @@ zone_that_is_none_is_refused(void **state)
     fixture_close(&f);
 }
 
+/* A sender as there are many: openssl's own client. cert "" or options that show one. */
+static void
+tls_send(unsigned port, const char *cert, const char *message)
+{
+    char command[1024];
+    snprintf(
+        command, sizeof command,
+        "printf '%zu %s' | timeout 10 openssl s_client -connect 127.0.0.1:%u -quiet -no_ign_eof "
+        "%s",
+        strlen(message), message, port, cert);
+    const char *argv[] = {"sh", "-c", command, NULL};
+    fixture_run(argv);
+}
+
+static void
+lines_come_over_tls_and_strangers_are_hung_up_on(void **state)
+{
+    struct fixture f;
+    struct fixture_line line;
+    char command[512], yaml[512], shown[256];
+    (void)state;
+    if (access("/usr/bin/openssl", X_OK))
+        skip();
+    fixture_open_store(&f);
+    snprintf(command, sizeof command,
+             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+             "-subj /CN=localhost -keyout %s/key.pem -out %s/cert.pem",
+             f.folder, f.folder);
+    const char *make[] = {"sh", "-c", command, NULL};
+    assert_int_equal(fixture_run(make), 0);
+    fixture_start(&f,
+                  "syslog: {tls: {listen: '127.0.0.1:0', cert: cert.pem, key: key.pem,"
+                  " client_ca: cert.pem}}\n",
+                  NULL);
+    unsigned port = collector_port(f.collector, "syslog-tls");
+    assert_true(port > 0);
+    tls_send(port, "", "<34>1 2026-11-23T07:59:00Z node00001 su - - - stranger here");
+    snprintf(shown, sizeof shown, "-cert %s/cert.pem -key %s/key.pem", f.folder, f.folder);
+    tls_send(port, shown, "<34>1 2026-11-23T07:59:00Z node00001 su - - - friend here");
+    assert_true(fixture_wait_line(&f, "friend", &line));
+    assert_string_equal(line.node, "node00001");
+    assert_string_equal(line.text, "su: friend here");
+    struct event_query q = {.from_ms = 1, .to_ms = INT64_MAX / 4, .text = "stranger", .limit = 1};
+    assert_int_equal(store_logs(f.store, &q, fixture_line_take, &line, NULL), 0);
+    fixture_stop(&f);
+    struct err err = {0};
+    snprintf(yaml, sizeof yaml,
+             "syslog: {tls: {listen: '127.0.0.1:0', cert: none.pem, key: key.pem}}\n");
+    fixture_start(&f, yaml, &err);
+    assert_non_null(strstr(err.text, "none.pem"));
+    fixture_close(&f);
+}
+
 int
 main(void)
 {
@@ -281,6 +334,7 @@ main(void)
         cmocka_unit_test(lines_arrive_by_udp_and_tcp),
         cmocka_unit_test(host_beyond_its_rate_leaves_a_gap),
         cmocka_unit_test(zone_that_is_none_is_refused),
+        cmocka_unit_test(lines_come_over_tls_and_strangers_are_hung_up_on),
     };
     return cmocka_run_group_tests_name("syslog", tests, NULL, NULL);
 }
