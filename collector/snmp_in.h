@@ -43,7 +43,7 @@ struct snmp_place { /* the port that an entity lies in, or the entity's own name
 struct snmp_neighbour {    /* of LLDP */
     uint32_t key[3], name; /* index of its row; the port that sees it */
     int chassis_kind, id_kind;
-    char chassis[64], id[64], descr[128], system[64];
+    char chassis[24], id[48], descr[64], system[64];
 };
 struct snmp_cell { /* a series */
     uint32_t name;

@@ -303,7 +303,8 @@ snmp_lldp_walked(void *ctx, int rc)
             if (!snmp_lldp_has(t->found, t->found_count, &t->neighbours[i]))
                 snmp_series_neighbour(t, &t->neighbours[i], sample_stale());
         free(t->neighbours);
-        t->neighbours = t->found;
+        void *least = t->found_count ? realloc(t->found, t->found_count * sizeof *t->found) : NULL;
+        t->neighbours = least ? least : t->found;
         t->neighbour_count = t->found_count;
         t->found = NULL;
         t->found_count = t->found_room = 0;

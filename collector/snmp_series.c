@@ -127,6 +127,16 @@ snmp_cells_same(const struct snmp_cells *a, const struct snmp_cells *b)
     return a->count == b->count && (!a->count || !memcmp(a->at, b->at, a->count * sizeof *a->at));
 }
 
+static void
+snmp_cells_trim(struct snmp_cells *s)
+{
+    void *p = s->count ? realloc(s->at, s->count * sizeof *s->at) : NULL;
+    if (p) {
+        s->at = p;
+        s->room = s->count;
+    }
+}
+
 /* Of a whole reading, what was and is no more ends; of a broken one all stay, and new ones come. */
 static void
 snmp_cells_turn(struct snmp_target *t, enum snmp_period p, bool whole)
@@ -148,8 +158,10 @@ snmp_cells_turn(struct snmp_target *t, enum snmp_period p, bool whole)
         struct snmp_cells other = *was;
         *was = *now;
         *now = other;
+        snmp_cells_trim(was);
     }
-    now->count = 0;
+    free(now->at); /* between polls there is one list, not two */
+    *now = (struct snmp_cells){0};
 }
 
 static void

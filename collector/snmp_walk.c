@@ -9,17 +9,18 @@ static int snmp_walk_ask(struct snmp_walk *w);
 static int
 snmp_walk_take(struct snmp_walk *w, size_t c, const struct snmpc_value *v)
 {
-    const struct snmpc_oid *column = &w->columns[c];
+    size_t len = w->len[c];
     if (w->over[c])
         return 0;
-    if (v->kind == SNMPC_NONE || !snmpc_oid_prefix(&v->oid, column) || v->oid.len == column->len) {
+    if (v->kind == SNMPC_NONE || v->oid.len <= len ||
+        memcmp(v->oid.at, w->at[c].at, len * sizeof *v->oid.at)) {
         w->over[c] = true;
         return 0;
     }
     if (snmpc_oid_compare(&v->oid, &w->at[c]) <= 0)
         return ERR_LIMIT; /* it would never end */
     snmpc_oid_copy(&w->at[c], &v->oid);
-    w->cell(w->ctx, c, v->oid.at + column->len, v->oid.len - column->len, v);
+    w->cell(w->ctx, c, v->oid.at + len, v->oid.len - len, v);
     return 0;
 }
 
@@ -116,9 +117,9 @@ snmp_walk_start(struct snmp_walk *w, struct snmpc *s, struct snmp_pace *pace,
     if (!pace->values)
         pace->values = SNMP_WALK_VALUES_FIRST;
     for (size_t c = 0; c < n; c++) {
-        if (!snmpc_oid_parse(columns[c], &w->columns[c]))
+        if (!snmpc_oid_parse(columns[c], &w->at[c]))
             return ERR_SYNTAX;
-        snmpc_oid_copy(&w->at[c], &w->columns[c]);
+        w->len[c] = (uint8_t)w->at[c].len;
         w->over[c] = false;
     }
     return snmp_walk_ask(w);

@@ -23,7 +23,9 @@ struct snmp_walk {
     struct snmpc *s;
     struct snmp_pace *pace;
     size_t count;
-    struct snmpc_oid columns[SNMP_WALK_COLUMNS], at[SNMP_WALK_COLUMNS];
+    /* the last name of each column; its first names are the column's own */
+    struct snmpc_oid at[SNMP_WALK_COLUMNS];
+    uint8_t len[SNMP_WALK_COLUMNS];
     bool over[SNMP_WALK_COLUMNS];
     size_t asked[SNMP_WALK_COLUMNS], asked_count; /* columns of the question under way */
     unsigned repetitions, asks;
