@@ -64,6 +64,8 @@ static const struct conf_row config_store_rows[] = {
      false, "Size at which the oldest day is dropped, whatever the retention."},
     {"max_series", CONF_INT, AT(store.max_series) - AT(store), "10000000", 1000, 1e9, NULL, NULL, 0,
      false, "Live series at most; new ones beyond are refused and counted."},
+    {"query_threads", CONF_INT, AT(store.query_threads) - AT(store), "0", 0, 64, NULL, NULL, 0,
+     false, "Threads that one query may use; 0: as many as processors, at most 4."},
     {"max_series_source", CONF_INT, AT(store.max_series_source) - AT(store), "5000000", 1000, 1e9,
      NULL, NULL, 0, false,
      "Live series of one source at most; new ones beyond are refused, counted by label, and an "

@@ -26,7 +26,7 @@ struct config {
     struct {
         int engine;
         int64_t retention, retention_5m, retention_1h, max_size, max_series, max_series_source,
-            max_series_agent, window;
+            max_series_agent, window, query_threads;
         struct conf_list source_limits; /* of struct store_limit */
         char *write_url, *query_url;    /* of an engine elsewhere, as all below */
         int read;

@@ -87,6 +87,7 @@ server_store(struct server *s, struct err *err)
                               .retention_1h_ms = c->store.retention_1h,
                               .max_size = c->store.max_size,
                               .window_ms = c->store.window,
+                              .read_threads = (unsigned)c->store.query_threads,
                               .max_series = (uint64_t)c->store.max_series,
                               .max_series_source = (uint64_t)c->store.max_series_source,
                               .max_series_agent = (uint64_t)c->store.max_series_agent,
