@@ -135,7 +135,7 @@ static bool
 accuse_peer(const char *line, size_t len, char out[ACCUSE_NAME])
 {
     static const char *const before[] = {"from peer ", "remote peer ", "to recv from ",
-                                         "to recvmsg from "};
+                                         "to recvmsg from ", "Connect to "};
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
         if (accuse_word(line, len, before[i], "< ", out) > 1)
             return true;

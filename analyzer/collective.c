@@ -296,19 +296,18 @@ collective_recorded(const struct collective *c, struct collective_answer *ret)
 void
 collective_answer(const struct collective *c, struct collective_answer *ret)
 {
-    size_t seen = 0;
     *ret = (struct collective_answer){.behind = -1, .odd = -1, .world = c->world};
     for (size_t i = 0; i < c->count; i++) {
         ret->timed_out += c->at[i].timed_out >= 0;
-        seen += c->at[i].seen;
+        ret->seen += c->at[i].seen;
     }
     collective_recorded(c, ret);
     if (!ret->recorded)
         collective_behind(c, ret);
-    for (size_t i = 0; seen && i < c->world && ret->silent_count < 8; i++)
+    for (size_t i = 0; ret->seen && i < c->world && ret->silent_count < 8; i++)
         if (i >= c->count || !c->at[i].seen)
             ret->silent[ret->silent_count++] = (int)i;
-    for (size_t i = 0; 2 * ret->timed_out > seen && i < c->count; i++) {
+    for (size_t i = 0; 2 * ret->timed_out > ret->seen && i < c->count; i++) {
         const struct collective_rank *r = &c->at[i];
         if (r->seen && !r->root && r->timed_out < 0 && r->enqueued < 0 && ret->quiet_count < 8)
             ret->quiet[ret->quiet_count++] = (int)i;

@@ -36,8 +36,8 @@ struct collective_answer {
     size_t silent_count; /* ranks of a known world of whom there is no line at all */
     int quiet[8];
     size_t quiet_count; /* ranks that spoke, but neither complain as the others do nor say why */
-    size_t timed_out, world;
-    bool recorded;              /* behind is from records, not from lines */
+    size_t timed_out, world, seen; /* ranks that timed out; of the job; that spoke */
+    bool recorded;                 /* behind is from records, not from lines */
     int odd;                    /* the rank that records another operation than the rest, -1 none */
     char odd_op[COLLECTIVE_OP]; /* its operation, and that of the others */
     char others_op[COLLECTIVE_OP];

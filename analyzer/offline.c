@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/doc.h"
 #include "base/entity.h"
+#include "base/hostlist.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "decode/flight.h"
@@ -29,6 +30,11 @@
 #define OFFLINE_DEPTH    8
 #define OFFLINE_HEADS    200 /* lines of each file whose heads are read to learn who speaks */
 #define OFFLINE_MATCHES  8
+#define OFFLINE_NODES    64  /* that one line may name */
+#define OFFLINE_LATER_MS 200 /* ranks of one step differ by less */
+#define OFFLINE_OLD_MS                                                                             \
+    (INT64_C(60) *                                                                                 \
+     60000) /* what ended an hour before the job did is not why: a watchdog waits 30 min */
 
 struct offline {
     const struct kb *kb;
@@ -152,6 +158,24 @@ offline_root(struct offline *o, const struct kb_entry *e, int rank)
         collective_root(o->collective, rank);
 }
 
+/* A line of a scheduler may name many nodes at once: each is a symptom of its own. */
+static int
+offline_symptoms(struct offline *o, const struct kb_entry *e, const char *entity,
+                 const struct offline_origin *from, const char *text, size_t len, int64_t time_ms)
+{
+    struct hostlist nodes;
+    char one[ENTITY_SIZE];
+    int rc = 0;
+    if (strncmp(entity, "node:", 5) || !strpbrk(entity, "[,") ||
+        hostlist_parse(entity + 5, &nodes, NULL))
+        return offline_symptom(o, e, entity, from, text, len, time_ms);
+    for (size_t i = 0; !rc && i < nodes.count && i < OFFLINE_NODES; i++)
+        if (!entity_format(one, ENTITY_NODE, nodes.names[i], NULL))
+            rc = offline_symptom(o, e, one, from, text, len, time_ms);
+    hostlist_done(&nodes);
+    return rc;
+}
+
 int
 offline_line(struct offline *o, const struct offline_origin *from, const char *line, size_t len,
              int64_t time_ms)
@@ -186,7 +210,7 @@ offline_line(struct offline *o, const struct offline_origin *from, const char *l
             continue;
         symptom_of_rank(e, at.job, at.rank, entity);
         offline_root(o, e, at.rank);
-        rc = offline_symptom(o, e, entity, &at, line, len, h.time_ms ? h.time_ms : time_ms);
+        rc = offline_symptoms(o, e, entity, &at, line, len, h.time_ms ? h.time_ms : time_ms);
     }
     return rc;
 }
@@ -494,6 +518,86 @@ offline_name_nodes(struct offline *o)
     }
 }
 
+static bool
+offline_of_job(const struct symptom *s)
+{
+    enum entity_kind k = entity_kind_of(s->entity);
+    return k == ENTITY_JOB || k == ENTITY_RANK;
+}
+
+/* A setting or a version is as bad as ever, however long ago it was told. */
+static bool
+offline_lasting(const struct symptom *s)
+{
+    static const char *const classes[] = {"software-version", "environment", "fabric-config"};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (!strcmp(s->entry->class_name, classes[i]))
+            return true;
+    return false;
+}
+
+/* Events of the machines long before the job's end are left out, unless nothing nearer may be the
+ * cause (clocks of other zones look like hours). */
+static void
+offline_forget_old(struct offline *o)
+{
+    int64_t end = 0;
+    bool near = false;
+    size_t kept = 0;
+    for (size_t i = 0; i < o->count; i++)
+        if (offline_of_job(&o->symptoms[i]) && o->symptoms[i].first_ms > end)
+            end = o->symptoms[i].first_ms;
+    for (size_t i = 0; i < o->count; i++) {
+        const struct symptom *s = &o->symptoms[i];
+        near |= s->entry->role == KB_ROOT && s->last_ms && s->last_ms >= end - OFFLINE_OLD_MS;
+    }
+    for (size_t i = 0; i < o->count; i++) {
+        const struct symptom *s = &o->symptoms[i];
+        bool old = end && near && s->last_ms && s->last_ms < end - OFFLINE_OLD_MS &&
+                   !offline_of_job(s) && !offline_lasting(s);
+        if (!old)
+            o->symptoms[kept++] = *s;
+    }
+    o->count = kept;
+}
+
+static bool
+offline_of_user_rank(const struct symptom *s)
+{
+    return s->entry->role == KB_ROOT && str_prefix(s->entry->class_name, "user-") && s->first_ms &&
+           entity_kind_of(s->entity) == ENTITY_RANK;
+}
+
+/* Where few ranks of many print errors of their own, the first is the cause: the others met its
+ * consequences in code that was not made for them. */
+static void
+offline_first_error(struct offline *o, size_t seen)
+{
+    int64_t first = INT64_MAX;
+    const char *rank = NULL;
+    size_t count = 0, kept = 0;
+    for (size_t i = 0; i < o->count; i++) {
+        const struct symptom *s = &o->symptoms[i];
+        if (!offline_of_user_rank(s))
+            continue;
+        count++;
+        if (s->first_ms < first) {
+            first = s->first_ms;
+            rank = s->entity;
+        }
+    }
+    if (count < 2 || 2 * count >= seen)
+        return;
+    for (size_t i = 0; i < o->count; i++) {
+        const struct symptom *s = &o->symptoms[i];
+        bool later = offline_of_user_rank(s) && strcmp(s->entity, rank) &&
+                     s->first_ms >= first + OFFLINE_LATER_MS;
+        if (!later)
+            o->symptoms[kept++] = *s;
+    }
+    o->count = kept;
+}
+
 /* Does a line of this node say what may well be the cause? */
 static bool
 offline_node_rooted(const struct offline *o, const char *node)
@@ -711,6 +815,8 @@ offline_finish(struct offline *o, struct diagnosis **ret, struct err *err)
 {
     struct collective_answer a;
     collective_answer(o->collective, &a);
+    offline_forget_old(o);
+    offline_first_error(o, a.seen);
     offline_name_nodes(o);
     int rc = a.odd >= 0 ? offline_odd(o, &a) : offline_behind(o, &a);
     if (!rc)
