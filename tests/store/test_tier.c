@@ -208,14 +208,14 @@ tiers_outlive_the_raw_days_by_their_own_retention(void **state)
     fill(f);
     assert_int_equal(store_fill_tiers(f->s, NULL), 0);
     int64_t from = START + 6 * HOUR, to = START + DAYS * DAY;
-    ask(f, "sum by (node) (increase(requests_total[6h]))", from, to, HOUR, &before);
+    ask(f, "sum(increase(requests_total[6h]))", from, to, HOUR, &before);
     f->now = START + 15 * DAY;
     assert_int_equal(store_compact(f->s, NULL), 0);
     assert_int_equal(store_fill_tiers(f->s, NULL), 0);
     assert_int_equal(tier_files(f, "day-"), 0);
     assert_int_equal(tier_files(f, "tier-5m-"), DAYS);
     for (int pass = 0; pass < 2; pass++) {
-        ask(f, "sum by (node) (increase(requests_total[6h]))", from, to, HOUR, &after);
+        ask(f, "sum(increase(requests_total[6h]))", from, to, HOUR, &after);
         same("after the raw days went", &before, &after);
         promql_result_done(&after);
         support_close(f);
