@@ -149,6 +149,41 @@ ok 'and the appliance says the same' load check "$url" "$tmp/notes"
 server_end TERM
 ok 'its files are sound' exits 0 "$bin/myriascope" store verify "$state"
 
+# --- another engine ---
+if command -v prometheus >/dev/null 2>&1; then
+    other_port=$(free_port)
+    printf 'global: {}\nstorage: {tsdb: {out_of_order_time_window: 1d}}\n' >"$tmp/prometheus.yml"
+    other_start() {
+        prometheus --config.file="$tmp/prometheus.yml" --storage.tsdb.path="$tmp/other" --web.enable-remote-write-receiver \
+            --web.listen-address=127.0.0.1:$other_port >>"$tmp/other.log" 2>&1 </dev/null &
+        other=$!
+        pids="$pids $other"
+        until_true 200 curl -sf -m 5 "http://127.0.0.1:$other_port/-/ready"
+    }
+    state=$tmp/four
+    port=
+    conf_write "store: {engine: prometheus, write_url: 'http://127.0.0.1:$other_port/api/v1/write', query_url: 'http://127.0.0.1:$other_port', external_labels: {appliance: four}}
+analysis: {enabled: false}"
+    ok 'Prometheus starts as an engine' other_start
+    ok 'an appliance writes to it' server_start
+    load push "$url" "$tmp/other-notes" 4 >"$tmp/load.out" 2>&1 &
+    pushing=$!
+    sleep 1
+    kill -KILL $other
+    wait $other 2>/dev/null
+    server_end KILL
+    ok 'both are killed under load; the appliance starts again' server_start
+    wait $pushing
+    ok 'and Prometheus' other_start
+    ok 'all of it is sent' until_true 300 sent
+    ok 'what was acknowledged is there exactly once' remote exact "http://127.0.0.1:$other_port" four "$tmp/other-notes"
+    ok 'and nothing was refused' is "$(metric refused_samples_total)" 0
+    server_end TERM
+    kill -TERM $other
+else
+    skip 'Prometheus as an engine' 'no prometheus'
+fi
+
 # --- one reads all ---
 state=$tmp/three
 port=
