@@ -94,6 +94,30 @@ compacting_makes_one_chunk_of_many_and_changes_no_answer(void **state)
 }
 
 static void
+old_days_are_filled_in_any_order_and_merged(void **state)
+{
+    struct support *f = *state;
+    struct sample at[200];
+    static const int day[] = {0, 9, 3, 27};
+    for (int k = 0; k < 4; k++)
+        for (int i = 0; i < 40; i++) { /* backwards, a fill now and then */
+            int64_t t = SUPPORT_NOW - day[k] * INT64_C(86400000) - i * INT64_C(600000);
+            support_put(f->s, "m", "a", t, day[k] * 100 + i, NULL);
+            if (i % 10 == 9)
+                assert_int_equal(store_flush(f->s, NULL), 0);
+        }
+    for (int pass = 0; pass < 2; pass++) {
+        assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, at, 200), 160);
+        for (int i = 1; i < 160; i++)
+            assert_true(at[i - 1].t_ms < at[i].t_ms);
+        assert_true(at[0].v == 27 * 100 + 39 && at[159].v == 0);
+        assert_int_equal(store_compact(f->s, NULL), 0);
+    }
+    /* 40 samples ten minutes apart touch five slots: one chunk each */
+    assert_int_equal(file_number(f, "SELECT count(*) FROM chunk"), 5);
+}
+
+static void
 samples_sent_again_after_a_restart_are_there_once_when_merged(void **state)
 {
     struct support *f = *state;
@@ -223,6 +247,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(compacting_makes_one_chunk_of_many_and_changes_no_answer,
                                         support_setup, support_teardown),
+        cmocka_unit_test_setup_teardown(old_days_are_filled_in_any_order_and_merged, support_setup,
+                                        support_teardown),
         cmocka_unit_test_setup_teardown(
             samples_sent_again_after_a_restart_are_there_once_when_merged, support_setup,
             support_teardown),
