@@ -33,9 +33,10 @@ struct analyzer {
     struct rules *rules;
     struct presence *presence;
     struct kb_scratch *scratch;
-    struct topo *topo;       /* of this turn */
-    struct store_batch *out; /* events made this turn */
-    struct map *made;        /* "code\nentity" of what began in `out` */
+    struct topo *topo;         /* of this turn */
+    struct store_batch *out;   /* events made this turn */
+    struct map *made, *lately; /* "code\nentity" of what began in `out`, and in the batch before,
+                                  which may not have come back yet */
     size_t out_count;
     bool dirty;
     int64_t judged_ms;
@@ -78,8 +79,9 @@ static bool
 analyzer_open(const struct analyzer *a, const char *code, const char *entity)
 {
     char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
-    return symptoms_find(a->symptoms, code, entity) ||
-           (a->made && map_get(a->made, key, analyzer_key(key, code, entity)));
+    size_t n = analyzer_key(key, code, entity);
+    return symptoms_find(a->symptoms, code, entity) || (a->made && map_get(a->made, key, n)) ||
+           (a->lately && map_get(a->lately, key, n));
 }
 
 static void
@@ -91,7 +93,8 @@ analyzer_flush(struct analyzer *a)
         return;
     a->out = NULL;
     a->out_count = 0;
-    map_free(a->made, NULL);
+    map_free(a->lately, NULL);
+    a->lately = a->made;
     a->made = NULL;
     if (store_commit(a->cfg.store, b, NULL, &err)) {
         atomic_fetch_add(&a->errors, 1);
@@ -432,6 +435,7 @@ analyzer_free(struct analyzer *a)
     analyzer_stop(a);
     store_batch_free(a->out);
     map_free(a->made, NULL);
+    map_free(a->lately, NULL);
     judge_free(a->judge);
     rules_free(a->rules);
     detectors_free(a->detectors);

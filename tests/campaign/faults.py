@@ -807,5 +807,8 @@ KINDS = [
 ]
 
 
+WIDE = {leaf_dies, pdu_fails, cdu_weak, nfs_stall}
+
+
 def name_of(fn):
     return fn.__name__.replace('_', '-')

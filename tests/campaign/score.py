@@ -57,7 +57,8 @@ class Score:
                 if not f.t - BEFORE <= t <= f.end + AFTER + max([j.timeout for j in f.jobs] or [0]):
                     continue
                 top = {owner(h['entity']) for h in (i.get('hypotheses') or [])[:1]}
-                fit = (3 if top & (f.owners | {owner(e) for e in f.entities}) else 0) + (2 if jobs & f.job_ids else 0) + (1 if names & f.owners else 0)
+                fit = (4 if {h['entity'] for h in (i.get('hypotheses') or [])[:1]} & f.entities else 0) + (
+                    3 if top & (f.owners | {owner(e) for e in f.entities}) else 0) + (2 if jobs & f.job_ids else 0) + (1 if names & f.owners else 0)
                 if f.verdict == 'none' and fit < 3:
                     continue
                 if fit and (best is None or (fit, f.t) > best[0]):
