@@ -15,8 +15,9 @@ int rules_new(const struct analyzer_config *cfg, struct rules **ret,
 void rules_free(struct rules *r);
 int rules_turn(struct rules *r, struct topo *t, int64_t now_ms,
                void (*emit)(void *ctx, const struct event *ev), void *ctx);
-/* Answers of /prometheus/api/v1/rules and /alerts (the "data" member). Thread-safe. */
-void rules_json(struct rules *r, struct buf *out);
+/* Answers of /prometheus/api/v1/rules and /alerts (the "data" member). type: alert, record, NULL
+ * for both. Thread-safe. */
+void rules_json(struct rules *r, const char *type, struct buf *out);
 void rules_alerts_json(struct rules *r, struct buf *out);
 /* Unit tests of rules in promtool's file format; returns the number of failures, text in out. */
 int rules_test_file(const char *path, struct buf *out, struct err *err);

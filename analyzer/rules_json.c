@@ -4,6 +4,9 @@
 #include "base/jsonw.h"
 #include "base/str.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const rules_states[] = {"inactive", "pending", "firing"};
@@ -33,6 +36,21 @@ rules_json_pairs(struct jsonw *w, const char *key, const struct rule_pair *p, si
     jsonw_end_object(w);
 }
 
+/* With an exponent, as Prometheus writes the value of an alert. */
+static void
+rules_json_value(double v, char out[32])
+{
+    if (!isfinite(v)) {
+        str_double_format(v, out);
+        return;
+    }
+    for (int k = 0; k <= 17; k++) {
+        snprintf(out, 32, "%.*e", k, v);
+        if (strtod(out, NULL) == v)
+            return;
+    }
+}
+
 static void
 rules_json_instance(struct jsonw *w, const struct rule *rule, const struct rule_instance *i)
 {
@@ -42,7 +60,7 @@ rules_json_instance(struct jsonw *w, const struct rule *rule, const struct rule_
     rules_json_pairs(w, "annotations", i->annotations, rule->annotation_count);
     jsonw_kstr(w, "state", rules_states[i->state]);
     jsonw_ktime(w, "activeAt", i->active_ms);
-    str_double_format(i->value, value);
+    rules_json_value(i->value, value);
     jsonw_kstr(w, "value", value);
     jsonw_end_object(w);
 }
@@ -96,7 +114,7 @@ rules_json_rule(struct jsonw *w, const struct rule *rule)
 }
 
 static void
-rules_json_group(struct jsonw *w, const struct rules_group *g)
+rules_json_group(struct jsonw *w, const struct rules_group *g, const char *type)
 {
     double seconds = 0;
     jsonw_object(w);
@@ -107,7 +125,8 @@ rules_json_group(struct jsonw *w, const struct rules_group *g)
     jsonw_key(w, "rules");
     jsonw_array(w);
     for (size_t i = 0; i < g->count; i++) {
-        rules_json_rule(w, &g->rules[i]);
+        if (!type || !strcmp(type, g->rules[i].alerting ? "alert" : "record"))
+            rules_json_rule(w, &g->rules[i]);
         seconds += g->rules[i].seconds;
     }
     jsonw_end_array(w);
@@ -117,7 +136,7 @@ rules_json_group(struct jsonw *w, const struct rules_group *g)
 }
 
 void
-rules_json(struct rules *r, struct buf *out)
+rules_json(struct rules *r, const char *type, struct buf *out)
 {
     struct jsonw w;
     jsonw_init(&w, out);
@@ -127,7 +146,7 @@ rules_json(struct rules *r, struct buf *out)
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < r->count; i++)
         if (*r->groups[i].file)
-            rules_json_group(&w, &r->groups[i]);
+            rules_json_group(&w, &r->groups[i], type);
     pthread_mutex_unlock(&r->lock);
     jsonw_end_array(&w);
     jsonw_end_object(&w);

@@ -318,33 +318,38 @@ prom_meta_metadata(void *ctx, const struct httpd_request *req, struct httpd_resp
 /* --- rules, alerts, build --------------------------------------------------------------------- */
 
 /* Rules are the site's: a tenant sees none. */
-static int
-prom_meta_rules_or(struct web *w, const struct httpd_request *req, struct httpd_response *resp,
-                   void (*write)(struct rules *, struct buf *), const char *none)
+static struct rules *
+prom_meta_rules_of(const struct web *w, const struct httpd_request *req)
 {
-    struct rules *r = w->cfg.analyzer && !web_tenant(req) ? analyzer_rules(w->cfg.analyzer) : NULL;
-    prom_begin(resp);
-    if (r)
-        write(r, &resp->body);
-    else
-        buf_puts(&resp->body, none);
-    return prom_end(resp);
+    return w->cfg.analyzer && !web_tenant(req) ? analyzer_rules(w->cfg.analyzer) : NULL;
 }
 
 static int
 prom_meta_rules(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     const char *type = httpd_query(req, "type");
+    struct rules *r = prom_meta_rules_of(ctx, req);
     if (type && *type && strcmp(type, "alert") && strcmp(type, "record"))
         return prom_fail(resp, "bad_data", "invalid parameter \"type\": not supported value \"%s\"",
                          type);
-    return prom_meta_rules_or(ctx, req, resp, rules_json, "{\"groups\":[]}");
+    prom_begin(resp);
+    if (r)
+        rules_json(r, type && *type ? type : NULL, &resp->body);
+    else
+        buf_puts(&resp->body, "{\"groups\":[]}");
+    return prom_end(resp);
 }
 
 static int
 prom_meta_alerts(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
-    return prom_meta_rules_or(ctx, req, resp, rules_alerts_json, "{\"alerts\":[]}");
+    struct rules *r = prom_meta_rules_of(ctx, req);
+    prom_begin(resp);
+    if (r)
+        rules_alerts_json(r, &resp->body);
+    else
+        buf_puts(&resp->body, "{\"alerts\":[]}");
+    return prom_end(resp);
 }
 
 /* Clients decide by this version what they may ask; the language is that of 2.42. */
@@ -384,7 +389,8 @@ const struct route prom_meta_routes[] = {
      .help = "Values of one label.", .query = PROM_MATCH},
     {"GET", PROM "metadata", ROLE_VIEWER, prom_meta_metadata, .help = "Type and help of metrics.",
      .query = "metric=its name; limit=at most so many"},
-    {"GET", PROM "rules", ROLE_VIEWER, prom_meta_rules, .help = "Rule groups with their state."},
+    {"GET", PROM "rules", ROLE_VIEWER, prom_meta_rules, .help = "Rule groups with their state.",
+     .query = "type=alert or record; both without"},
     {"GET", PROM "alerts", ROLE_VIEWER, prom_meta_alerts,
      .help = "Alerts of rules that are pending or firing."},
     {"GET", PROM "status/buildinfo", ROLE_VIEWER, prom_meta_build, .help = "Version of the API."},

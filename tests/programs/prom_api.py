@@ -128,7 +128,8 @@ def requests():
     yield "Grafana's panel", "POST", "query_range", {"query": "sum by (Hostname) (temp)", "start": str(START), "end": t, "step": "60", "timeout": "60s"}
     yield "Grafana's metadata", "GET", "metadata", {}
     yield "Grafana's rules", "GET", "rules", {}
-    yield "rules of a kind", "GET", "rules", {"type": "alert"}
+    yield "rules that alert", "GET", "rules", {"type": "alert"}
+    yield "rules that record", "GET", "rules", {"type": "record"}
     yield "rules of no kind", "GET", "rules", {"type": "x"}
     yield "alerts", "GET", "alerts", {}
     yield "a limit that is none", "GET", "metadata", {"limit": "x"}
@@ -152,6 +153,23 @@ def ask(url, method, path, params):
         return e.code, json.loads(e.read())
 
 
+OF_RULES = {"answer", "to", "ALERTS", "ALERTS_FOR_STATE", "alertname", "alertstate", "severity"}
+VOLATILE = {"activeAt", "lastEvaluation", "evaluationTime", "file", "duration"}
+
+
+def lasting(x):
+    """Without times, and where files lie."""
+    if isinstance(x, dict):
+        return {k: lasting(v) for k, v in x.items() if k not in VOLATILE}
+    return [lasting(v) for v in x] if isinstance(x, list) else x
+
+
+def settled(url):
+    """Do the rules' alerts stand as they will?"""
+    states = sorted((a["labels"]["alertname"], a["state"]) for a in ask(url, "GET", "alerts", {})[1]["data"]["alerts"])
+    return states == [("Always", "firing"), ("Waits", "pending")]
+
+
 def plain(path, answer):
     """What may be compared: series and label sets are in no order that is told."""
     data = answer.get("data")
@@ -159,6 +177,12 @@ def plain(path, answer):
         data = sorted(data, key=lambda s: sorted(s.items()))
     elif path == "query" and isinstance(data, dict) and data.get("resultType") == "vector":
         data = dict(data, result=sorted(data["result"], key=lambda r: sorted(r["metric"].items())))
+    elif path.startswith("label") and data:
+        data = [name for name in data if name not in OF_RULES]  # Prometheus' head does not look at the time
+    elif path in ("rules", "alerts") and data is not None:
+        data = lasting(data)
+        if path == "alerts":
+            data["alerts"].sort(key=lambda a: a["labels"]["alertname"])
     elif path == "metadata" and data is not None:
         data = "a map"  # we know some metrics by ourselves
     error = answer.get("error")
@@ -184,6 +208,9 @@ def main():
     theirs, ours = sys.argv[1:]
     for url in (theirs, ours):
         write(url)
+    deadline = time.monotonic() + 30
+    while not (settled(theirs) and settled(ours)) and time.monotonic() < deadline:
+        time.sleep(0.2)
     n = bad = 0
     for what, method, path, params in requests():
         n += 1

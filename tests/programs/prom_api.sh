@@ -4,10 +4,29 @@ src=${MS_SRCDIR:-.}
 . "$src/tests/programs/server.sh"
 for tool in curl python3 prometheus; do command -v $tool >/dev/null 2>&1 || skip_all "no $tool"; done
 
-conf_write 'analysis: {enabled: false}'
+cat >"$tmp/rules.yaml" <<'EOR'
+groups:
+- name: both
+  interval: 1s
+  rules:
+  - record: answer
+    expr: vector(42)
+    labels: {to: everything}
+  - alert: Always
+    expr: vector(5) > 1
+    labels: {severity: info}
+    annotations: {summary: 'it is {{ $value }}'}
+  - alert: Waits
+    expr: vector(0.5)
+    for: 1h
+    keep_firing_for: 5m
+  - alert: Never
+    expr: vector(1) > 2
+EOR
+conf_write "rules: [$tmp/rules.yaml]"
 server_start || exit 1
 free=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-echo 'global: {}' >"$tmp/prometheus.yml"
+printf 'global: {evaluation_interval: 1s}\nrule_files: [rules.yaml]\n' >"$tmp/prometheus.yml"
 prometheus --config.file="$tmp/prometheus.yml" --storage.tsdb.path="$tmp/prometheus" --web.enable-remote-write-receiver \
     --web.listen-address=127.0.0.1:$free >"$tmp/prometheus.log" 2>&1 </dev/null &
 pids="$pids $!"
