@@ -196,6 +196,7 @@ enum store_fault_kind {
     STORE_FAULT_PAGE,      /* at: number of the page, from 1 */
     STORE_FAULT_STRUCTURE, /* table: what SQLite says of it */
     STORE_FAULT_ROW,       /* table, at: id of the row */
+    STORE_FAULT_WAL,       /* at: frame of what a process left behind */
     STORE_FAULT_ASIDE,     /* a file that was moved aside as damaged earlier */
 };
 struct store_fault {

@@ -12,6 +12,7 @@
 #include "store/record.h"
 #include "store/store.h"
 #include "store/store_priv.h"
+#include "store/walsum.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -222,6 +223,9 @@ verify_file(struct verify *v, const char *path, bool count, struct err *err)
     sqlite3 *db = NULL;
     uint64_t before = v->faults;
     int rc = verify_pages(v, path, count, err);
+    int64_t frame = count ? 0 : walsum_check(path);
+    if (frame)
+        verify_fault(v, STORE_FAULT_WAL, "", frame);
     if (!rc && v->faults == before)
         rc = db_open(path, DB_READ, 0, &db, err);
     if (rc == ERR_CORRUPT && !count)
@@ -313,6 +317,12 @@ static const char *const verify_what[][2] = {
     [STORE_FAULT_PAGE] = {"page %lld is damaged", "第 %lld 页损坏"},
     [STORE_FAULT_STRUCTURE] = {"its structure is damaged", "内部结构损坏"},
     [STORE_FAULT_ROW] = {"row %lld is damaged", "第 %lld 行损坏"},
+    [STORE_FAULT_WAL] =
+        {"its write-ahead log is broken at frame %lld: what it holds from there on "
+         "is forgotten at the next start; after a power cut that is nothing that "
+         "was acknowledged",
+         "预写日志(WAL)在第 %lld 帧处损坏,其后的内容下次启动时会被丢弃;若是断电所致,"
+         "则不含已确认的数据"},
     [STORE_FAULT_ASIDE] = {"was moved aside as damaged", "曾因损坏被移出"},
 };
 

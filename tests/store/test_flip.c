@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void
@@ -153,6 +154,45 @@ a_fault_names_its_file_its_page_and_what_to_do(void **state)
     support_open(f);
 }
 
+/* A process ended in the middle: what it acknowledged is in its logs alone. */
+static void
+every_flipped_bit_of_a_log_left_behind_is_found(void **state)
+{
+    struct support *f = *state;
+    struct file at = {.size = 0};
+    struct stat st;
+    uint64_t x = 88172645463325252u, missed = 0;
+    support_close(f);
+    pid_t pid = fork();
+    if (!pid) {
+        support_open(f);
+        for (int i = 0; i < 30; i++)
+            support_put(f->s, "m", "a", SUPPORT_NOW + i * 1000, i, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    snprintf(at.path, sizeof at.path, "%s/journal.db-wal", f->folder);
+    assert_int_equal(stat(at.path, &st), 0);
+    assert_true(st.st_size > 30 * 4096);
+    assert_int_equal(store_verify_folder(f->folder, NULL, NULL, NULL), 0);
+    for (int k = 0; k < 20; k++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        off_t place =
+            (off_t)(x %
+                    (uint64_t)(st.st_size -
+                               4120)); /* the last frame's salt alone tells it from an older one */
+        flip(&at, place, (int)(x >> 60 & 7));
+        missed += store_verify_folder(f->folder, NULL, NULL, NULL) <= 0;
+        flip(&at, place, (int)(x >> 60 & 7));
+    }
+    assert_int_equal(missed, 0);
+    support_open(f);
+    struct sample got[64];
+    assert_int_equal(support_get(f->s, "m", "a", 0, INT64_MAX, got, 64), 30);
+}
+
 static void
 the_scrubber_finds_a_damaged_page_beside_a_running_store_and_tells_it(void **state)
 {
@@ -189,6 +229,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         T(every_flipped_bit_is_found),
+        T(every_flipped_bit_of_a_log_left_behind_is_found),
         T(a_fault_names_its_file_its_page_and_what_to_do),
         T(the_scrubber_finds_a_damaged_page_beside_a_running_store_and_tells_it),
         T(a_file_that_lost_its_end_is_found),
