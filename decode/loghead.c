@@ -64,6 +64,18 @@ loghead_iso(struct loghead_in *in)
     return true;
 }
 
+/* "stderr F " of a container runtime's log (CRI), behind its time */
+static bool
+loghead_cri(struct loghead_in *in)
+{
+    const char *p = in->p;
+    if (in->end - p < 9 || (strncmp(p, "stdout ", 7) && strncmp(p, "stderr ", 7)) ||
+        (p[7] != 'F' && p[7] != 'P') || p[8] != ' ')
+        return false;
+    in->p = p + 9;
+    return true;
+}
+
 static int
 loghead_month(const char *p)
 {
@@ -259,8 +271,8 @@ loghead_parse(const char *line, size_t len, int64_t hint_ms, struct loghead *ret
                             false};
     for (int i = 0; i < 6; i++) {
         loghead_space(&in);
-        if (!loghead_rank(&in) && !loghead_iso(&in) && !loghead_3164(&in) && !loghead_kernel(&in) &&
-            !loghead_host(&in) && !loghead_nccl(&in) && !loghead_glog(&in))
+        if (!loghead_rank(&in) && !loghead_iso(&in) && !loghead_cri(&in) && !loghead_3164(&in) &&
+            !loghead_kernel(&in) && !loghead_host(&in) && !loghead_nccl(&in) && !loghead_glog(&in))
             break;
     }
     loghead_space(&in);

@@ -4,7 +4,8 @@
  * 23 08:00:00" (RFC 3164, the year is taken from a hint), "E1123 08:00:00" (glog), "[  123.456789]"
  * (kernel, since boot: no wall time), "host prog[pid]:" after a 3164 time, NCCL's "host:pid:tid
  * [gpu] NCCL", "[rank37]:" and "[Rank 37]" (PyTorch), "37: " (srun --label), "[1,37]<stderr>:"
- * (Open MPI). Nothing is required. Linear, allocates nothing, reads at most LOGHEAD_MAX bytes. */
+ * (Open MPI), "stderr F" (container runtimes). Nothing is required. Linear, allocates nothing,
+ * reads at most LOGHEAD_MAX bytes. */
 #ifndef DECODE_LOGHEAD_H
 #define DECODE_LOGHEAD_H
 

@@ -26,6 +26,8 @@ static const struct {
     {"node00017:4242:4300 [5] NCCL WARN x", NULL, "node00017", "NCCL WARN x", -1, 5},
     {"12: node00017:4242:4300 [5] NCCL WARN x", NULL, "node00017", "NCCL WARN x", 12, 5},
     {"[1,9]<stderr>:boom", NULL, "", "boom", 9, -1},
+    {"2026-11-23T08:00:00.5Z stderr F [rank3]: boom", "2026-11-23T08:00:00.500Z", "", "boom", 3,
+     -1},
     {"plain text", NULL, "", "plain text", -1, -1},
     {"10.0.0.1 is up", NULL, "", "10.0.0.1 is up", -1, -1},
     {"", NULL, "", "", -1, -1},
