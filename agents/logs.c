@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "decode/container.h"
 #include "decode/loghead.h"
 #include "kb/matcher.h"
 
@@ -294,6 +295,12 @@ logs_line(struct logs *l, const char *source, const char *path, char *line, size
     struct loghead head;
     char job[32];
     int64_t now = clock_now_ms(NULL);
+    struct container_line wrapped;
+    if (container_unwrap(line, len, &wrapped)) {
+        line = wrapped.text;
+        len = wrapped.len;
+        time_ms = time_ms ? time_ms : wrapped.time_ms;
+    }
     str_utf8_mend(line, &len);
     line[len] = 0;
     loghead_parse(line, len, now, &head);
