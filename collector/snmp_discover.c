@@ -35,7 +35,7 @@ snmp_discover_name(struct snmp_target *t, const char *name, const char *descr)
     if (known)
         return (uint32_t)known - 1;
     if (t->name_count == t->name_room) {
-        size_t more = t->name_room ? 2 * t->name_room : 128;
+        size_t more = t->name_room ? t->name_room + t->name_room / 2 : 80;
         void *p = more > SNMP_NAMES_MAX ? NULL : realloc(t->names, more * sizeof *t->names);
         if (!p)
             return SNMP_NO_NAME;
@@ -43,11 +43,13 @@ snmp_discover_name(struct snmp_target *t, const char *name, const char *descr)
         t->name_room = more;
     }
     struct snmp_name *n = &t->names[t->name_count];
-    *n = (struct snmp_name){strdup(name), strdup(descr)};
+    n->name = strdup(name);
+    n->descr = n->name && !strcmp(name, descr) ? n->name : strdup(descr);
     if (!n->name || !n->descr ||
         map_set(t->name_index, key, len, (void *)(t->name_count + 1), NULL)) {
+        if (n->descr != n->name)
+            free(n->descr);
         free(n->name);
-        free(n->descr);
         return SNMP_NO_NAME;
     }
     return (uint32_t)t->name_count++;
@@ -115,8 +117,8 @@ snmp_discover_probe(struct snmp_target *t)
         return 1;
     for (t->asked = 0; t->asked < most && t->column + t->asked < snmp_table_count + SNMP_PROBES;
          t->asked++) {
-        snmpc_oid_parse(snmp_discover_oid(t->column + t->asked), &t->walk.at[t->asked]);
-        oids[t->asked] = &t->walk.at[t->asked];
+        snmpc_oid_parse(snmp_discover_oid(t->column + t->asked), &t->walk->at[t->asked]);
+        oids[t->asked] = &t->walk->at[t->asked];
     }
     return snmpc_ask(t->session, oids, t->asked, 1, snmp_discover_probed, t);
 }

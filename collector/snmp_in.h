@@ -12,7 +12,8 @@
 #define SNMP_NO_NAME   UINT32_MAX
 #define SNMP_CHANGE_US 30000000 /* a switch that changes all the time is learnt no oftener */
 
-struct snmp_name { /* what a series is of: a port's two names, or a sensor's one */
+struct snmp_name { /* what a series is of: a port's two names (one text when they are the same), or
+                    * a sensor's one */
     char *name, *descr;
 };
 struct snmp_port {
@@ -60,7 +61,7 @@ struct snmp_target {
     const struct snmp_conf_target *conf;
     struct inlet *inlet;
     struct snmpc *session;
-    struct snmp_walk walk;
+    struct snmp_walk *walk; /* during a poll */
     struct snmp_pace pace;
     char host[64]; /* address without port */
 

@@ -328,7 +328,7 @@ snmp_lldp_remote(struct snmp_target *t)
         return 1;
     }
     int rc = snmp_poll_walk(t, columns, 6, snmp_lldp_remote_cell);
-    t->walk.done = snmp_lldp_walked;
+    t->walk->done = snmp_lldp_walked;
     return rc;
 }
 

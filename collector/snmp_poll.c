@@ -137,8 +137,8 @@ snmp_poll_ask_system(struct snmp_target *t)
                                         "1.0.8802.1.1.2.1.2.1.0"};
     const struct snmpc_oid *oids[5];
     for (size_t i = 0; i < 5; i++) {
-        snmpc_oid_parse(names[i], &t->walk.at[i]);
-        oids[i] = &t->walk.at[i];
+        snmpc_oid_parse(names[i], &t->walk->at[i]);
+        oids[i] = &t->walk->at[i];
     }
     return snmpc_ask(t->session, oids, 5, 0, snmp_poll_system, t);
 }
@@ -166,6 +166,8 @@ snmp_poll_end(struct snmp_target *t, int rc)
     if (away)
         snmp_lldp_gone(t);
     snmp_series_close(t, rc ? why : NULL);
+    free(t->walk);
+    t->walk = NULL;
     t->polls++;
     t->busy = false;
     unsigned wait = t->failures < 2 ? 1 : t->failures < 4 ? 2 : 4;
@@ -233,10 +235,10 @@ snmp_poll_walked(void *ctx, int rc)
 int
 snmp_poll_walk(struct snmp_target *t, const char *const *columns, size_t n, snmp_walk_cell *cell)
 {
-    t->walk.ctx = t;
-    t->walk.cell = cell;
-    t->walk.done = snmp_poll_walked;
-    return snmp_walk_start(&t->walk, t->session, &t->pace, columns, n);
+    t->walk->ctx = t;
+    t->walk->cell = cell;
+    t->walk->done = snmp_poll_walked;
+    return snmp_walk_start(t->walk, t->session, &t->pace, columns, n);
 }
 
 /* --- when ---------------------------------------------------------------------------------------
@@ -268,13 +270,15 @@ snmp_poll_periods(struct snmp_target *t)
 void
 snmp_poll_start(struct snmp_target *t, uint32_t port)
 {
+    if (!(t->walk = calloc(1, sizeof *t->walk)))
+        return; /* the next one may find memory */
     t->busy = true;
     t->broken = false;
     t->began_us = clock_mono_us();
     t->at_ms = clock_now_ms(store_clock(t->s->env.store));
     t->stage = t->table = t->column = t->asked = 0;
     t->strangers = 0;
-    t->walk.ctx = t;
+    t->walk->ctx = t;
     t->port = port && snmp_poll_port(t, port) ? port : 0;
     memset(t->due, 0, sizeof t->due);
     t->discover = t->lldp = false;
@@ -295,9 +299,11 @@ void
 snmp_poll_done(struct snmp_target *t)
 {
     for (size_t i = 0; i < t->name_count; i++) {
+        if (t->names[i].descr != t->names[i].name)
+            free(t->names[i].descr);
         free(t->names[i].name);
-        free(t->names[i].descr);
     }
+    free(t->walk);
     free(t->names);
     map_free(t->name_index, NULL);
     free(t->ports);

@@ -190,9 +190,9 @@ snmp_read_port(struct snmp_target *t)
     const struct snmpc_oid *oids[SNMPC_ASK_MAX];
     size_t n = 0;
     for (; n < snmp_tables[0].count && n < SNMPC_ASK_MAX; n++) {
-        snmpc_oid_parse(snmp_tables[0].columns[n].oid, &t->walk.at[n]);
-        t->walk.at[n].at[t->walk.at[n].len++] = t->port;
-        oids[n] = &t->walk.at[n];
+        snmpc_oid_parse(snmp_tables[0].columns[n].oid, &t->walk->at[n]);
+        t->walk->at[n].at[t->walk->at[n].len++] = t->port;
+        oids[n] = &t->walk->at[n];
     }
     return snmpc_ask(t->session, oids, n, 0, snmp_read_port_taken, t);
 }

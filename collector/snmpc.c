@@ -437,7 +437,8 @@ snmpc_after(struct snmpc *s)
     s->reopen = false;
     s->known = true;
     int rc = snmpc_connect(s);
-    if (!rc)
+    if (!rc &&
+        s->waiting) /* it may have been given up: the engine came too late for its question */
         rc = snmpc_send(s);
     if (rc) {
         s->known = false;

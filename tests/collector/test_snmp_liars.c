@@ -51,9 +51,9 @@ stage_open(struct stage *s, enum switches_lie lie, unsigned delay_ms)
     snprintf(s->yaml, sizeof s->yaml,
              "snmp:\n  targets:\n"
              "  - {switch: liar, address: '127.0.0.1:%u', community: s1, interval: 1s,\n"
-             "     sensor_interval: 1s, discovery_interval: 1s, timeout: 100ms}\n"
+             "     sensor_interval: 1s, discovery_interval: 1s, timeout: 400ms}\n"
              "  - {switch: honest, address: '127.0.0.1:%u', community: s2, interval: 1s,\n"
-             "     sensor_interval: 1s, discovery_interval: 1s, timeout: 100ms}\n",
+             "     sensor_interval: 1s, discovery_interval: 1s, timeout: 400ms}\n",
              switches_port(s->liar), switches_port(s->honest));
 }
 
@@ -121,7 +121,7 @@ a_liar_is_survived_and_its_neighbour_does_not_suffer(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct stage s;
         double v = -1;
-        stage_open(&s, cases[i].lie, 1000);
+        stage_open(&s, cases[i].lie, 4000);
         fixture_start(&s.f, s.yaml, NULL);
         assert_true(stage_wait_is(&s, "up", NULL, NULL, cases[i].up));
         assert_true(fixture_wait_value(&s.f, "ifOperStatus", "node", "honest", "ifName",
