@@ -68,7 +68,7 @@ tier_choose(struct store *s, const struct tier_ask *a, struct tier_plan *ret)
 {
     int64_t from = a->first_ms - a->back_ms,
             to = a->first_ms + (int64_t)(a->steps - 1) * a->step_ms;
-    if (!s->tiers || from < 0 || to - from < TIER_READ_LEAST)
+    if (!s->tiers || s->remote || from < 0 || to - from < TIER_READ_LEAST)
         return false;
     for (int l = TIER_LEVELS - 1; l >= 0; l--) {
         int64_t width = tier_width(l);
