@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEERS_STILL 3.0f  /* evidence above which a member's usual distance is not learned */
-#define PEERS_CLIP  6.0f  /* deviations; beyond, a sample says no more */
-#define PEERS_GATE  0.25f /* of the usual median: below, the job saves, loads or stands */
+#define PEERS_STILL  3.0f  /* evidence above which a member's usual distance is not learned */
+#define PEERS_CLIP   6.0f  /* deviations; beyond, a sample says no more */
+#define PEERS_SLOWER 11.5f /* log evidence that a job is slower: by chance once in weeks of a job  \
+                            */
+#define PEERS_GATE 0.25f   /* of the usual median: below, the job saves, loads or stands */
 
 struct peers *
 peers_new(void)
@@ -443,7 +445,7 @@ peers_pace(struct peers *p, struct peers_job *j)
     float sigma = fmaxf(j->pace_noise, 0.015f), w = 0.06f / sigma, z = less / sigma;
     float more = fminf(fmaxf(w * z - 0.5f * w * w, -PEERS_RISE), 0.75f * PEERS_RISE);
     j->pace = fminf(fmaxf(j->pace + more, 0), 30);
-    if (j->pace > 10 && !j->slow_ms) {
+    if (j->pace > PEERS_SLOWER && !j->slow_ms) {
         j->slow_ms = p->t_ms;
         j->slow_steps = 0;
     } else if (j->pace < 1) {

@@ -50,7 +50,7 @@ const struct peers_shape peers_shapes[PEERS_SHAPES] = {
      {{METRIC_GPU_SM_ACTIVE, 0.07f}, {METRIC_GPU_POWER, 0.05f}, {METRIC_GPU_TEMP, 1.5f}}},
     {"host",
      ON(GPU) | ON(NODE),
-     {{METRIC_GPU_UTIL, -0.08f}, {METRIC_GPU_POWER, -0.03f}, {METRIC_GPU_SM_ACTIVE, -0.02f}}},
+     {{METRIC_GPU_UTIL, -0.065f}, {METRIC_GPU_POWER, -0.03f}, {METRIC_GPU_SM_ACTIVE, -0.02f}}},
     {"power",
      ANY,
      {{METRIC_GPU_POWER, -0.10f}, {METRIC_GPU_CLOCK, -0.08f}, {METRIC_GPU_TENSOR_ACTIVE, 0.07f}}},

@@ -8,6 +8,7 @@
  * a distance of its own from its like, each job a common wobble, checkpoints with ragged edges; 1 %
  * of samples are missing. Members of a job play different parts: the last of eight stages of a
  * pipeline computes 4 % more. */
+#include "analyzer/pace.h"
 #include "analyzer/peers.h"
 
 #include <math.h>
@@ -483,6 +484,75 @@ run_healthy(double hours, int64_t every_ms, bool show)
     free(t.times);
 }
 
+/* --- hangs ------------------------------------------------------------------------------------ */
+
+enum phase { STEPS, SAVES_IDLE, SAVES_AT_BARRIER, EVALUATES, HANGS, ENDS };
+
+/* Medians of a job's accelerators while it does that. A collective's kernel holds a sixth of the
+ * processors and draws a third to a half of the power; a pass forward alone draws four fifths. */
+static struct pace_sample
+phase_sample(enum phase phase, int64_t t_ms, uint64_t *rng)
+{
+    static const double at[][5] = {[STEPS] = {98, 0.42, 0.74, 560, 40},
+                                   [SAVES_IDLE] = {15, 0.005, 0.05, 140, 900},
+                                   [SAVES_AT_BARRIER] = {99, 0.002, 0.2, 240, 700},
+                                   [EVALUATES] = {93, 0.25, 0.55, 450, 60},
+                                   [HANGS] = {100, 0, 0.2, 240, 15},
+                                   [ENDS] = {0, 0, 0, 92, 10}};
+    double v[5];
+    for (int k = 0; k < 5; k++)
+        v[k] = at[phase][k] * (1 + 0.04 * (double)normals[rng_next(rng) % NORMALS]);
+    return (struct pace_sample){t_ms, fmin(v[0], 100), v[1], v[2], v[3], v[4]};
+}
+
+/* A job that steps, saves in both ways and evaluates in turn, then hangs or ends. */
+static void
+run_hang(int64_t every_ms, bool ends, uint64_t *rng, unsigned *ret_false, int64_t *ret_took)
+{
+    struct pace p = {0};
+    int64_t change = 0, hang = 600000 + (int64_t)(rng_next(rng) % 7200000), t = 0;
+    enum phase phase = STEPS;
+    *ret_took = -1;
+    for (; t < hang + 10 * every_ms; t += every_ms) {
+        if (t >= hang) {
+            phase = ends ? ENDS : HANGS;
+        } else if (t >= change) {
+            bool stepped = phase == STEPS;
+            phase = stepped && t > 120000 ? (enum phase)(SAVES_IDLE + rng_next(rng) % 3) : STEPS;
+            change = t + (phase == STEPS ? 300000 : 20000) + (int64_t)(rng_next(rng) % 60000);
+        }
+        struct pace_sample s = phase_sample(phase, t, rng);
+        if (pace_take(&p, &s) != PACE_HANGS)
+            continue;
+        if (phase != HANGS) {
+            (*ret_false)++;
+            return;
+        }
+        *ret_took = t - hang;
+        return;
+    }
+}
+
+static void
+run_hangs(int64_t every_ms)
+{
+    unsigned wrong = 0, in_time = 0, found = 0, jobs = 500;
+    uint64_t rng = 4711;
+    int64_t took, longest = 0;
+    for (unsigned i = 0; i < jobs; i++) {
+        run_hang(every_ms, false, &rng, &wrong, &took);
+        found += took >= 0;
+        in_time += took >= 0 && took <= 2 * every_ms + 5000;
+        longest = took > longest ? took : longest;
+    }
+    for (unsigned i = 0; i < jobs; i++)
+        run_hang(every_ms, true, &rng, &wrong, &took);
+    printf(
+        "hangs: %u of %u found, %u within two intervals and 5 s, the last after %.0f s at %lld s a "
+        "sample; %u times a checkpoint, an evaluation or an end was taken for one\n",
+        found, jobs, in_time, (double)longest / 1000, (long long)every_ms / 1000, wrong);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -493,6 +563,8 @@ main(int argc, char **argv)
     run_faults(worlds, 5000, 60000, 0.1, true, show);
     run_faults(worlds, 15000, 240000, 0.1, true, show);
     run_faults(worlds, 5000, 60000, 0.1, false, show);
+    run_hangs(5000);
+    run_hangs(15000);
     run_healthy(hours, 5000, show);
     run_healthy(hours * 3, 15000, show);
     printf(
