@@ -233,7 +233,7 @@ check_value(struct check *c, const struct check_row *r, topo_id id, double v, do
 void
 check_add(struct check *c, const struct check_row *r, const struct check_item *item)
 {
-    size_t row = (size_t)(r - check_rows);
+    size_t row = (size_t)(r - c->rows);
     c->counts[item->verdict]++;
     c->per_row[row][item->verdict]++;
     if (item->verdict == CHECK_PASS && (!c->req->passed || c->count >= CHECK_ITEMS_ALL))
@@ -524,13 +524,13 @@ check_summary(const struct check *c, struct jsonw *w)
 {
     jsonw_key(w, "summary");
     jsonw_array(w);
-    for (size_t r = 0; r < check_row_count; r++) {
-        if (!check_selected(c, &check_rows[r]))
+    for (size_t r = 0; r < c->row_count; r++) {
+        if (!check_selected(c, &c->rows[r]))
             continue;
         jsonw_object(w);
-        jsonw_kstr(w, "check", check_rows[r].check);
-        jsonw_kstr(w, "category", check_rows[r].category);
-        jsonw_ktext(w, "title", check_rows[r].title.en, check_rows[r].title.zh);
+        jsonw_kstr(w, "check", c->rows[r].check);
+        jsonw_kstr(w, "category", c->rows[r].category);
+        jsonw_ktext(w, "title", c->rows[r].title.en, c->rows[r].title.zh);
         check_counts_json(NULL, c->per_row[r], w);
         jsonw_end_object(w);
     }
@@ -602,6 +602,7 @@ check_done(struct check *c)
     free(c->nodes);
     free(c->items);
     free(c->per_row);
+    free(c->rows);
     free(c->scope_key);
     arena_free(c->arena);
 }
@@ -613,8 +614,11 @@ check_init(struct check *c, struct err *err)
     size_t n = topo_count(c->topo) + 1;
     c->in = calloc(n, 1);
     c->nodes = calloc(n, sizeof *c->nodes);
-    c->per_row = calloc(check_row_count, sizeof *c->per_row);
     c->arena = arena_new((size_t)64 << 20);
+    int rc = c->arena ? check_rows_read(c, err) : 0;
+    if (rc)
+        return rc;
+    c->per_row = calloc(c->row_count + 1, sizeof *c->per_row);
     if (!c->in || !c->nodes || !c->per_row || !c->arena ||
         asprintf(&c->scope_key, "%s %s %s", c->req->profile, c->req->nodes ? c->req->nodes : "",
                  c->req->job ? c->req->job : "") < 0)
@@ -622,14 +626,14 @@ check_init(struct check *c, struct err *err)
     if (strlen(c->scope_key) > 200)
         snprintf(c->scope_key, 200, "%s %016llx", c->req->profile,
                  (unsigned long long)map_hash(c->scope_key, strlen(c->scope_key)));
-    int rc = check_scope(c, err);
+    rc = check_scope(c, err);
     return rc ? rc : health_map_new(c->store, NULL, c->topo, c->now_ms, &c->health, err);
 }
 
 static int
 check_profile(struct check *c, struct doc **doc, struct err *err)
 {
-    static const char *const known[] = {"name", "checks", "golden", NULL};
+    static const char *const known[] = {"name", "checks", "golden", "traits", NULL};
     if (!c->req->profile_text)
         return strcmp(c->req->profile, "prejob") && strcmp(c->req->profile, "full")
                    ? err_set(err, ERR_USAGE, "no profile is named %s: prejob, full, or a file",
@@ -669,9 +673,9 @@ check_run(struct store *s, const struct metric_table *metrics, const struct kb *
     int rc = check_profile(&c, &profile, err);
     if (!rc)
         rc = check_init(&c, err);
-    for (size_t r = 0; !rc && r < check_row_count; r++)
-        if (check_selected(&c, &check_rows[r]))
-            check_row_run(&c, &check_rows[r]);
+    for (size_t r = 0; !rc && r < c.row_count; r++)
+        if (check_selected(&c, &c.rows[r]))
+            check_row_run(&c, &c.rows[r]);
     if (!rc && check_report(&c, id, (clock_mono_us() - start) / 1000, ret_json))
         rc = err_set(err, ERR_LIMIT,
                      "the report is larger than an answer may be: check fewer nodes");

@@ -33,6 +33,8 @@ struct check {
     enum kpi_fold folds[METRIC_MEANING_COUNT];
     struct check_item *items;
     size_t count, cap;
+    struct check_row *rows; /* the table's, then the profile's own traits */
+    size_t row_count;
     size_t counts[4], (*per_row)[4];
     const struct doc_node *profile; /* of the site's file, NULL */
     char *scope_key;
@@ -46,6 +48,8 @@ topo_id check_node_of(const struct check *c, topo_id id);
 
 /* --- check_traits.c --------------------------------------------------------------------------- */
 
+/* The table's rows and the profile's traits, into c->rows. */
+int check_rows_read(struct check *c, struct err *err);
 /* Versions and settings of nodes: against the profile's golden value, else against most others. */
 void check_trait(struct check *c, const struct check_row *r);
 /* Nodes that broke again and again. */

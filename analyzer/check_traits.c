@@ -18,6 +18,7 @@
 
 #define CHECK_VALUES     64  /* of a node's trait; more are cut off */
 #define CHECK_TRAIT_SIZE 400 /* of its text */
+#define CHECK_TRAITS     100 /* of a profile */
 #define CHECK_AGREE      0.8
 #define CHECK_LATELY_MS  (30 * (int64_t)86400000)
 #define CHECK_HALF_MS    (7.0 * 86400000) /* an incident counts half as much after so long */
@@ -33,6 +34,62 @@ struct check_common { /* one value among those alike */
     const char *value;
     size_t count;
 };
+
+/* --- the profile's own ------------------------------------------------------------------------ */
+
+/* {check, metric, label, within, counted, fails}: a setting that some exporter of the site shows,
+ * such as a variable of NCCL or a switch's class of service. */
+static int
+check_trait_read(struct check *c, const struct doc_node *n, struct check_row *row, struct err *err)
+{
+    const char *check = doc_get_str(n, "check", ""), *metric = doc_get_str(n, "metric", "");
+    if (!*check || !*metric)
+        return err_set(err, ERR_USAGE, "profile, line %u: a trait needs check and metric", n->line);
+    for (size_t r = 0; r < c->row_count; r++)
+        if (!strcmp(c->rows[r].check, check))
+            return err_set(err, ERR_USAGE, "profile, line %u: there is a check %s already", n->line,
+                           check);
+    *row = (struct check_row){
+        .check = check,
+        .category = "consistency",
+        .kind = ENTITY_NODE,
+        .rule = CHECK_TRAIT,
+        .unit = "",
+        .prejob = true,
+        .optional = true,
+        .title = {check, check},
+        .reason = {"differs from most nodes, or from the golden value", "与多数节点或基准值不一致"},
+        .metric = metric,
+        .label = doc_get_str(n, "label", ""),
+        .within = doc_get_str(n, "within", NULL),
+        .counted = doc_get_bool(n, "counted", false),
+        .hard = doc_get_bool(n, "fails", false)};
+    return 0;
+}
+
+int
+check_rows_read(struct check *c, struct err *err)
+{
+    const struct doc_node *traits = doc_get(c->profile, "traits");
+    size_t more = 0;
+    int rc = 0;
+    for (const struct doc_node *n = traits ? traits->first : NULL; n; n = n->next)
+        more++;
+    if (more > CHECK_TRAITS)
+        return err_set(err, ERR_LIMIT, "the profile has more than %d traits", CHECK_TRAITS);
+    c->rows = calloc(check_row_count + more + 1, sizeof *c->rows);
+    if (!c->rows)
+        return err_set(err, ERR_NOMEM, "no memory for the check");
+    memcpy(c->rows, check_rows, check_row_count * sizeof *c->rows);
+    c->row_count = check_row_count;
+    for (const struct doc_node *n = traits ? traits->first : NULL; !rc && n; n = n->next) {
+        rc = check_trait_read(c, n, &c->rows[c->row_count], err);
+        c->row_count += !rc;
+    }
+    return rc;
+}
+
+/* --- versions and settings -------------------------------------------------------------------- */
 
 static bool
 check_series_counts(const struct check_row *r, const struct labels *l)
@@ -334,12 +391,12 @@ check_shared(const struct check *c, struct jsonw *w)
     uint32_t *counts = calloc(topo_count(c->topo) + 1, sizeof *counts);
     jsonw_key(w, "groups");
     jsonw_array(w);
-    for (size_t r = 0; counts && r < check_row_count; r++) {
+    for (size_t r = 0; counts && r < c->row_count; r++) {
         const size_t *n = c->per_row[r];
         for (size_t k = 0;
              n[CHECK_WARN] + n[CHECK_FAIL] + n[CHECK_UNKNOWN] >= 3 && k < sizeof by / sizeof *by;
              k++)
-            check_shared_row(c, &check_rows[r], by[k], counts, w);
+            check_shared_row(c, &c->rows[r], by[k], counts, w);
     }
     jsonw_end_array(w);
     free(counts);

@@ -238,6 +238,41 @@ a_golden_value_decides_over_the_majority(void **state)
 }
 
 static void
+a_site_adds_settings_of_its_own(void **state)
+{
+    static const char profile[] =
+        "checks: [nccl-*]\ntraits:\n"
+        "  - {check: nccl-gid-index, metric: site_environment_info, label: gid, fails: true}\n"
+        "  - {check: nccl-algo, metric: site_environment_info, label: algo}\n";
+    static const char wrong[] = "traits: [{check: nic-mtu, metric: x}]\n";
+    seed = 9;
+    bed_setup_with(state, FLEET);
+    struct bed *b = *state;
+    put_fleet(b, NULL, 0);
+    struct store_batch *batch = store_batch_new(b->store);
+    struct buf out;
+    struct err err;
+    for (int n = 1; n <= NODES; n++)
+        put(b, batch, 1, "site_environment_info{node=node%05d,gid=%d,algo=%s}", n, n == 2 ? 0 : 3,
+            n == 3 ? "Ring" : "Tree");
+    assert_int_equal(store_commit(b->store, batch, NULL, &err), 0);
+    struct check_request req = {
+        .profile = "site", .profile_text = profile, .profile_len = strlen(profile)};
+    struct doc *d = run(b, &req);
+    assert_string_equal(doc_get_str(doc_root(d), "exclude", ""), "node00002");
+    assert_string_equal(doc_get_str(item_of(d, "nccl-algo", "node:node00003"), "verdict", ""),
+                        "warn");
+    doc_free(d);
+    req.profile_text = wrong;
+    req.profile_len = strlen(wrong);
+    buf_init(&out, 4096);
+    assert_true(check_run(b->store, b->metrics, b->kb, &req, b->now_ms, &out, &err) < 0);
+    assert_non_null(strstr(err.text, "already"));
+    buf_done(&out);
+    bed_teardown(state);
+}
+
+static void
 a_node_that_broke_again_and_again_is_a_lemon(void **state)
 {
     seed = 7;
@@ -302,6 +337,7 @@ main(void)
         cmocka_unit_test(at_most_one_in_two_hundred_good_nodes_is_refused),
         cmocka_unit_test(outliers_are_found_by_majority_and_say_what_they_share),
         cmocka_unit_test(a_golden_value_decides_over_the_majority),
+        cmocka_unit_test(a_site_adds_settings_of_its_own),
         cmocka_unit_test(a_node_that_broke_again_and_again_is_a_lemon),
         cmocka_unit_test(remembered_places_change_no_answer),
     };
