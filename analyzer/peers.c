@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEERS_STILL  3.0f  /* evidence above which a member's usual distance is not learned */
-#define PEERS_CLIP   6.0f  /* deviations; beyond, a sample says no more */
-#define PEERS_SLOWER 11.5f /* log evidence that a job is slower: by chance once in weeks of a job  \
-                            */
-#define PEERS_GATE 0.25f   /* of the usual median: below, the job saves, loads or stands */
+#define PEERS_STILL 3.0f /* evidence above which a member's usual distance is not learned */
+#define PEERS_CLIP  6.0f /* deviations; beyond, a sample says no more */
+#define PEERS_SLOWER                                                                               \
+    11.5f                /* log evidence that a job is slower: by chance once in weeks of a job    \
+                          */
+#define PEERS_GATE 0.25f /* of the usual median: below, the job saves, loads or stands */
 
 struct peers *
 peers_new(void)

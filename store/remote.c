@@ -16,6 +16,7 @@
 #define REMOTE_SPOOL      ((int64_t)50000000000)
 #define REMOTE_SHARDS     4
 #define REMOTE_TIMEOUT_MS 30000
+#define REMOTE_AWAY_US    ((int64_t)60000000)
 #define REMOTE_AGAIN_S    30
 #define REMOTE_BEHIND_MS  ((int64_t)120000)
 #define REMOTE_SAFE_MS    ((int64_t)600000) /* between what is sent and what may leave here */
@@ -88,6 +89,7 @@ remote_defaults(struct remote *r)
     c->shards = c->shards < 64 ? c->shards : 64;
     c->again_s = c->again_s ? c->again_s : REMOTE_AGAIN_S;
     c->again_s = c->again_s < 600 ? c->again_s : 600;
+    c->away_us = c->away_us ? c->away_us : REMOTE_AWAY_US;
     c->timeout_ms = c->timeout_ms ? c->timeout_ms : REMOTE_TIMEOUT_MS;
 }
 
@@ -218,6 +220,27 @@ remote_trim(struct remote *r, struct err *err)
         return rc;
     r->trimmed = to;
     return days_trim(r->store->days, since, to, err);
+}
+
+void
+remote_tell(struct remote *r, bool away)
+{
+    char text[300];
+    struct store_batch *b = store_batch_new(r->store);
+    pthread_mutex_lock(&r->lock);
+    str_copy(text, sizeof text, away ? r->trouble : "the engine takes samples again");
+    pthread_mutex_unlock(&r->lock);
+    struct event ev = {.time_ms = clock_now_ms(r->store->cfg.clock),
+                       .severity = away ? SEVERITY_WARNING : SEVERITY_INFO,
+                       .phase = away ? EVENT_BEGIN : EVENT_END,
+                       .entity = "cluster:-",
+                       .code = "telemetry.engine-unreachable",
+                       .source = "store",
+                       .text = text};
+    if (b && !store_batch_event(b, &ev))
+        store_submit(r->store, b, NULL, NULL);
+    else
+        store_batch_free(b);
 }
 
 void

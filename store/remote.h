@@ -25,6 +25,7 @@ struct remote_config {      /* strings live as long as the store */
     unsigned shards;        /* requests under way at once; 0: 4 */
     unsigned again_s;   /* what was sent in the last seconds is sent again when the engine was gone,
                            or this process: it may not have been written yet; 0: 30 */
+    int64_t away_us;    /* takes nothing for so long: an event; 0: 60 s */
     int64_t timeout_ms; /* of a request; 0: 30 s */
     const char *token_file, *user, *password_file; /* may be NULL */
     const char *ca, *cert, *key;                   /* PEM files, may be NULL */

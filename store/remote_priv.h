@@ -40,6 +40,8 @@ int64_t remote_local_from(const struct remote *r);
 /* Would the engine be asked for times from `from_ms` on? */
 bool remote_wanted(const struct remote *r, int64_t from_ms);
 void remote_trouble(struct remote *r, const char *text); /* "": none any more */
+/* An event: the engine has taken nothing for a while, and why; or it does again. */
+void remote_tell(struct remote *r, bool away);
 /* A row that tells of samples which the engine does not have. */
 void remote_gap(struct remote *r, int64_t from, int64_t to, uint64_t count, const char *reason);
 

@@ -75,6 +75,8 @@ struct remote_sender {
     size_t past_at;
     bool gone; /* the engine did not answer at all; under the lock */
     int64_t rewound_us;
+    int64_t fine_us; /* when the last round ended, or nothing waited */
+    bool told;       /* that the engine is away */
     atomic_uint_fast64_t busy;
     int64_t stop_us, marked_us;
     struct remote_shard *shards;
@@ -438,6 +440,19 @@ remote_rewind(struct remote_sender *s)
         s->past[i] = s->marked;
 }
 
+/* An engine that takes nothing for a minute is told once, and when it does again. */
+static void
+remote_watch(struct remote_sender *s, bool fine)
+{
+    int64_t now = clock_mono_us();
+    bool away = !fine && now - s->fine_us > s->remote->cfg.away_us;
+    s->fine_us = fine ? now : s->fine_us;
+    if (away == s->told || (!away && !fine))
+        return;
+    s->told = away;
+    remote_tell(s->remote, away);
+}
+
 /* 1 sent some, 0 nothing waits, negative: later. */
 static int
 remote_round(struct remote_sender *s)
@@ -454,6 +469,7 @@ remote_round(struct remote_sender *s)
     }
     bool all = s->count < REMOTE_ROUND;
     if (s->busy == s->at) {
+        remote_watch(s, true);
         s->remote->synced_ms = began;
         return 0;
     }
@@ -470,12 +486,18 @@ remote_round(struct remote_sender *s)
             pthread_cond_broadcast(&s->work);
         }
         remote_wait(s, &s->done, REMOTE_IDLE_MS);
+        if (!s->failing) /* it takes its time, but it takes */
+            continue;
+        pthread_mutex_unlock(&s->lock); /* what follows may wake this sender */
+        remote_watch(s, false);
+        pthread_mutex_lock(&s->lock);
     }
     bool whole = !s->abandon;
     pthread_mutex_unlock(&s->lock);
     if (!whole)
         return ERR_CLOSED;
     s->at = s->busy;
+    remote_watch(s, true);
     remote_refusals(s);
     if (s->count)
         remote_trouble(s->remote, "");
@@ -562,7 +584,7 @@ remote_sender_start(struct remote *r, struct remote_sender **ret, struct err *er
     s->busy = s->at;
     for (size_t i = 0; i < REMOTE_AGAIN_MAX; i++)
         s->past[i] = s->at;
-    s->marked_us = clock_mono_us();
+    s->marked_us = s->fine_us = clock_mono_us();
     s->fresh = true;
     s->shards = calloc(r->cfg.shards, sizeof *s->shards);
     int rc = s->shards ? 0 : ERR_NOMEM;

@@ -438,6 +438,28 @@ an_engine_that_was_gone_is_sent_the_last_seconds_again(void **state)
         assert_true(there[i]);
 }
 
+static bool
+world_told(struct world *w, size_t n)
+{
+    struct event_query q = {.code = "telemetry.engine-unreachable"};
+    return support_events(w->f->s, &q) >= n;
+}
+
+static void
+an_engine_that_takes_nothing_is_told_and_so_is_its_return(void **state)
+{
+    struct world *w = *state;
+    support_close(w->f);
+    w->cfg.away_us = 100000;
+    support_open(w->f);
+    w->e.status = 500;
+    world_put(w, "load", 0, 3);
+    assert_true(world_wait(w, world_told, 1));
+    w->e.status = 0;
+    assert_true(world_wait(w, world_got, 3));
+    assert_true(world_wait(w, world_told, 2));
+}
+
 static void
 a_label_of_an_external_ones_name_steps_aside(void **state)
 {
@@ -809,6 +831,7 @@ main(void)
         WORLD(what_came_while_the_engine_was_away_is_sent_when_it_is_back),
         WORLD(beyond_the_spools_size_the_oldest_go_and_are_a_gap),
         WORLD(an_engine_that_was_gone_is_sent_the_last_seconds_again),
+        WORLD(an_engine_that_takes_nothing_is_told_and_so_is_its_return),
         WORLD(a_label_of_an_external_ones_name_steps_aside),
         WORLD(a_range_that_begins_before_this_folder_is_joined_with_the_engines),
         WORLD(a_recent_question_does_not_ask_the_engine),
