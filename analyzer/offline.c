@@ -457,6 +457,8 @@ offline_walk(struct offline *o, const char *path, const char *node, int rank, un
     if (fd < 0)
         return err_set_errno(err, "%s cannot be read", path);
     const char *base = strrchr(path, '/');
+    if (str_prefix(base ? base + 1 : path, "slurm"))
+        node = ""; /* slurm-4711.out and slurmctld.log speak of many nodes, wherever they lie */
     struct offline_origin from = {
         .node = node, .job = "", .name = base ? base + 1 : path, .rank = rank, .source = "any"};
     int rc = offline_read(o, &from, fd, err);
