@@ -237,7 +237,7 @@ apply_encode(struct apply *a, struct store_batch *b, size_t *ret_first, struct b
 
 /* A series, its block and the end of that are three places that no cache holds: each is fetched
  * when the one before it is there, a few series ahead. */
-static inline void
+__attribute__((always_inline)) static inline void
 apply_fetch(const struct index *ix, const uint64_t *ids, size_t left)
 {
     const struct block *b;
