@@ -143,7 +143,8 @@ slurm_parse_job(char *line, struct slurm_job *ret)
         slurm_parse_value(rest, "Reason", NULL),    slurm_parse_value(rest, "NodeList", NULL),
         slurm_parse_value(rest, "ExitCode", NULL),  slurm_parse_value(rest, "StartTime", NULL),
         slurm_parse_value(rest, "EndTime", NULL),   slurm_parse_value(rest, "TresPerNode", NULL),
-        slurm_parse_value(rest, "TRES", NULL),      slurm_parse_value(rest, "NumNodes", NULL)};
+        slurm_parse_value(rest, "TRES", NULL),      slurm_parse_value(rest, "NumNodes", NULL),
+        slurm_parse_value(rest, "Restarts", NULL)};
     struct slurm_parse_value array = slurm_parse_value(line, "ArrayJobId", NULL);
     struct slurm_parse_value task = slurm_parse_value(line, "ArrayTaskId", NULL);
     struct slurm_job j = {.array = ""};
@@ -176,6 +177,7 @@ slurm_parse_job(char *line, struct slurm_job *ret)
     j.gpus_per_node = slurm_parse_gpus(text[9]);
     if (!j.gpus_per_node && nodes)
         j.gpus_per_node = all / nodes;
+    j.restarts = strcmp(text[12], "0") ? text[12] : "";
     *ret = j;
     return 0;
 }
@@ -196,6 +198,7 @@ slurm_parse_ended(char *line, struct slurm_job *ret)
                           .partition = "",
                           .qos = "",
                           .reason = "",
+                          .restarts = "",
                           .array = "",
                           .nodes = ""};
     if (n < 5 || !isdigit((unsigned char)*fields[0]) || strlen(fields[0]) > 31 ||
@@ -250,7 +253,7 @@ slurm_parse_document(const struct slurm_job *j, const char *tenant, const char *
     slurm_parse_label(&w, "nodes", j->nodes);
     if (j->gpus_per_node)
         jsonw_kint(&w, "gpus_per_node", j->gpus_per_node);
-    if (j->start_ms)
+    if (j->start_ms || j->state == JOB_PENDING) /* null where it waits again */
         jsonw_ktime(&w, "start", j->start_ms);
     jsonw_ktime(&w, "end", j->end_ms);
     jsonw_key(&w, "exit_code");
@@ -267,6 +270,7 @@ slurm_parse_document(const struct slurm_job *j, const char *tenant, const char *
     slurm_parse_label(&w, "qos", j->qos);
     slurm_parse_label(&w, "reason", j->reason);
     slurm_parse_label(&w, "array_task", j->array);
+    slurm_parse_label(&w, "restarts", j->restarts);
     jsonw_end_object(&w);
     jsonw_end_object(&w);
 }

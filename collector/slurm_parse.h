@@ -11,7 +11,8 @@
 #include "store/jobs.h"
 
 struct slurm_job {
-    const char *id, *name, *user, *account, *partition, *qos, *reason, *array, *nodes; /* "" none */
+    const char *id, *name, *user, *account, *partition, *qos, *reason, *array, *nodes,
+        *restarts; /* "" none */
     enum job_state state;
     unsigned gpus_per_node;
     int64_t start_ms, end_ms; /* 0: not yet */

@@ -13,7 +13,9 @@
 #include <string.h>
 
 #define JOB_JSON_MAX (4u << 20)
-#define JOB_TRIES    16 /* of a merge that loses against another writer */
+#define JOB_TRIES    16    /* of a merge that loses against another writer */
+#define JOB_RUNS     50    /* former runs that a document keeps, the newest */
+#define JOB_SHIFT_MS 60000 /* a start told anew by another source differs by less */
 
 static const char *const job_words[JOB_STATES] = {
     [JOB_PENDING] = "pending",     [JOB_RUNNING] = "running",     [JOB_COMPLETED] = "completed",
@@ -264,6 +266,83 @@ job_write_node(struct jsonw *w, const struct doc_node *n)
     }
 }
 
+/* --- runs ------------------------------------------------------------------------------------- */
+
+/* What a scheduler that puts a job back into its queue forgets: a document keeps the runs before
+ * the present one as "runs": [{start, end, state, nodes, exit_code}], the state of a run that did
+ * not end by itself is "requeued". */
+struct job_before {
+    const struct doc_node *root; /* NULL: the job is new */
+    struct job job;
+    int64_t now_ms;
+};
+
+static int64_t
+job_restarts(const struct doc_node *n)
+{
+    const struct doc_node *v = doc_get(doc_get(n, "labels"), "restarts");
+    return v && v->kind == DOC_STR ? strtoll(v->str, NULL, 10) : doc_int(v, -1);
+}
+
+/* Has the run of `before` given way to another one, or to waiting for it? */
+static bool
+job_run_over(const struct job_before *before, const struct doc_node *n, const struct job *j)
+{
+    const struct job *b = &before->job;
+    bool ended = b->state != JOB_RUNNING && b->state != JOB_PENDING;
+    if (!before->root || !b->start_ms || b->state == JOB_PENDING)
+        return false;
+    if (j->state == JOB_PENDING)
+        return true;
+    if (j->state != JOB_RUNNING || j->start_ms <= b->start_ms)
+        return false;
+    return job_restarts(n) > job_restarts(before->root) ||
+           j->start_ms - b->start_ms > JOB_SHIFT_MS || (ended && j->start_ms >= b->end_ms);
+}
+
+static void
+job_write_run(struct jsonw *w, const struct job_before *before, const struct job *now)
+{
+    const struct job *b = &before->job;
+    bool ended = b->state != JOB_RUNNING && b->end_ms;
+    int64_t end = ended ? b->end_ms : before->now_ms;
+    if (!ended && now->start_ms > b->start_ms && now->start_ms < end)
+        end = now->start_ms;
+    jsonw_object(w);
+    jsonw_ktime(w, "start", b->start_ms);
+    jsonw_ktime(w, "end", end);
+    jsonw_kstr(w, "state", ended ? job_state_word(b->state) : "requeued");
+    jsonw_kstr(w, "nodes", b->nodes);
+    jsonw_key(w, "exit_code");
+    if (ended && b->has_exit_code)
+        jsonw_int(w, b->exit_code);
+    else
+        jsonw_null(w);
+    jsonw_end_object(w);
+}
+
+static void
+job_write_runs(struct jsonw *w, const struct job_before *before, const struct doc_node *n,
+               const struct job *j)
+{
+    const struct doc_node *old = doc_get(before->root ? before->root : n, "runs");
+    bool over = job_run_over(before, n, j);
+    size_t count = old && old->kind == DOC_SEQ ? old->count : 0;
+    size_t skip = count + over > JOB_RUNS ? count + over - JOB_RUNS : 0;
+    if (!count && !over)
+        return;
+    jsonw_key(w, "runs");
+    jsonw_array(w);
+    for (const struct doc_node *r = count ? old->first : NULL; r; r = r->next)
+        if (skip)
+            skip--;
+        else
+            job_write_node(w, r);
+    if (over)
+        job_write_run(w, before, j);
+    jsonw_end_array(w);
+}
+
 static void
 job_write_time(struct jsonw *w, const char *key, int64_t ms)
 {
@@ -273,11 +352,12 @@ job_write_time(struct jsonw *w, const char *key, int64_t ms)
 /* The document as the API gives it: the contract's members always, in their order, then the others
  * as they came. */
 static void
-job_write(struct jsonw *w, const struct job *j, const struct doc_node *n)
+job_write(struct jsonw *w, const struct job *j, const struct doc_node *n,
+          const struct job_before *before)
 {
-    static const char *const known[] = {"id",    "name",          "user",  "tenant", "state",
-                                        "nodes", "gpus_per_node", "start", "end",    "exit_code",
-                                        NULL};
+    static const char *const known[] = {"id",    "name",      "user",          "tenant",
+                                        "state", "nodes",     "gpus_per_node", "start",
+                                        "end",   "exit_code", "runs",          NULL};
     jsonw_object(w);
     jsonw_kstr(w, "id", j->id);
     jsonw_kstr(w, "name", j->name);
@@ -302,12 +382,14 @@ job_write(struct jsonw *w, const struct job *j, const struct doc_node *n)
         jsonw_key(w, m->key);
         job_write_node(w, m);
     }
+    job_write_runs(w, before, n, j);
     jsonw_end_object(w);
 }
 
 /* Checks a document; ret->json becomes the text to store. */
 static int
-job_read(const char *id, const char *json, size_t len, struct job *ret, struct err *err)
+job_read(const char *id, const char *json, size_t len, const struct job_before *before,
+         struct job *ret, struct err *err)
 {
     struct doc *d = NULL;
     struct jsonw w;
@@ -318,7 +400,7 @@ job_read(const char *id, const char *json, size_t len, struct job *ret, struct e
     if ((rc = job_parse(id, doc_root(d), d, ret, err)) == 0) {
         buf_init(&out, JOB_JSON_MAX);
         jsonw_init(&w, &out);
-        job_write(&w, ret, doc_root(d));
+        job_write(&w, ret, doc_root(d), before);
         ret->json = buf_take(&out, NULL);
         if (!ret->json) {
             rc = err_set(err, ERR_LIMIT, "the document of job %s is larger than 4 MiB", id);
@@ -394,18 +476,25 @@ job_try(struct store *s, const char *id, const char *json, size_t len, bool merg
         struct err *err)
 {
     struct job_held held = {0};
+    struct job_before before = {.now_ms = clock_now_ms(s->cfg.clock)};
+    struct doc *d = NULL;
     struct buf merged;
     int rc = catalog_get(s, "job", id, job_hold, &held, err);
     buf_init(&merged, JOB_JSON_MAX);
     if (rc < 0 && (rc != ERR_NOTFOUND || merge))
         goto out;
+    if (held.json && !doc_parse_json(held.json, held.len, "", &d, NULL) &&
+        !job_parse(id, doc_root(d), d, &before.job, NULL))
+        before.root = doc_root(d);
     rc = merge ? job_merge(&held, json, len, &merged, err) : 0;
     if (rc == 0)
-        rc = merge ? job_read(id, merged.data, merged.len, ret, err)
-                   : job_read(id, json, len, ret, err);
+        rc = merge ? job_read(id, merged.data, merged.len, &before, ret, err)
+                   : job_read(id, json, len, &before, ret, err);
     if (rc == 0 && (rc = job_store(s, ret, &held, merge, err)) < 0)
         job_done(ret);
 out:
+    job_done(&before.job);
+    doc_free(d);
     buf_done(&merged);
     free(held.json);
     return rc;

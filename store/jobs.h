@@ -30,7 +30,8 @@ struct job { /* strings owned; job_done frees */
 };
 void job_done(struct job *j);
 /* PUT: creates or replaces. PATCH: merges members (RFC 7396). ret_before/ret_after state for
- * triggers (may be NULL). */
+ * triggers (may be NULL). Runs before the present one are kept in "runs" by either: [{start, end,
+ * state, nodes, exit_code}], oldest first, at most 50. */
 int job_put(struct store *s, const char *id, const char *json, size_t len, bool merge,
             struct job *ret, struct err *err);
 int job_get(struct store *s, const char *id, struct job *ret, struct err *err);

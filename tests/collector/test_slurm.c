@@ -111,6 +111,7 @@ document_names_what_slurm_said(void **state)
                           .qos = "",
                           .reason = "",
                           .array = "",
+                          .restarts = "",
                           .nodes = "n1",
                           .state = JOB_FAILED,
                           .start_ms = 1000,

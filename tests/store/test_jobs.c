@@ -109,6 +109,47 @@ a_patch_merges_and_null_removes(void **state)
 }
 
 static void
+a_run_that_gave_way_to_another_is_kept(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->s;
+    static const struct {
+        const char *change;
+        bool merge;
+        int runs; /* then */
+    } cases[] = {
+        {"{\"state\":\"running\",\"nodes\":\"n1\",\"start\":\"2026-11-23T08:00:00Z\"}", false, 0},
+        {"{\"start\":\"2026-11-23T08:00:02Z\"}", true, 0}, /* another source, two seconds apart */
+        {"{\"state\":\"pending\",\"start\":null}", true, 1},
+        {"{\"labels\":{\"reason\":\"BeginTime\"}}", true, 1},
+        {"{\"state\":\"running\",\"nodes\":\"n2\",\"start\":\"2026-11-23T09:00:00Z\"}", true, 1},
+        {"{\"start\":\"2026-11-23T09:00:09Z\",\"labels\":{\"restarts\":\"2\"}}", true, 2},
+        {"{\"state\":\"failed\",\"exit_code\":9,\"end\":\"2026-11-23T10:00:00Z\"}", true, 2},
+        {"{\"state\":\"running\",\"start\":\"2026-11-23T10:00:01Z\",\"end\":null}", true, 3},
+        {"{\"state\":\"running\",\"start\":\"2026-11-23T12:00:01Z\",\"runs\":[]}", false, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct job j;
+        struct err err;
+        struct doc *d = NULL;
+        int rc =
+            job_put(s, "8", cases[i].change, strlen(cases[i].change), cases[i].merge, &j, &err);
+        assert_int_equal(rc, 0);
+        assert_int_equal(doc_parse_json(j.json, strlen(j.json), "", &d, &err), 0);
+        const struct doc_node *runs = doc_get(doc_root(d), "runs");
+        if ((runs ? (int)runs->count : 0) != cases[i].runs)
+            fail_msg("case %zu: %s", i, j.json);
+        if (i == 8) {
+            assert_string_equal(doc_get_str(doc_at(runs, 0), "nodes", ""), "n1");
+            assert_string_equal(doc_get_str(doc_at(runs, 0), "state", ""), "requeued");
+            assert_string_equal(doc_get_str(doc_at(runs, 2), "state", ""), "failed");
+            assert_int_equal(doc_get_int(doc_at(runs, 2), "exit_code", 0), 9);
+        }
+        doc_free(d);
+        job_done(&j);
+    }
+}
+
+static void
 a_wrong_document_is_refused_with_its_cause(void **state)
 {
     struct store *s = ((struct fixture *)*state)->s;
@@ -176,9 +217,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(the_contracts_document_is_kept_whole),       T(a_patch_merges_and_null_removes),
-        T(a_wrong_document_is_refused_with_its_cause), T(watchers_hear_the_state_before_and_after),
-        cmocka_unit_test(states_have_their_words),
+        T(the_contracts_document_is_kept_whole),     T(a_patch_merges_and_null_removes),
+        T(a_run_that_gave_way_to_another_is_kept),   T(a_wrong_document_is_refused_with_its_cause),
+        T(watchers_hear_the_state_before_and_after), cmocka_unit_test(states_have_their_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
