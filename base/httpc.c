@@ -12,6 +12,7 @@
 
 #define HTTPC_TIMEOUT_MS 10000u
 #define HTTPC_BODY_MAX   (16u << 20)
+#define HTTPC_SILENCE_S  120L /* of an answer that is taken as it comes */
 
 struct httpc {
     CURL *easy;
@@ -81,6 +82,7 @@ httpc_code(CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_PARTIAL_FILE:
     case CURLE_ABORTED_BY_CALLBACK:
+    case CURLE_WRITE_ERROR:
         return ERR_CLOSED;
     default:
         return ERR_IO;
@@ -105,6 +107,10 @@ static size_t
 httpc_on_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct httpc_call *c = ctx;
+    long status = 0;
+    if (c->data && !curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status) && status >= 200 &&
+        status < 300)
+        return c->data(c->data_ctx, data, size * count) < 0 ? 0 : size * count;
     if (buf_append(&c->resp.body, data, size * count)) {
         c->too_large = true;
         return 0;
@@ -230,7 +236,7 @@ httpc_call_who(CURL *easy, const struct httpc_request *req)
 int
 httpc_call_begin(struct httpc_call *c, CURL *easy, const struct httpc_request *req, struct err *err)
 {
-    *c = (struct httpc_call){.easy = easy};
+    *c = (struct httpc_call){.easy = easy, .data = req->data, .data_ctx = req->data_ctx};
     buf_init(&c->resp.body, req->max_body ? req->max_body : HTTPC_BODY_MAX);
     bool https = req->url && !strncasecmp(req->url, "https://", 8);
     if (!https && (!req->url || strncasecmp(req->url, "http://", 7)))
@@ -258,6 +264,10 @@ httpc_call_begin(struct httpc_call *c, CURL *easy, const struct httpc_request *r
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, httpc_on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, c);
+    if (req->data) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, HTTPC_SILENCE_S);
+    }
     if (httpc_is_loopback(req->url))
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (req->unix_socket)
@@ -278,6 +288,16 @@ httpc_copy_text(char *out, size_t size, const char *text)
     out[len] = 0;
 }
 
+/* A header's value; "" when it is absent or does not fit. */
+static void
+httpc_copy_header(CURL *easy, const char *name, char *out, size_t size)
+{
+    struct curl_header *h;
+    *out = 0;
+    if (!curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) && strlen(h->value) < size)
+        httpc_copy_text(out, size, h->value);
+}
+
 int
 httpc_call_end(struct httpc_call *c, CURLcode code, struct err *err)
 {
@@ -290,14 +310,14 @@ httpc_call_end(struct httpc_call *c, CURLcode code, struct err *err)
         return err_set(err, httpc_code(code), "%s: %s", url ? url : "",
                        *c->error ? c->error : curl_easy_strerror(code));
     long status = 0;
-    struct curl_header *h;
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(c->easy, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(c->easy, CURLINFO_TOTAL_TIME, &c->resp.seconds);
     c->resp.status = (int)status;
     httpc_copy_text(c->resp.content_type, sizeof c->resp.content_type, type);
-    if (!curl_easy_header(c->easy, "Retry-After", 0, CURLH_HEADER, -1, &h))
-        httpc_copy_text(c->resp.retry_after, sizeof c->resp.retry_after, h->value);
+    httpc_copy_header(c->easy, "Retry-After", c->resp.retry_after, sizeof c->resp.retry_after);
+    httpc_copy_header(c->easy, "Location", c->resp.location, sizeof c->resp.location);
+    httpc_copy_header(c->easy, "X-Auth-Token", c->resp.auth_token, sizeof c->resp.auth_token);
     return 0;
 }
 

@@ -22,12 +22,18 @@ struct httpc_request {
     unsigned timeout_ms;                  /* 0: 10,000 */
     size_t max_body;                      /* 0: 16 MiB */
     const char *unix_socket;              /* path, or NULL */
+    /* NULL, or who takes the body of a 2xx answer as it comes: then resp.body stays empty, max_body
+     * bounds nothing, and two minutes without a byte end the call. A negative return ends it with
+     * ERR_CLOSED. On the thread that calls. */
+    int (*data)(void *ctx, const char *data, size_t len);
+    void *data_ctx;
 };
 
 struct httpc_response {
     int status;
     char content_type[128];
-    char retry_after[32]; /* header, "" if none */
+    char retry_after[32];                /* header, "" if none */
+    char location[256], auth_token[256]; /* headers Location, X-Auth-Token; "" if none or longer */
     struct buf body;
     double seconds;
 };

@@ -14,6 +14,8 @@ struct httpc_call {
     struct httpc_response resp;
     char error[CURL_ERROR_SIZE];
     bool too_large;
+    int (*data)(void *ctx, const char *data, size_t len);
+    void *data_ctx;
 };
 /* Sets all options; req and what it points to must live until the call ends. 0, ERR_NOMEM,
  * ERR_USAGE. */

@@ -18,6 +18,7 @@
 static const struct source_ops *const collector_sources[] = {&source_scrape, &source_snmp,
                                                              &source_syslog, &source_slurm};
 #define COLLECTOR_SOURCES (sizeof collector_sources / sizeof *collector_sources)
+_Static_assert(COLLECTOR_SOURCES <= COLLECTOR_SECTIONS_MAX, "one section a source");
 
 struct collector {
     struct push push; /* first: the routes' ctx */
@@ -97,15 +98,6 @@ collector_new(const struct collector_config *cfg, struct collector **ret, struct
     return 0;
 }
 
-static const void *
-collector_conf(const struct collector_config *cfg, const char *key)
-{
-    return !strcmp(key, "scrape_configs") ? cfg->scrape
-           : !strcmp(key, "snmp")         ? cfg->snmp
-           : !strcmp(key, "syslog")       ? cfg->syslog
-                                          : cfg->slurm;
-}
-
 static void *
 collector_run(void *ctx)
 {
@@ -121,7 +113,7 @@ collector_open(struct collector *c, struct err *err)
         (c->loop = loop_new()) ? 0 : err_set(err, ERR_NOMEM, "no memory for the collector's loop");
     struct source_env env = {c->cfg.store, c->cfg.metrics, c->cfg.log, c->loop, c->cfg.folder};
     for (size_t i = 0; !rc && i < COLLECTOR_SOURCES; i++) {
-        const void *conf = collector_conf(&c->cfg, collector_sources[i]->key);
+        const void *conf = c->cfg.sections[i];
         if (conf)
             rc = collector_sources[i]->start(&env, conf, &c->running[i], err);
     }

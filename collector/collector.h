@@ -14,13 +14,16 @@
 #include "base/metric.h"
 #include "store/store.h"
 
+#define COLLECTOR_SECTIONS_MAX 16
+
 struct collector;
 struct collector_config {
     struct store *store;
     const struct metric_table *metrics;
     const struct log *log;
-    /* sections of the configuration, filled by conf_fill with the rows below; NULL: off */
-    const void *scrape, *snmp, *syslog, *slurm;
+    /* Sections of the configuration, in collector_section's order, filled by conf_fill with its
+     * rows; NULL: off. */
+    const void *sections[COLLECTOR_SECTIONS_MAX];
     const char *folder;    /* relative file paths of service discovery start here */
     uint64_t matcher_hash; /* told to agents; with matcher bytes below for them to fetch */
     const void *matcher;
@@ -35,7 +38,7 @@ struct collector_section {
 };
 bool collector_section(
     size_t i,
-    struct collector_section *ret); /* scrape_configs, snmp, syslog, slurm; false at the end */
+    struct collector_section *ret); /* scrape_configs, snmp, syslog, ...; false at the end */
 
 int collector_new(const struct collector_config *cfg, struct collector **ret, struct err *err);
 int collector_start(struct collector *c, struct err *err); /* opens listeners, starts the thread */

@@ -143,17 +143,17 @@ server_folder(struct server *s)
 static struct collector_config
 server_collector_config(struct server *s)
 {
-    return (struct collector_config){.store = s->store,
-                                     .metrics = s->first->metrics,
-                                     .log = &s->log,
-                                     .folder = s->folder,
-                                     .scrape = config_section(s->conf, "scrape_configs"),
-                                     .snmp = config_section(s->conf, "snmp"),
-                                     .syslog = config_section(s->conf, "syslog"),
-                                     .slurm = config_section(s->conf, "slurm"),
-                                     .matcher_hash = kb_matcher_hash(s->matcher),
-                                     .matcher = buf_str(&s->matcher_bytes),
-                                     .matcher_len = s->matcher_bytes.len};
+    struct collector_config cfg = {.store = s->store,
+                                   .metrics = s->first->metrics,
+                                   .log = &s->log,
+                                   .folder = s->folder,
+                                   .matcher_hash = kb_matcher_hash(s->matcher),
+                                   .matcher = buf_str(&s->matcher_bytes),
+                                   .matcher_len = s->matcher_bytes.len};
+    struct collector_section section;
+    for (size_t i = 0; collector_section(i, &section); i++)
+        cfg.sections[i] = config_section(s->conf, section.key);
+    return cfg;
 }
 
 static int

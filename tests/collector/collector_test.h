@@ -36,7 +36,7 @@ struct fixture {
     struct collector *collector;
     struct metric_table *metrics;
     struct doc *doc;
-    void *sections[8];
+    void *sections[COLLECTOR_SECTIONS_MAX];
     struct collector_config cfg;
 };
 
@@ -94,18 +94,14 @@ fixture_start(struct fixture *f, const char *yaml, struct err *ret_err)
     static const struct log log = {fixture_log, NULL, LOG_LEVEL_WARNING};
     if (doc_parse_yaml(yaml, strlen(yaml), "test.yaml", &f->doc, &err))
         fail_msg("%s", err.text);
-    for (size_t i = 0; collector_section(i, &s); i++)
-        f->sections[i] = fixture_section(f, &s);
     f->cfg = (struct collector_config){.store = f->store,
                                        .metrics = f->metrics,
                                        .log = &log,
                                        .folder = f->folder,
-                                       .scrape = f->sections[0],
-                                       .snmp = f->sections[1],
-                                       .syslog = f->sections[2],
-                                       .slurm = f->sections[3],
                                        .matcher = "",
                                        .matcher_len = 0};
+    for (size_t i = 0; collector_section(i, &s); i++)
+        f->cfg.sections[i] = f->sections[i] = fixture_section(f, &s);
     assert_int_equal(collector_new(&f->cfg, &f->collector, &err), 0);
     int rc = collector_start(f->collector, &err);
     if (rc && !ret_err)
