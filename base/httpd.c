@@ -438,6 +438,7 @@ httpd_free(struct httpd *s)
         return;
     httpd_stop(s);
     httpd_table_done(&s->table);
+    httpd_past_done(&s->past);
     buf_done(&s->cert);
     buf_done(&s->key);
     pthread_mutex_destroy(&s->lock);

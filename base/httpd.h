@@ -112,9 +112,10 @@ int httpd_start(struct httpd *s, struct err *err);
 unsigned httpd_port(const struct httpd *s);
 void httpd_stop(struct httpd *s); /* refuses new requests, ends streams, waits for handlers */
 void httpd_free(struct httpd *s);
-/* Sends one server-sent event ("event: NAME\ndata: JSON\n\n") to every open stream whose identity
- * passes (tenant "" = all may see). Streams that cannot keep up (1 MiB waiting) are closed.
- * Thread-safe. */
+/* Sends one server-sent event ("id: ID\nevent: NAME\ndata: JSON\n\n") to every open stream whose
+ * identity passes (tenant "" = all may see). The last 1,000 are kept (512 KiB at the most): a
+ * client that comes again with Last-Event-ID gets what it missed, else the event "reset". Streams
+ * that cannot keep up (1 MiB waiting) are closed. Thread-safe. */
 void httpd_publish(struct httpd *s, const char *event, const char *json, const char *tenant);
 /* Iterates over all routes of all tables, for the API reference. */
 size_t httpd_route_count(const struct httpd *s);

@@ -23,6 +23,8 @@
 #define HTTPD_ROUTES_MAX   1024
 #define HTTPD_STREAMS_MAX  1024
 #define HTTPD_STREAM_QUEUE (1u << 20)
+#define HTTPD_PAST_EVENTS  1000              /* kept for a stream that comes again */
+#define HTTPD_PAST_BYTES   ((size_t)1 << 19) /* of them all: half a stream's queue */
 #define HTTPD_TIMEOUT_S                                                                            \
     30 /* a connection that neither sends nor takes a byte for so long is closed */
 #define HTTPD_HEARTBEAT_S   15 /* a comment on every stream, so that proxies keep it open */
@@ -80,6 +82,18 @@ void httpd_table_find(const struct httpd_table *t, const char *method, const cha
 void httpd_table_allow(const struct httpd_table *t, const char *path, struct buf *out);
 void httpd_table_done(struct httpd_table *t);
 
+/* The last events, oldest first, for streams that come again after a break. */
+struct httpd_past {
+    struct httpd_past_event {
+        char *text; /* with its "id:" line */
+        size_t len;
+        char tenant[64];
+    } at[HTTPD_PAST_EVENTS]; /* event n at n modulo the size */
+    uint64_t epoch;          /* of this server's life: numbers of another mean nothing */
+    uint64_t first, next;    /* numbers kept: first <= n < next */
+    size_t bytes;
+};
+
 enum httpd_counter {
     HTTPD_REFUSED_HOST,
     HTTPD_REFUSED_AUTH,
@@ -109,6 +123,7 @@ struct httpd {
     unsigned running; /* requests between their first line and the end of their answer */
     struct httpd_stream *streams;
     size_t stream_count;
+    struct httpd_past past;
     atomic_uint_fast64_t by_class[6]; /* [2]: 2xx */
     atomic_uint_fast64_t refused[HTTPD_REFUSED_COUNT];
     atomic_uint_fast64_t bytes_in, bytes_out, events, handler_us;
@@ -154,5 +169,6 @@ int httpd_status_of(int code);
 struct MHD_Response *httpd_stream_new(struct httpd_exchange *x);
 void httpd_streams_end(struct httpd *s);
 void httpd_streams_beat(struct httpd *s); /* a comment to each */
+void httpd_past_done(struct httpd_past *p);
 
 #endif

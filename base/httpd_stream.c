@@ -1,10 +1,20 @@
 /* httpd_stream: server-sent events (WHATWG HTML, section 9.2). A stream with nothing to send is a
  * suspended connection and costs no thread; some hundred browsers, some events a second.
  *
+ * The last events are kept: a client that comes again says the id of the last one it had
+ * (Last-Event-ID) and gets what it missed; where that is no longer known, "reset" tells it to ask
+ * for everything anew. An id is EPOCH-NUMBER, the epoch being this server's life.
+ *
  * Always true: a stream is in the server's list exactly while libmicrohttpd may call its reader;
- * whoever suspends or resumes it holds the server's lock, so that no wake-up is lost. */
+ * whoever suspends or resumes it holds the server's lock, so that no wake-up is lost. An event is
+ * numbered, kept and sent under one hold of that lock, so that a stream has each once. */
 #include "base/httpd_in.h"
 
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +79,84 @@ httpd_stream_free(void *ctx)
     free(st);
 }
 
+static bool
+httpd_stream_may_see(const struct httpd_stream *st, const char *tenant)
+{
+    return !tenant || !*tenant || !*st->who.tenant || !strcmp(st->who.tenant, tenant);
+}
+
+/* --- the past --------------------------------------------------------------------------------- */
+
+static void
+httpd_past_begin(struct httpd_past *p)
+{
+    p->epoch = (uint64_t)clock_now_ms(NULL);
+    p->first = p->next = 1;
+}
+
+static void
+httpd_past_drop(struct httpd_past *p)
+{
+    struct httpd_past_event *e = &p->at[p->first++ % HTTPD_PAST_EVENTS];
+    p->bytes -= e->len;
+    free(e->text);
+    *e = (struct httpd_past_event){0};
+}
+
+/* With the lock held. An event too large to keep is a hole: everyone before it asks anew. */
+static void
+httpd_past_add(struct httpd_past *p, const struct buf *text, const char *tenant)
+{
+    while (p->first < p->next &&
+           (p->next - p->first == HTTPD_PAST_EVENTS || p->bytes + text->len > HTTPD_PAST_BYTES))
+        httpd_past_drop(p);
+    char *copy = text->len <= HTTPD_PAST_BYTES ? malloc(text->len) : NULL;
+    uint64_t n = p->next++;
+    if (!copy) {
+        while (p->first < n)
+            httpd_past_drop(p);
+        p->first = p->next;
+        return;
+    }
+    struct httpd_past_event *e = &p->at[n % HTTPD_PAST_EVENTS];
+    memcpy(copy, text->data, text->len);
+    *e = (struct httpd_past_event){.text = copy, .len = text->len};
+    str_copy(e->tenant, sizeof e->tenant, tenant ? tenant : "");
+    p->bytes += text->len;
+}
+
+void
+httpd_past_done(struct httpd_past *p)
+{
+    while (p->first < p->next)
+        httpd_past_drop(p);
+}
+
+/* With the lock held: what the client missed since the id it names, or "reset"; then the number it
+ * now stands at, so that one that heard nothing yet can come again too. */
+static void
+httpd_stream_catch_up(struct httpd_stream *st, struct httpd_past *p, const char *last_id)
+{
+    uint64_t epoch = 0, last = 0;
+    int used = 0;
+    if (!p->epoch)
+        httpd_past_begin(p);
+    if (last_id) {
+        bool known = sscanf(last_id, "%" SCNx64 "-%" SCNu64 "%n", &epoch, &last, &used) == 2 &&
+                     !last_id[used] && epoch == p->epoch && last + 1 >= p->first && last < p->next;
+        for (uint64_t n = last + 1; known && n < p->next; n++) {
+            const struct httpd_past_event *e = &p->at[n % HTTPD_PAST_EVENTS];
+            if (httpd_stream_may_see(st, e->tenant))
+                buf_append(&st->waiting, e->text, e->len);
+        }
+        if (!known)
+            buf_puts(&st->waiting, "event: reset\ndata: {}\n\n");
+    }
+    buf_printf(&st->waiting, "id: %" PRIx64 "-%" PRIu64 "\n\n", p->epoch, p->next - 1);
+}
+
+/* --- streams ---------------------------------------------------------------------------------- */
+
 struct MHD_Response *
 httpd_stream_new(struct httpd_exchange *x)
 {
@@ -81,6 +169,7 @@ httpd_stream_new(struct httpd_exchange *x)
     buf_puts(&st->waiting, "retry: 3000\n\n");
     buf_append(&st->waiting, buf_str(&x->resp.body), x->resp.body.len);
     pthread_mutex_lock(&s->lock);
+    httpd_stream_catch_up(st, &s->past, httpd_header(&x->req, "Last-Event-ID"));
     bool room = s->stream_count < HTTPD_STREAMS_MAX && !s->stopping && !st->waiting.failed;
     if (room) {
         s->stream_count++;
@@ -122,12 +211,6 @@ httpd_stream_put(struct httpd_stream *st, const struct buf *event)
     httpd_stream_wake(st);
 }
 
-static bool
-httpd_stream_may_see(const struct httpd_stream *st, const char *tenant)
-{
-    return !tenant || !*tenant || !*st->who.tenant || !strcmp(st->who.tenant, tenant);
-}
-
 /* One event; a line end in the data begins another data line, as the format wants it. */
 static void
 httpd_stream_format(struct buf *out, const char *event, const char *data)
@@ -149,16 +232,25 @@ httpd_stream_format(struct buf *out, const char *event, const char *data)
 void
 httpd_publish(struct httpd *s, const char *event, const char *json, const char *tenant)
 {
-    struct buf text;
+    struct buf text, whole;
     buf_init(&text, HTTPD_STREAM_QUEUE);
+    buf_init(&whole, HTTPD_STREAM_QUEUE + 64);
     httpd_stream_format(&text, event, json);
     pthread_mutex_lock(&s->lock);
-    for (struct httpd_stream *st = s->streams; st && !text.failed; st = st->next)
+    if (!s->past.epoch)
+        httpd_past_begin(&s->past);
+    buf_printf(&whole, "id: %" PRIx64 "-%" PRIu64 "\n", s->past.epoch, s->past.next);
+    buf_append(&whole, text.data, text.len);
+    whole.failed |= text.failed;
+    if (!whole.failed)
+        httpd_past_add(&s->past, &whole, tenant);
+    for (struct httpd_stream *st = s->streams; st && !whole.failed; st = st->next)
         if (httpd_stream_may_see(st, tenant))
-            httpd_stream_put(st, &text);
+            httpd_stream_put(st, &whole);
     pthread_mutex_unlock(&s->lock);
     atomic_fetch_add(&s->events, 1);
     buf_done(&text);
+    buf_done(&whole);
 }
 
 void

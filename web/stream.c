@@ -300,18 +300,18 @@ web_publish(void *ctx, const char *event, const char *json, const char *tenant)
 
 /* --- the route -------------------------------------------------------------------------------- */
 
-/* "hello" comes first. A client that comes again after a break may have missed something: it is
- * told to ask anew. */
+/* "hello" comes first; then the server sends what a client that comes again has missed, or "reset"
+ * (base/httpd_stream.c). */
 static int
 stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct web *w = ctx;
     struct jsonw j;
     struct topo *t = topo_get(w->cfg.store);
+    (void)req;
     resp->stream = true;
     resp->content_type = "text/event-stream";
-    buf_puts(&resp->body,
-             "id: 1\nevent: hello\ndata: "); /* the id makes a browser that comes again say so */
+    buf_puts(&resp->body, "event: hello\ndata: ");
     jsonw_init(&j, &resp->body);
     jsonw_object(&j);
     jsonw_kstr(&j, "build", w->cfg.build_id);
@@ -319,8 +319,6 @@ stream_open(void *ctx, const struct httpd_request *req, struct httpd_response *r
     jsonw_ktime(&j, "now", web_now(w));
     jsonw_end_object(&j);
     buf_puts(&resp->body, "\n\n");
-    if (httpd_header(req, "Last-Event-ID"))
-        buf_puts(&resp->body, "event: reset\ndata: {}\n\n");
     topo_put(t);
     return 0;
 }

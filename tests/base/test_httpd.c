@@ -497,6 +497,92 @@ events_reach_the_streams_that_may_see_them(void **state)
     }
 }
 
+/* Opens a stream, which says that it had `last` (NULL: nothing), and reads until `until` is there.
+ */
+static int
+stream_from(const struct world *w, const char *token, const char *last, const char *until,
+            char *out, size_t size)
+{
+    char text[300];
+    size_t len = 0;
+    int fd = connect_to(w);
+    snprintf(text, sizeof text,
+             "GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n%s%s%s\r\n",
+             token, last ? "Last-Event-ID: " : "", last ? last : "", last ? "\r\n" : "");
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    for (*out = 0; !strstr(out, until); out[len] = 0) {
+        ssize_t n = read(fd, out + len, size - len - 1);
+        assert_true(n > 0);
+        len += (size_t)n;
+    }
+    return fd;
+}
+
+/* The last id in what a stream said. */
+static void
+stream_last_id(const char *out, char id[64])
+{
+    const char *at = out, *next;
+    while ((next = strstr(at, "\nid: ")))
+        at = next + 5;
+    assert_true(at != out);
+    snprintf(id, 64, "%.*s", (int)strcspn(at, "\r\n"), at);
+}
+
+static void
+stream_that_comes_again_gets_what_it_missed(void **state)
+{
+    struct world *w = *state;
+    char out[65536], id[64], foreign[64];
+    int fd = stream_from(w, "viewer", NULL, "id: ", out, sizeof out);
+    assert_null(strstr(out, "reset"));
+    stream_last_id(out, id);
+    close(fd);
+    httpd_publish(w->s, "job", "{\"n\":1}", "t1");
+    httpd_publish(w->s, "job", "{\"secret\":1}", "t2");
+    httpd_publish(w->s, "job", "{\"n\":2}", "");
+    fd = stream_from(w, "viewer", id, "{\"n\":2}\n\nid: ", out, sizeof out);
+    assert_non_null(strstr(out, "event: job\ndata: {\"n\":1}\n\n"));
+    assert_null(strstr(out, "secret"));
+    assert_null(strstr(out, "reset"));
+    stream_last_id(out, id);
+    close(fd);
+    fd = stream_from(w, "viewer", id, "id: ", out, sizeof out); /* it had all */
+    assert_null(strstr(out, "data: {\"n\""));
+    assert_null(strstr(out, "reset"));
+    close(fd);
+    snprintf(foreign, sizeof foreign, "1-%s", strchr(id, '-') + 1); /* of another server's life */
+    static const char *const bad[] = {"1", "x-y", "-", "ffffffffffffffffffffff-1"};
+    close(stream_from(w, "viewer", foreign, "event: reset", out, sizeof out));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        close(stream_from(w, "viewer", bad[i], "event: reset", out, sizeof out));
+}
+
+static void
+stream_that_missed_too_much_is_reset(void **state)
+{
+    struct world *w = *state;
+    static char out[1 << 20], large[400000];
+    char id[64];
+    close(stream_from(w, "viewer", NULL, "id: ", out, sizeof out));
+    stream_last_id(out, id);
+    for (int i = 0; i < 1000; i++)
+        httpd_publish(w->s, "job", "{}", "");
+    close(stream_from(w, "viewer", id, "\n\nid: ", out, sizeof out));
+    size_t events = 0;
+    for (const char *p = out; (p = strstr(p, "event: job")); p++)
+        events++;
+    assert_true(events > 0);
+    assert_null(strstr(out, "reset"));
+    httpd_publish(w->s, "job", "{}", "");
+    close(stream_from(w, "viewer", id, "event: reset", out, sizeof out));
+    stream_last_id(out, id);
+    memset(large, 'x', sizeof large - 1);
+    httpd_publish(w->s, "x", large, "");
+    httpd_publish(w->s, "x", large, ""); /* two are more than is kept */
+    close(stream_from(w, "viewer", id, "event: reset", out, sizeof out));
+}
+
 static void
 stream_that_does_not_read_is_closed(void **state)
 {
@@ -733,6 +819,8 @@ main(void)
         OPEN_TEST(foreign_host_and_cross_site_write_are_refused),
         AUTH_TEST(roles_are_asked_before_paths_are_told),
         AUTH_TEST(events_reach_the_streams_that_may_see_them),
+        AUTH_TEST(stream_that_comes_again_gets_what_it_missed),
+        AUTH_TEST(stream_that_missed_too_much_is_reset),
         AUTH_TEST(stream_that_does_not_read_is_closed),
         OPEN_TEST(many_clients_are_served_at_once_on_kept_connections),
         OPEN_TEST(two_requests_pass_over_one_connection),
