@@ -289,7 +289,8 @@ check_row_run(struct check *c, const struct check_row *r)
     for (size_t i = 0; i < n; i++) {
         topo_id id = ids[i];
         bool there = k && !isnan(k->at[id]);
-        if (!c->in[id] || (!there && r->optional) || (compared && !check_alike(c, r, busy, id)))
+        if (!c->in[id] || (!there && r->optional) || (compared && !check_alike(c, r, busy, id)) ||
+            (r->cabled && topo_neighbour(c->topo, id, ENTITY_LINK) == TOPO_NONE))
             continue;
         struct check_item item = {.row = r,
                                   .id = id,

@@ -293,6 +293,7 @@ const struct check_row check_rows[] = {
      .fail = 1,
      .unit = "",
      .optional = true,
+     .cabled = true,
      .title = {"Cabled switch port is up", "已接线的交换机端口正常"},
      .reason = {"a cabled port that is not operationally up", "已接线端口未处于 up 状态"}},
     {.check = "port-errors",

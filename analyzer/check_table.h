@@ -32,6 +32,7 @@ struct check_row {
     const char *unit;
     bool prejob;   /* part of the pre-job profile */
     bool optional; /* entities that never reported it are left out, not unknown */
+    bool cabled;   /* only ends of a cable that the topology knows: a free port may be down */
     struct kb_text title, reason;
     const char *metric, *label, *within; /* of a trait: compared among those alike in `within` */
     bool counted, hard; /* how many there are matters too; an outlier is a failure */

@@ -96,7 +96,7 @@ physics_gpu_counters(struct world *w, uint32_t i, const struct physics_load *l, 
     g->pcie_width = m->narrow ? 4 : 16;
     g->pcie_replay += floor((double)m->replay * dt * rng_between(&w->rng, 0.8, 1.2));
     g->nvlink_crc += floor((double)m->nvlink_crc * dt * rng_between(&w->rng, 0.8, 1.2));
-    g->nvlink_bytes += 2.1e11 * l->busy * dt;
+    g->nvlink_kib += 2.1e11 / 1024 * l->busy * dt; /* DCGM counts KiB */
     g->pcie_tx = (l->busy * 11e9 + (l->saving ? 9e9 : 0)) * wide * rng_between(&w->rng, 0.9, 1.1);
     g->pcie_rx = l->busy * 12e9 * wide * rng_between(&w->rng, 0.9, 1.1);
     g->net_tx = g->net_rx = l->busy * 13000;
@@ -126,7 +126,7 @@ physics_gpu(struct world *w, uint32_t i, double dt)
     g->util = floor(g->util);
     g->tensor = fmax(0, l.tensor * (1 + 0.02 * n));
     g->sm_active = fmin(1, 0.86 * l.busy + 0.21 * l.spin);
-    g->clock = floor(j == NULL ? 345 : (hung ? 1980 : 1755 + 30 * n) * l.clock / 15) * 15;
+    g->clock = j == NULL ? 345 : floor((hung ? 1980 : 1755 + 30 * n) * l.clock / 15) * 15;
     double target = PHYSICS_IDLE_W +
                     (PHYSICS_COMPUTE_W - PHYSICS_IDLE_W) * l.busy * (0.3 + 0.7 * l.clock) +
                     (PHYSICS_SPIN_W - PHYSICS_IDLE_W) * l.spin + (hung ? 45 : 0) + 6 * n;

@@ -63,7 +63,7 @@ static const struct series_row series_gpu[] = {
     GPU("DEV_PCIE_REPLAY_COUNTER", pcie_replay),
     GPU("DEV_PCIE_LINK_GEN", pcie_gen),
     GPU("DEV_PCIE_LINK_WIDTH", pcie_width),
-    GPU("DEV_NVLINK_BANDWIDTH_TOTAL", nvlink_bytes),
+    GPU("DEV_NVLINK_BANDWIDTH_TOTAL", nvlink_kib),
     GPU("DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL", nvlink_crc),
     GPU("DEV_CLOCKS_EVENT_REASONS", throttle),
     GPU("DEV_THERMAL_VIOLATION", thermal_violation),

@@ -60,7 +60,7 @@ world_birth_gpus(struct world *w)
         g->job = -1;
         g->sbe = rng_below(&w->rng, 12) == 0 ? rng_below(&w->rng, 5) : 0;
         g->pcie_replay = rng_below(&w->rng, 4);
-        g->nvlink_bytes = rng_between(&w->rng, 1e12, 9e15);
+        g->nvlink_kib = rng_between(&w->rng, 1e9, 9e12);
     }
 }
 

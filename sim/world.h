@@ -21,7 +21,7 @@
 struct world_gpu {
     double util, temp, mem_temp, power, clock, fb_used, fb_free, xid, sbe, dbe, remap_failure,
         remap_rows;
-    double pcie_replay, pcie_gen, pcie_width, nvlink_bytes, nvlink_crc, throttle, thermal_violation,
+    double pcie_replay, pcie_gen, pcie_width, nvlink_kib, nvlink_crc, throttle, thermal_violation,
         power_violation;
     double tensor, sm_active, pcie_tx, pcie_rx, health, error_code, net_rx, net_tx;
     double blip; /* degrees of a passing thermal blip */

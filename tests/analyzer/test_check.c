@@ -330,6 +330,29 @@ remembered_places_change_no_answer(void **state)
     bed_teardown(state);
 }
 
+static void
+only_a_port_with_a_cable_has_to_be_up(void **state)
+{
+    bed_setup_with(state, FLEET);
+    struct bed *b = *state;
+    struct err err;
+    for (int step = 0; step < 3; step++) {
+        struct store_batch *batch = store_batch_new(b->store);
+        b->now_ms += STEP;
+        put(b, batch, 1, "node_load1{node=node00001}");
+        put(b, batch, 2, "ifOperStatus{node=leaf-g01-1,ifName=Ethernet1}");
+        put(b, batch, 2, "ifOperStatus{node=leaf-g01-1,ifName=Ethernet99}"); /* free */
+        assert_int_equal(store_commit(b->store, batch, NULL, &err), 0);
+    }
+    topo_settle(b->store);
+    struct check_request req = {.profile = "full"};
+    struct doc *d = run(b, &req);
+    assert_non_null(item_of(d, "port-up", "port:leaf-g01-1/Ethernet1"));
+    assert_null(item_of(d, "port-up", "port:leaf-g01-1/Ethernet99"));
+    doc_free(d);
+    bed_teardown(state);
+}
+
 int
 main(void)
 {
@@ -340,6 +363,7 @@ main(void)
         cmocka_unit_test(a_site_adds_settings_of_its_own),
         cmocka_unit_test(a_node_that_broke_again_and_again_is_a_lemon),
         cmocka_unit_test(remembered_places_change_no_answer),
+        cmocka_unit_test(only_a_port_with_a_cable_has_to_be_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
