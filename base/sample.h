@@ -52,11 +52,19 @@ struct sample_sink {
     int (*series)(void *ctx, const struct labels *labels, const struct sample *samples,
                   size_t count);
     void *ctx;
-    /* Of a sink that remembers label sets by their source's own bytes, else NULL. `key` of bytes,
-     * some sets ahead; then `known`: 1 when the samples were taken, 0 when the set is to be given
-     * to `series`, next. */
-    void (*key)(void *ctx, const void *bytes, size_t len, uint64_t ret[2]);
-    int (*known)(void *ctx, const uint64_t key[2], const struct sample *samples, size_t count);
+    /* Of a sink that remembers label sets by their source's own bytes, else NULL; all take
+     * `memory`. `key` of bytes, some sets ahead; then `known`, with the number of the bytes (0: not
+     * told): 1 when the samples were taken, 0 when the set is to be given to `series`, next. */
+    void *memory;
+    void (*key)(void *memory, const void *bytes, size_t len, uint64_t ret[2]);
+    int (*known)(void *memory, const uint64_t key[2], size_t len, const struct sample *samples,
+                 size_t count);
+    /* Sources send sets in one order: how many bytes the set has that came after the one known
+     * last, 0 when nobody can say. `follows`: 1 when the bytes are that set's, and the samples were
+     * taken, else 0. */
+    size_t (*likely)(void *memory);
+    int (*follows)(void *memory, const void *bytes, size_t len, const struct sample *samples,
+                   size_t count);
 };
 
 #endif

@@ -168,21 +168,6 @@ discover_series(void *ctx, const struct labels *l, const struct sample *s, size_
     return b->next.series(b->next.ctx, l, s, n);
 }
 
-/* A set that the store knows by its bytes was looked at when it came first. */
-static void
-discover_take_key(void *ctx, const void *bytes, size_t len, uint64_t ret[2])
-{
-    struct discover_batch *b = ctx;
-    b->next.key(b->next.ctx, bytes, len, ret);
-}
-
-static int
-discover_take_known(void *ctx, const uint64_t key[2], const struct sample *s, size_t n)
-{
-    struct discover_batch *b = ctx;
-    return b->next.known(b->next.ctx, key, s, n);
-}
-
 struct sample_sink
 discover_sink(struct discover_batch *b, struct discover *d, struct sample_sink next,
               const char *source)
@@ -190,11 +175,10 @@ discover_sink(struct discover_batch *b, struct discover *d, struct sample_sink n
     *b = (struct discover_batch){.d = d, .next = next, .source = source};
     if (!d)
         return next;
-    struct sample_sink sink = {.series = discover_series, .ctx = b};
-    if (next.known) {
-        sink.key = discover_take_key;
-        sink.known = discover_take_known;
-    }
+    struct sample_sink sink =
+        next; /* what is known by its bytes was looked at when it came first */
+    sink.series = discover_series;
+    sink.ctx = b;
     return sink;
 }
 

@@ -216,7 +216,7 @@ static void
 push_agent_key(void *ctx, const void *bytes, size_t len, uint64_t ret[2])
 {
     struct push_agent *a = ctx;
-    a->sink.key(a->sink.ctx, bytes, len, ret);
+    a->sink.key(a->sink.memory, bytes, len, ret);
     ret[1] ^= 0x9e3779b97f4a7c15; /* the same bytes mean something else in remote_write */
 }
 
@@ -224,7 +224,7 @@ static int
 push_agent_known(void *ctx, const uint64_t key[2], const struct sample *s, size_t n)
 {
     struct push_agent *a = ctx;
-    return a->sink.known(a->sink.ctx, key, s, n);
+    return a->sink.known(a->sink.memory, key, 0, s, n);
 }
 
 static int

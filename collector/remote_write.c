@@ -181,6 +181,7 @@ remote_write_series(const struct remote_write_field *msg, const struct sample_si
 /* --- label sets that the sink knows ----------------------------------------------------------- */
 
 #define REMOTE_WRITE_AHEAD 16 /* sets whose place in the sink's memory is being fetched */
+#define REMOTE_WRITE_PLAIN 64 /* samples of a series that are read at once */
 
 struct remote_write_ahead {
     struct remote_write_field msg;
@@ -226,17 +227,25 @@ remote_write_plain_sample(struct remote_write_in *in, struct sample *ret)
     return true;
 }
 
+/* Plain samples alone from p to the end: their number, or 0. */
+static size_t
+remote_write_plain(const uint8_t *p, const uint8_t *end, struct sample s[REMOTE_WRITE_PLAIN])
+{
+    struct remote_write_in in = {p, end};
+    size_t n = 0;
+    while (n < REMOTE_WRITE_PLAIN && in.p < in.end && remote_write_plain_sample(&in, &s[n]))
+        n++;
+    return in.p == in.end ? n : 0;
+}
+
 static int
 remote_write_one(const struct remote_write_ahead *a, const struct sample_sink *sink,
                  struct remote_write_counts *ret)
 {
-    struct remote_write_in in = {a->samples, a->msg.bytes + a->msg.len};
-    struct sample s[64];
-    size_t n = 0;
-    while (a->samples && n < sizeof s / sizeof *s && in.p < in.end &&
-           remote_write_plain_sample(&in, &s[n]))
-        n++;
-    int rc = a->samples && n && in.p == in.end ? sink->known(sink->ctx, a->key, s, n) : 0;
+    struct sample s[REMOTE_WRITE_PLAIN];
+    size_t n = a->samples ? remote_write_plain(a->samples, a->msg.bytes + a->msg.len, s) : 0;
+    size_t labels = n ? (size_t)(a->samples - a->msg.bytes) : 0;
+    int rc = n ? sink->known(sink->memory, a->key, labels, s, n) : 0;
     if (rc > 0) {
         ret->samples += n;
         ret->series++;
@@ -247,31 +256,77 @@ remote_write_one(const struct remote_write_ahead *a, const struct sample_sink *s
     return rc ? rc : remote_write_series(&a->msg, sink, ret);
 }
 
+/* Is it the set that likely comes next? 1 and it was taken, 0. The bytes of a known set are labels
+ * and nothing else, so that its length says where the samples begin. */
+static int
+remote_write_follow(const struct remote_write_field *msg, const struct sample_sink *sink,
+                    struct remote_write_counts *ret)
+{
+    struct sample s[REMOTE_WRITE_PLAIN];
+    size_t len = sink->likely(sink->memory), n;
+    if (!len || len >= msg->len ||
+        !(n = remote_write_plain(msg->bytes + len, msg->bytes + msg->len, s)))
+        return 0;
+    int rc = sink->follows(sink->memory, msg->bytes, len, s, n);
+    if (rc > 0) {
+        ret->samples += n;
+        ret->series++;
+    }
+    return rc;
+}
+
+struct remote_write_ring {
+    struct remote_write_ahead at[REMOTE_WRITE_AHEAD];
+    size_t count;
+    size_t depth; /* so many sets are looked up together: more while none is the one expected */
+};
+
+static int
+remote_write_drain(struct remote_write_ring *ring, const struct sample_sink *sink,
+                   struct remote_write_counts *ret)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < ring->count; i++)
+        rc = remote_write_one(&ring->at[i], sink, ret);
+    ring->count = 0;
+    return rc;
+}
+
+static int
+remote_write_take(struct remote_write_ring *ring, const struct remote_write_field *msg,
+                  const struct sample_sink *sink, struct remote_write_counts *ret)
+{
+    if (!ring->count) {
+        int rc = remote_write_follow(msg, sink, ret);
+        ring->depth = rc ? 1 : ring->depth < REMOTE_WRITE_AHEAD ? 2 * ring->depth : ring->depth;
+        if (rc)
+            return rc < 0 ? rc : 0;
+    }
+    struct remote_write_ahead *a = &ring->at[ring->count++];
+    a->msg = *msg;
+    if (remote_write_label_end(msg, &a->samples))
+        sink->key(sink->memory, msg->bytes, (size_t)(a->samples - msg->bytes), a->key);
+    else
+        a->samples = NULL;
+    return ring->count == ring->depth ? remote_write_drain(ring, sink, ret) : 0;
+}
+
 /* What is wrong somewhere is told after some of it was given: the caller drops it all. */
 static int
 remote_write_known(const void *raw, size_t len, const struct sample_sink *sink,
                    struct remote_write_counts *ret)
 {
     struct remote_write_in in = {raw, (const uint8_t *)raw + len};
-    struct remote_write_ahead ring[REMOTE_WRITE_AHEAD];
-    size_t put = 0, taken = 0;
+    struct remote_write_ring ring = {.depth = 1};
+    struct remote_write_field msg;
     int rc = 0;
     while (!rc && in.p < in.end) {
-        struct remote_write_ahead *a = &ring[put % REMOTE_WRITE_AHEAD];
-        if (!remote_write_next(&in, &a->msg))
+        if (!remote_write_next(&in, &msg))
             return ERR_SYNTAX;
-        if (a->msg.number != 1 || a->msg.type != 2)
-            continue;
-        if (!remote_write_label_end(&a->msg, &a->samples))
-            a->samples = NULL;
-        else
-            sink->key(sink->ctx, a->msg.bytes, (size_t)(a->samples - a->msg.bytes), a->key);
-        if (++put - taken == REMOTE_WRITE_AHEAD)
-            rc = remote_write_one(&ring[taken++ % REMOTE_WRITE_AHEAD], sink, ret);
+        if (msg.number == 1 && msg.type == 2)
+            rc = remote_write_take(&ring, &msg, sink, ret);
     }
-    while (!rc && taken < put)
-        rc = remote_write_one(&ring[taken++ % REMOTE_WRITE_AHEAD], sink, ret);
-    return rc;
+    return rc ? rc : remote_write_drain(&ring, sink, ret);
 }
 
 int

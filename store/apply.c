@@ -62,12 +62,13 @@ apply_register(struct apply *a, const struct store_batch *b, const struct batch_
 {
     struct index *ix = a->store->index;
     int rc = apply_room((void **)&a->added, &a->added_cap, a->added_count + 1, sizeof *a->added);
+    const struct batch_set *set = &b->sets[bs->set];
     size_t off = a->labels.len;
     if (!rc)
-        rc = buf_append(&a->labels, b->labels.data + bs->off, bs->len);
+        rc = buf_append(&a->labels, b->labels.data + set->off, set->len);
     if (rc)
         return rc;
-    a->added[a->added_count++] = (struct apply_new){id, (uint32_t)off, bs->len};
+    a->added[a->added_count++] = (struct apply_new){id, (uint32_t)off, set->len};
     pthread_rwlock_wrlock(&ix->lock);
     series_at(ix, id)->forgotten = series_at(ix, id)->dying = false;
     pthread_rwlock_unlock(&ix->lock);
@@ -81,8 +82,9 @@ apply_add(struct apply *a, const struct store_batch *b, const struct batch_serie
           uint64_t *ret_id)
 {
     struct index *ix = a->store->index;
+    const struct batch_set *set = &b->sets[bs->set];
     pthread_rwlock_wrlock(&ix->lock);
-    int64_t id = series_add(ix, 0, b->labels.data + bs->off, bs->len, bs->hash);
+    int64_t id = series_add(ix, 0, b->labels.data + set->off, set->len, set->hash);
     if (id > 0)
         series_at(ix, (uint64_t)id)->forgotten = true; /* until it is on the list */
     pthread_rwlock_unlock(&ix->lock);
@@ -131,11 +133,30 @@ apply_labels(const struct index *ix, struct store_batch *b, struct batch_series 
 {
     struct labels l;
     series_labels(ix, series_at(ix, bs->id), &l);
-    size_t off = b->labels.len;
-    int rc = record_put_labels(&b->labels, &l);
-    bs->off = (uint32_t)off;
-    bs->len = (uint32_t)(b->labels.len - off);
-    return rc;
+    return batch_label(b, bs, &l);
+}
+
+/* A series that is new, or that the registry does not have any more. */
+static int
+apply_resolve_new(struct apply *a, struct store_batch *b, struct batch_series *bs, uint64_t *id,
+                  struct limit_source *src, struct apply_refusal refused[4])
+{
+    struct store *s = a->store;
+    if (bs->set == UINT32_MAX && apply_labels(s->index, b, bs))
+        return ERR_LIMIT;
+    const struct batch_set *set = &b->sets[bs->set];
+    bool allowed = limit_allows(s->limits, src, b->labels.data + set->off, set->len);
+    int rc = !allowed ? 0 : *id ? apply_register(a, b, bs, *id) : apply_add(a, b, bs, id);
+    if (rc)
+        return rc;
+    if (allowed && *id) {
+        limit_seen(s->limits, src, *id);
+        return 0;
+    }
+    *id = 0;
+    apply_refuse(&refused[allowed ? 2 : 3], b->samples + bs->first, bs->count);
+    bs->count = 0;
+    return 0;
 }
 
 static int
@@ -145,34 +166,20 @@ apply_resolve(struct apply *a, struct store_batch *b, size_t first, struct apply
     int64_t now = clock_now_ms(a->store->cfg.clock), low = now - a->store->cfg.retention_ms,
             high = now + APPLY_AHEAD_MS;
     struct limit_source *src = limit_source(a->store->limits, b->origin ? b->origin : b->source);
-    for (size_t i = 0; i < b->series_count; i++) {
+    int rc = 0;
+    for (size_t i = 0; !rc && i < b->series_count; i++) {
         struct batch_series *bs = &b->series[i];
         if (i + APPLY_AHEAD < b->series_count && b->series[i + APPLY_AHEAD].id)
             __builtin_prefetch(series_at(ix, b->series[i + APPLY_AHEAD].id));
         apply_filter(b, bs, low, high, refused);
         uint64_t *id = &a->ids[first + i];
-        *id = !bs->count ? 0 : bs->id ? bs->id : series_find(ix, bs->hash);
-        if (*id && !series_at(ix, *id)->forgotten) {
+        *id = !bs->count ? 0 : bs->id ? bs->id : series_find(ix, b->sets[bs->set].hash);
+        if (*id && !series_at(ix, *id)->forgotten)
             limit_seen(a->store->limits, src, *id);
-            continue;
-        }
-        if (!bs->count)
-            continue;
-        if (bs->id && apply_labels(ix, b, bs))
-            return ERR_LIMIT;
-        bool allowed = limit_allows(a->store->limits, src, b->labels.data + bs->off, bs->len);
-        int rc = !allowed ? 0 : *id ? apply_register(a, b, bs, *id) : apply_add(a, b, bs, id);
-        if (rc)
-            return rc;
-        if (allowed && *id) {
-            limit_seen(a->store->limits, src, *id);
-            continue;
-        }
-        *id = 0;
-        apply_refuse(&refused[allowed ? 2 : 3], b->samples + bs->first, bs->count);
-        bs->count = 0;
+        else if (bs->count)
+            rc = apply_resolve_new(a, b, bs, id, src, refused);
     }
-    return 0;
+    return rc;
 }
 
 static int
@@ -284,7 +291,7 @@ apply_commit(struct apply *a, struct store_batch *b, size_t first)
     }
     for (size_t i = 0; i < b->key_count; i++)
         if (a->ids[first + b->keys[i].series])
-            known_put(s->known, b->keys[i].key, a->ids[first + b->keys[i].series]);
+            known_put(s->known, b->keys[i].key, b->keys[i].len, a->ids[first + b->keys[i].series]);
     b->result.events = b->events;
     b->result.logs = b->logs;
     s->counters.samples += b->result.samples;

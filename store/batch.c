@@ -9,19 +9,112 @@
 #include "store/series.h"
 #include "store/store_priv.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BATCH_TENANT_LABEL "tenant"
 #define BATCH_AHEAD_MS     ((int64_t)86400000) /* clocks further ahead than a day are wrong */
+#define BATCH_SPARES       16
+#define BATCH_SPARE_BYTES  ((size_t)2 << 20) /* a larger one gives its memory back */
+
+/* --- a batch's life --------------------------------------------------------------------------- */
+
+struct batch_pool {
+    pthread_mutex_t lock;
+    size_t count;
+    struct store_batch *at[BATCH_SPARES];
+};
+
+struct batch_pool *
+batch_pool_new(void)
+{
+    struct batch_pool *p = calloc(1, sizeof *p);
+    if (p)
+        pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+static void
+batch_done(struct store_batch *b)
+{
+    buf_done(&b->labels);
+    buf_done(&b->rows);
+    free(b->keys);
+    free(b->sets);
+    free(b->series);
+    free(b->samples);
+    free(b);
+}
+
+void
+batch_pool_free(struct batch_pool *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->count; i++)
+        batch_done(p->at[i]);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+static struct store_batch *
+batch_pool_take(struct batch_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct store_batch *b = p->count ? p->at[--p->count] : NULL;
+    pthread_mutex_unlock(&p->lock);
+    return b;
+}
+
+/* An empty batch with the memory of a former one. */
+static void
+batch_empty(struct store_batch *b)
+{
+    struct store_batch old = *b;
+    *b = (struct store_batch){.store = old.store,
+                              .labels = old.labels,
+                              .rows = old.rows,
+                              .series = old.series,
+                              .series_cap = old.series_cap,
+                              .sets = old.sets,
+                              .set_cap = old.set_cap,
+                              .samples = old.samples,
+                              .sample_cap = old.sample_cap,
+                              .keys = old.keys,
+                              .key_cap = old.key_cap,
+                              .place = UINT32_MAX};
+    buf_reset(&b->labels);
+    buf_reset(&b->rows);
+}
+
+static bool
+batch_pool_keep(struct batch_pool *p, struct store_batch *b)
+{
+    size_t held = b->labels.cap + b->rows.cap + b->series_cap * sizeof *b->series +
+                  b->set_cap * sizeof *b->sets + b->sample_cap * sizeof *b->samples +
+                  b->key_cap * sizeof *b->keys;
+    bool kept = false;
+    if (held > BATCH_SPARE_BYTES)
+        return false;
+    batch_empty(b);
+    pthread_mutex_lock(&p->lock);
+    if (p->count < BATCH_SPARES) {
+        p->at[p->count++] = b;
+        kept = true;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return kept;
+}
 
 struct store_batch *
 store_batch_new(struct store *s)
 {
-    struct store_batch *b = calloc(1, sizeof *b);
-    if (!b)
-        return NULL;
+    struct store_batch *b = batch_pool_take(s->batches);
+    if (b || !(b = calloc(1, sizeof *b)))
+        return b;
     b->store = s;
+    b->place = UINT32_MAX;
     buf_init(&b->labels, BATCH_BYTES_MAX);
     buf_init(&b->rows, BATCH_BYTES_MAX);
     return b;
@@ -33,15 +126,11 @@ store_batch_free(struct store_batch *b)
     if (!b)
         return;
     batch_release(b);
-    buf_done(&b->labels);
-    buf_done(&b->rows);
-    free(b->keys);
-    free(b->series);
-    free(b->samples);
     free(b->tenant);
     free(b->source);
     free(b->origin);
-    free(b);
+    if (!batch_pool_keep(b->store->batches, b))
+        batch_done(b);
 }
 
 void
@@ -71,7 +160,7 @@ size_t
 store_batch_size(const struct store_batch *b)
 {
     return b->labels.len + b->rows.len + b->series_count * sizeof *b->series +
-           b->sample_count * sizeof *b->samples;
+           b->set_count * sizeof *b->sets + b->sample_count * sizeof *b->samples;
 }
 
 static int
@@ -106,6 +195,48 @@ batch_stamp(const struct labels *l, const char *tenant, struct labels *out)
 }
 
 int
+batch_label(struct store_batch *b, struct batch_series *bs, const struct labels *l)
+{
+    size_t off = b->labels.len;
+    int rc = batch_room((void **)&b->sets, &b->set_cap, b->set_count + 1, sizeof *b->sets);
+    if (!rc)
+        rc = record_put_labels(&b->labels, l);
+    if (rc)
+        return rc;
+    struct batch_set *set = &b->sets[b->set_count];
+    *set = (struct batch_set){.off = (uint32_t)off, .len = (uint32_t)(b->labels.len - off)};
+    series_hash(b->labels.data + off, set->len, b->store->index->seed, set->hash);
+    bs->set = (uint32_t)b->set_count++;
+    return 0;
+}
+
+/* Room for a series of n samples, and its place. */
+static int
+batch_begin(struct store_batch *b, size_t n)
+{
+    if (store_batch_size(b) + n * sizeof *b->samples > BATCH_BYTES_MAX)
+        return ERR_LIMIT;
+    int rc =
+        batch_room((void **)&b->series, &b->series_cap, b->series_count + 1, sizeof *b->series);
+    if (!rc)
+        rc = batch_room((void **)&b->samples, &b->sample_cap, b->sample_count + n,
+                        sizeof *b->samples);
+    if (rc)
+        return rc;
+    b->series[b->series_count] = (struct batch_series){
+        .first = (uint32_t)b->sample_count, .count = (uint32_t)n, .set = UINT32_MAX};
+    return 0;
+}
+
+static inline void
+batch_end(struct store_batch *b, const struct sample *samples, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        b->samples[b->sample_count++] = samples[i];
+    b->series_count++;
+}
+
+int
 store_batch_samples(struct store_batch *b, const struct labels *l, const struct sample *samples,
                     size_t n)
 {
@@ -117,33 +248,20 @@ store_batch_samples(struct store_batch *b, const struct labels *l, const struct 
         rc = batch_stamp(l, b->tenant, &stamped);
         l = &stamped;
     }
-    if (!rc &&
-        (l->count > LABELS_MAX || store_batch_size(b) + n * sizeof *samples > BATCH_BYTES_MAX))
+    if (!rc && l->count > LABELS_MAX)
         rc = ERR_LIMIT;
     if (!rc)
-        rc =
-            batch_room((void **)&b->series, &b->series_cap, b->series_count + 1, sizeof *b->series);
+        rc = batch_begin(b, n);
     if (!rc)
-        rc = batch_room((void **)&b->samples, &b->sample_cap, b->sample_count + n,
-                        sizeof *b->samples);
-    size_t off = b->labels.len;
-    if (!rc)
-        rc = record_put_labels(&b->labels, l);
+        rc = batch_label(b, &b->series[b->series_count], l);
     if (rc)
         return rc;
-    struct batch_series *s = &b->series[b->series_count++];
-    *s = (struct batch_series){.off = (uint32_t)off,
-                               .len = (uint32_t)(b->labels.len - off),
-                               .first = (uint32_t)b->sample_count,
-                               .count = (uint32_t)n};
-    series_hash(b->labels.data + off, s->len, b->store->index->seed, s->hash);
     if (b->has_missed &&
         !batch_room((void **)&b->keys, &b->key_cap, b->key_count + 1, sizeof *b->keys))
-        b->keys[b->key_count++] =
-            (struct batch_key){{b->missed[0], b->missed[1]}, (uint32_t)(b->series_count - 1)};
+        b->keys[b->key_count++] = (struct batch_key){
+            {b->missed[0], b->missed[1]}, (uint32_t)b->series_count, (uint32_t)b->missed_len};
     b->has_missed = false;
-    memcpy(b->samples + b->sample_count, samples, n * sizeof *samples);
-    b->sample_count += n;
+    batch_end(b, samples, n);
     return 0;
 }
 
@@ -252,47 +370,75 @@ batch_sink_series(void *ctx, const struct labels *labels, const struct sample *s
 /* --- label sets that are known --------------------------------------------------------------- */
 
 static void
-batch_sink_key(void *ctx, const void *bytes, size_t len, uint64_t ret[2])
+batch_hold(struct store_batch *b)
 {
-    struct store_batch *b = ctx;
-    if (!b->holds) {
-        known_hold(b->store->known);
-        b->holds = true;
-        b->key_seed = b->store->index->seed;
-        if (b->tenant) /* the same bytes are other series of another tenant */
-            b->key_seed ^= hash_64(b->tenant, strlen(b->tenant), b->key_seed + 1);
-    }
+    known_hold(b->store->known);
+    b->holds = true;
+    b->key_seed = b->store->index->seed;
+    if (b->tenant) /* the same bytes are other series of another tenant */
+        b->key_seed ^= hash_64(b->tenant, strlen(b->tenant), b->key_seed + 1);
+}
+
+static void
+batch_sink_key(void *memory, const void *bytes, size_t len, uint64_t ret[2])
+{
+    struct store_batch *b = memory;
+    if (!b->holds)
+        batch_hold(b);
     hash_128(bytes, len, b->key_seed, ret);
     known_prefetch(b->store->known, ret);
 }
 
 static int
-batch_sink_known(void *ctx, const uint64_t key[2], const struct sample *samples, size_t n)
+batch_take(struct store_batch *b, uint64_t id, uint32_t place, const struct sample *samples,
+           size_t n)
 {
-    struct store_batch *b = ctx;
-    uint64_t id = known_find(b->store->known, key);
-    if (!n)
-        return id != 0;
-    if (!id) {
-        b->missed[0] = key[0];
-        b->missed[1] = key[1];
-        b->has_missed = true;
-        return 0;
-    }
-    int rc = store_batch_size(b) + n * sizeof *samples > BATCH_BYTES_MAX ? ERR_LIMIT : 0;
-    if (!rc)
-        rc =
-            batch_room((void **)&b->series, &b->series_cap, b->series_count + 1, sizeof *b->series);
-    if (!rc)
-        rc = batch_room((void **)&b->samples, &b->sample_cap, b->sample_count + n,
-                        sizeof *b->samples);
+    int rc = batch_begin(b, n);
     if (rc)
         return rc;
-    b->series[b->series_count++] = (struct batch_series){
-        .id = (uint32_t)id, .first = (uint32_t)b->sample_count, .count = (uint32_t)n};
-    for (size_t i = 0; i < n; i++)
-        b->samples[b->sample_count++] = samples[i];
+    b->series[b->series_count].id = (uint32_t)id;
+    b->place = place + 1;
+    batch_end(b, samples, n);
     return 1;
+}
+
+static int
+batch_sink_known(void *memory, const uint64_t key[2], size_t len, const struct sample *samples,
+                 size_t n)
+{
+    struct store_batch *b = memory;
+    uint32_t place;
+    uint64_t id = known_find(b->store->known, key, &place);
+    if (!n)
+        return id != 0;
+    if (id)
+        return batch_take(b, id, place, samples, n);
+    b->missed[0] = key[0];
+    b->missed[1] = key[1];
+    b->missed_len = len;
+    b->has_missed = true;
+    b->place = UINT32_MAX;
+    return 0;
+}
+
+static size_t
+batch_sink_likely(void *memory)
+{
+    struct store_batch *b = memory;
+    if (!b->holds)
+        batch_hold(b);
+    return known_len(b->store->known, b->place);
+}
+
+static int
+batch_sink_follows(void *memory, const void *bytes, size_t len, const struct sample *samples,
+                   size_t n)
+{
+    struct store_batch *b = memory;
+    uint64_t key[2];
+    hash_128(bytes, len, b->key_seed, key);
+    uint64_t id = known_at(b->store->known, b->place, key);
+    return id ? batch_take(b, id, b->place, samples, n) : 0;
 }
 
 void
@@ -306,6 +452,11 @@ batch_release(struct store_batch *b)
 struct sample_sink
 store_batch_sink(struct store_batch *b)
 {
-    return (struct sample_sink){
-        .series = batch_sink_series, .ctx = b, .key = batch_sink_key, .known = batch_sink_known};
+    return (struct sample_sink){.series = batch_sink_series,
+                                .ctx = b,
+                                .memory = b,
+                                .key = batch_sink_key,
+                                .known = batch_sink_known,
+                                .likely = batch_sink_likely,
+                                .follows = batch_sink_follows};
 }

@@ -6,6 +6,7 @@
 #include "store/store.h"
 
 #include "base/str.h"
+#include "store/batch.h"
 #include "store/chunk.h"
 #include "store/crew.h"
 #include "store/dayfile.h"
@@ -237,7 +238,7 @@ store_parts(struct store *s, struct err *err)
     if (!rc)
         days_registry(s->days, journal_seed(s->journal));
     if (!rc && (!(s->rows = rows_new()) || !(s->known = known_new()) ||
-                !(s->limits = limit_new(&s->cfg)) ||
+                !(s->batches = batch_pool_new()) || !(s->limits = limit_new(&s->cfg)) ||
                 !(s->index = series_index_new(s->cfg.max_series, journal_seed(s->journal)))))
         rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (!rc)
@@ -324,6 +325,7 @@ store_close(struct store *s)
     days_close(s->days);
     series_index_free(s->index);
     known_free(s->known);
+    batch_pool_free(s->batches);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free((char *)(uintptr_t)s->cfg.folder);

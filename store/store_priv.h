@@ -12,6 +12,7 @@
 struct catalog;    /* catalog.c: catalog.db, its one write connection and mutex */
 struct topo_state; /* topo*.c: the present snapshot */
 struct known;      /* known.c: label sets by their sources' own bytes */
+struct batch_pool; /* batch.c: memory of batches */
 struct index;      /* series.c: label sets, postings, heads */
 struct journal;    /* journal.c: journal.db */
 struct days;       /* dayfile.c: the day files and their readers */
@@ -34,6 +35,7 @@ struct store {
     struct store_config cfg; /* defaults filled in; folder is owned */
     struct index *index;
     struct known *known;
+    struct batch_pool *batches;
     struct days *days;
     struct rows *rows;
     struct limits *limits;

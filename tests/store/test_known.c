@@ -16,8 +16,8 @@ give(struct store_batch *b, const char *node, int64_t t, double v)
     struct sample x = {t, v};
     struct labels l = {0};
     uint64_t key[2];
-    sink.key(sink.ctx, node, strlen(node), key);
-    int rc = sink.known(sink.ctx, key, &x, 1);
+    sink.key(sink.memory, node, strlen(node), key);
+    int rc = sink.known(sink.memory, key, strlen(node), &x, 1);
     assert_true(rc == 0 || rc == 1);
     if (rc)
         return true;
@@ -94,23 +94,55 @@ a_table_that_grows_loses_nothing_and_waits_for_nobody(void **state)
         if (id == 10000)
             known_hold(k); /* from here on it cannot grow, and takes what fits */
         hash_128(&id, sizeof id, 7, key);
-        known_put(k, key, id);
+        known_put(k, key, sizeof id, id);
     }
     known_release(k);
     unsigned lost = 0;
     for (uint64_t id = 1; id <= 20000; id++) {
         uint64_t key[2];
         hash_128(&id, sizeof id, 7, key);
-        uint64_t found = known_find(k, key);
+        uint32_t place = 0;
+        uint64_t found = known_find(k, key, &place);
         assert_true(found == id || (!found && id > 10000));
+        assert_true(!found || (known_at(k, place, key) == id && known_len(k, place) == 8));
         lost += !found;
     }
     assert_true(lost > 0);
     known_forget(k);
     uint64_t one = 1, key[2];
     hash_128(&one, sizeof one, 7, key);
-    assert_int_equal(known_find(k, key), 0);
+    uint32_t place;
+    assert_int_equal(known_find(k, key, &place), 0);
+    assert_int_equal(known_len(k, 0), 0);
+    assert_int_equal(known_at(k, 0, key), 0);
     known_free(k);
+}
+
+static void
+a_source_that_keeps_its_order_is_followed(void **state)
+{
+    struct support *f = *state;
+    static const char *const sets[] = {"a", "bb", "ccc"};
+    for (int pass = 0; pass < 2; pass++) {
+        struct store_batch *b = store_batch_new(f->s);
+        struct sample_sink sink = store_batch_sink(b);
+        struct sample x = {SUPPORT_NOW + pass * 1000, 1};
+        assert_int_equal(sink.likely(sink.memory), 0); /* nothing came before */
+        assert_int_equal(give(b, "a", x.t_ms, 1), pass);
+        for (int i = 1; i < 3; i++) {
+            assert_int_equal(sink.likely(sink.memory), pass ? strlen(sets[i]) : 0);
+            if (pass) {
+                assert_int_equal(sink.follows(sink.memory, "zz", 2, &x, 1), 0);
+                assert_int_equal(sink.follows(sink.memory, sets[i], strlen(sets[i]), &x, 1), 1);
+            } else {
+                give(b, sets[i], x.t_ms, 1);
+            }
+        }
+        assert_int_equal(sink.likely(sink.memory), 0); /* nothing came after */
+        commit(f, b);
+    }
+    struct sample at[8];
+    assert_int_equal(support_get(f->s, "m", "ccc", 0, INT64_MAX, at, 8), 2);
 }
 
 int
@@ -123,6 +155,8 @@ main(void)
                                         support_teardown),
         cmocka_unit_test_setup_teardown(the_same_bytes_are_other_series_of_another_tenant,
                                         support_setup, support_teardown),
+        cmocka_unit_test_setup_teardown(a_source_that_keeps_its_order_is_followed, support_setup,
+                                        support_teardown),
         cmocka_unit_test(a_table_that_grows_loses_nothing_and_waits_for_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
