@@ -89,6 +89,7 @@ collector_new(const struct collector_config *cfg, struct collector **ret, struct
                             .matcher = cfg->matcher,
                             .matcher_len = cfg->matcher_len};
     pthread_mutex_init(&c->push.mutex, NULL);
+    pthread_mutex_init(&c->push.spare_lock, NULL);
     pthread_mutex_init(&c->mutex, NULL);
     if (!c->push.ingest || !c->push.inventories) {
         collector_free(c);
@@ -196,6 +197,8 @@ collector_free(struct collector *c)
     ingest_free(c->push.ingest);
     discover_free(c->push.discover);
     map_free(c->push.inventories, NULL);
+    push_done(&c->push);
+    pthread_mutex_destroy(&c->push.spare_lock);
     pthread_mutex_destroy(&c->push.mutex);
     pthread_mutex_destroy(&c->mutex);
     free(c);

@@ -1,21 +1,25 @@
-/* discover: an open-addressed table of hashes, filled by compare-and-swap. */
+/* discover: an open-addressed table of hashes that doubles as series come. */
 #include "collector/discover.h"
 
 #include "base/str.h"
 #include "store/topo.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DISCOVER_SLOTS ((size_t)1 << 23) /* 64 MiB of address space, touched as series come */
+#define DISCOVER_FIRST ((size_t)4096)    /* slots */
+#define DISCOVER_SLOTS ((size_t)1 << 23) /* 64 MiB */
 #define DISCOVER_MAX   (DISCOVER_SLOTS / 4 * 3)
 
 struct discover {
     struct store *store;
     const struct metric_table *metrics;
-    _Atomic uint64_t *slots;
-    _Atomic uint64_t count, overflow;
+    pthread_rwlock_t lock; /* the table */
+    uint64_t *slots;       /* 0: empty */
+    size_t size, count;
+    _Atomic uint64_t overflow;
 };
 
 struct discover *
@@ -26,11 +30,13 @@ discover_new(struct store *s, const struct metric_table *metrics)
         return NULL;
     d->store = s;
     d->metrics = metrics;
-    d->slots = calloc(DISCOVER_SLOTS, sizeof *d->slots);
+    d->size = DISCOVER_FIRST;
+    d->slots = calloc(d->size, sizeof *d->slots);
     if (!d->slots) {
         free(d);
         return NULL;
     }
+    pthread_rwlock_init(&d->lock, NULL);
     return d;
 }
 
@@ -39,7 +45,8 @@ discover_free(struct discover *d)
 {
     if (!d)
         return;
-    free((void *)(uintptr_t)d->slots);
+    pthread_rwlock_destroy(&d->lock);
+    free(d->slots);
     free(d);
 }
 
@@ -49,30 +56,57 @@ discover_overflow(const struct discover *d)
     return atomic_load(&d->overflow);
 }
 
-static bool
-discover_known(struct discover *d, uint64_t hash)
+/* The hash's slot, or the empty one where it belongs. */
+static size_t
+discover_slot(const uint64_t *slots, size_t size, uint64_t hash)
 {
-    for (size_t i = hash & (DISCOVER_SLOTS - 1);; i = (i + 1) & (DISCOVER_SLOTS - 1)) {
-        uint64_t at = atomic_load_explicit(&d->slots[i], memory_order_relaxed);
-        if (at == hash || !at)
-            return at == hash;
-    }
+    size_t i = hash & (size - 1);
+    while (slots[i] && slots[i] != hash)
+        i = (i + 1) & (size - 1);
+    return i;
+}
+
+/* Is it to be looked at? */
+static bool
+discover_new_to(struct discover *d, uint64_t hash)
+{
+    pthread_rwlock_rdlock(&d->lock);
+    bool known = d->slots[discover_slot(d->slots, d->size, hash)] != 0;
+    bool full = d->count >= DISCOVER_MAX;
+    pthread_rwlock_unlock(&d->lock);
+    if (!known && full)
+        atomic_fetch_add(&d->overflow, 1);
+    return !known && !full;
+}
+
+static bool
+discover_room(struct discover *d) /* under the lock */
+{
+    if (d->count < d->size / 4 * 3)
+        return true;
+    size_t size = d->size * 2;
+    uint64_t *slots = size <= DISCOVER_SLOTS ? calloc(size, sizeof *slots) : NULL;
+    if (!slots)
+        return false;
+    for (size_t i = 0; i < d->size; i++)
+        if (d->slots[i])
+            slots[discover_slot(slots, size, d->slots[i])] = d->slots[i];
+    free(d->slots);
+    d->slots = slots;
+    d->size = size;
+    return true;
 }
 
 static void
-discover_remember(struct discover *d, uint64_t hash)
+discover_remember(struct discover *d, const struct discover_batch *b, size_t n)
 {
-    if (atomic_load(&d->count) >= DISCOVER_MAX)
-        return;
-    for (size_t i = hash & (DISCOVER_SLOTS - 1);; i = (i + 1) & (DISCOVER_SLOTS - 1)) {
-        uint64_t at = 0;
-        if (atomic_compare_exchange_strong(&d->slots[i], &at, hash)) {
-            atomic_fetch_add(&d->count, 1);
-            return;
-        }
-        if (at == hash)
-            return;
+    pthread_rwlock_wrlock(&d->lock);
+    for (size_t i = 0; i < n && discover_room(d); i++) {
+        uint64_t *slot = &d->slots[discover_slot(d->slots, d->size, b->found[i].hash)];
+        d->count += !*slot;
+        *slot = b->found[i].hash;
     }
+    pthread_rwlock_unlock(&d->lock);
 }
 
 /* Software's own interfaces are no devices. */
@@ -148,12 +182,8 @@ discover_look(struct discover_batch *b, const struct labels *l)
 {
     char entity[ENTITY_SIZE] = "";
     uint64_t hash = labels_hash(l) | 1;
-    if (discover_known(b->d, hash))
+    if (!discover_new_to(b->d, hash))
         return;
-    if (atomic_load(&b->d->count) >= DISCOVER_MAX) {
-        atomic_fetch_add(&b->d->overflow, 1);
-        return;
-    }
     struct topo *t = topo_get(b->d->store);
     bool unknown = discover_entity(b->d, t, l, entity) == ERR_NOTFOUND && *entity;
     topo_put(t);
@@ -186,17 +216,17 @@ void
 discover_done(struct discover_batch *b, bool stored)
 {
     const char *last = "";
-    bool full = false;
-    for (size_t i = 0; stored && i < b->count; i++) {
-        const char *entity = b->found[i].entity;
-        if (*entity && strcmp(entity, last)) { /* a scrape's series come node by node */
-            full = topo_discovered(b->d->store, entity, b->source) == ERR_LIMIT;
-            last = entity;
-        }
-        if (full) /* told again with a later batch */
-            break;
-        discover_remember(b->d, b->found[i].hash);
+    size_t told = 0;
+    for (; stored && told < b->count; told++) {
+        const char *entity = b->found[told].entity;
+        if (!*entity || !strcmp(entity, last)) /* a scrape's series come node by node */
+            continue;
+        if (topo_discovered(b->d->store, entity, b->source) == ERR_LIMIT)
+            break; /* told again with a later batch */
+        last = entity;
     }
+    if (told)
+        discover_remember(b->d, b, told);
     free(b->found);
     b->found = NULL;
     b->count = b->room = 0;

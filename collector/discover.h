@@ -2,9 +2,8 @@
  *
  * A sink in front of a batch's: each label set is looked at once, by a set of their hashes that
  * never grows over its ceiling (beyond it nothing is looked at, and counted). What was found is
- * told to the catalog after the batch is durable. Thread-safe: the set is lock-free, what is found
- * belongs to the request. Expected load: a million known series a second, some thousand new ones at
- * a start. */
+ * told to the catalog after the batch is durable. Thread-safe; what is found belongs to the
+ * request. Expected load: a million known series a second, some thousand new ones at a start. */
 #ifndef COLLECTOR_DISCOVER_H
 #define COLLECTOR_DISCOVER_H
 

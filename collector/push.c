@@ -23,7 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUSH_TEXT_MAX ((size_t)64 << 20)
+#define PUSH_TEXT_MAX  ((size_t)64 << 20)
+#define PUSH_SPARE_MAX ((size_t)4 << 20) /* a larger one is given back */
 
 /* What a decoder left out is told in the batch that keeps the rest. */
 static void
@@ -37,23 +38,59 @@ push_gap(struct push *p, struct store_batch *b, const char *source, const char *
         store_batch_gap(b, &g);
 }
 
+/* Memory for an unpacked body: a megabyte for 5,000 samples, that else is mapped, touched and
+ * unmapped for each request. */
+static struct buf
+push_spare_take(struct push *p)
+{
+    struct buf b;
+    buf_init(&b, REMOTE_WRITE_RAW_MAX);
+    pthread_mutex_lock(&p->spare_lock);
+    if (p->spare_count)
+        b = p->spares[--p->spare_count];
+    pthread_mutex_unlock(&p->spare_lock);
+    return b;
+}
+
+static void
+push_spare_give(struct push *p, struct buf *b)
+{
+    bool kept = false;
+    buf_reset(b);
+    pthread_mutex_lock(&p->spare_lock);
+    if (b->cap <= PUSH_SPARE_MAX && p->spare_count < PUSH_SPARES) {
+        p->spares[p->spare_count++] = *b;
+        kept = true;
+    }
+    pthread_mutex_unlock(&p->spare_lock);
+    if (!kept)
+        buf_done(b);
+}
+
+void
+push_done(struct push *p)
+{
+    for (size_t i = 0; i < p->spare_count; i++)
+        buf_done(&p->spares[i]);
+    p->spare_count = 0;
+}
+
 int
 push_remote_write(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
     struct push *p = ctx;
     struct store_batch *b = store_batch_new(p->store);
     struct remote_write_counts n;
-    struct buf scratch;
     struct err err;
     if (!b)
         return ERR_NOMEM;
-    buf_init(&scratch, REMOTE_WRITE_RAW_MAX);
+    struct buf scratch = push_spare_take(p);
     store_batch_tenant(b, req->who.tenant);
     struct discover_batch found;
     struct sample_sink sink =
         discover_sink(&found, p->discover, store_batch_sink(b), "remote_write");
     int rc = remote_write_decode(req->body, req->body_len, &scratch, &sink, &n, &err);
-    buf_done(&scratch);
+    push_spare_give(p, &scratch);
     if (rc) {
         discover_done(&found, false);
         store_batch_free(b);
