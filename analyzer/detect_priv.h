@@ -181,6 +181,7 @@ void detect_rule_flap(struct detectors *d, const struct detect_row *row);
 void detect_rule_slow_nic(struct detectors *d, const struct detect_row *row);
 void detect_rule_ecmp(struct detectors *d, const struct detect_row *row);
 void detect_rule_incast(struct detectors *d, const struct detect_row *row);
+void detect_rule_cabling(struct detectors *d, const struct detect_row *row);
 topo_id detect_far(const struct topo *t, topo_id end);
 bool detect_cabled(struct detectors *d, enum entity_kind k, uint32_t s);
 bool detect_admin_up(struct detectors *d, const char *optic);

@@ -110,7 +110,6 @@ struct snmp_target {
     size_t found_count, found_room;
     struct snmp_place *local; /* LLDP's port numbers */
     size_t local_count, local_room;
-    struct map *cables;  /* code and entity of each difference of the last comparison */
     uint32_t scratch[4]; /* index, severity, relation of the row of limits under way */
 };
 

@@ -1,18 +1,14 @@
-/* snmp_lldp: who is at the other end of each port, as a series lldp_neighbor_info a neighbour, and
- * an event where the topology plans another. Read with each discovery and when the switch says that
- * its neighbours changed. Source: IEEE 802.1AB, 11.5 (LLDP-MIB). */
-#include "base/jsonw.h"
-#include "base/map.h"
+/* snmp_lldp: who is at the other end of each port, as a series lldp_neighbor_info a neighbour. Read
+ * with each discovery and when the switch says that its neighbours changed. Source: IEEE 802.1AB,
+ * 11.5 (LLDP-MIB). */
 #include "base/str.h"
 #include "collector/snmp_in.h"
-#include "store/cabling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SNMP_NEIGHBOURS_MAX 8192u
-#define SNMP_CABLES_MAX     8192u
 
 /* Subtypes of chassis and port ids. */
 enum { CHASSIS_MAC = 4, PORT_MAC = 3 };
@@ -134,139 +130,6 @@ snmp_lldp_remote_cell(void *ctx, size_t column, const uint32_t *index, size_t le
     }
 }
 
-/* --- differences --------------------------------------------------------------------------------
- */
-
-struct snmp_lldp {
-    struct snmp_target *t;
-    struct topo *topo;
-    struct map *now; /* entity and code of each difference: 1, 2: seen so often */
-    bool planned;    /* the plan speaks of this switch */
-};
-
-static void
-snmp_lldp_event(struct snmp_target *t, const char *entity, const char *code, const char *text,
-                const struct cabling_verdict *v)
-{
-    struct buf fields;
-    struct jsonw w;
-    buf_init(&fields, 4096);
-    jsonw_init(&w, &fields);
-    jsonw_object(&w);
-    if (v) {
-        jsonw_kstr(&w, "port", v->port);
-        jsonw_kstr(&w, "planned", v->planned);
-        jsonw_kstr(&w, "seen", v->seen);
-    }
-    jsonw_end_object(&w);
-    struct event ev = {.time_ms = t->at_ms,
-                       .phase = v ? EVENT_INSTANT : EVENT_END,
-                       .severity =
-                           v && v->kind == CABLING_UNPLANNED ? SEVERITY_INFO : SEVERITY_WARNING,
-                       .entity = entity,
-                       .code = code,
-                       .source = "snmp",
-                       .text = text,
-                       .node = t->conf->name,
-                       .job = "",
-                       .tenant = "",
-                       .fields = fields.failed ? "" : buf_str(&fields)};
-    if (t->batch && store_batch_event(t->batch, &ev) >= 0)
-        t->written++;
-    buf_done(&fields);
-}
-
-/* Told at once, but that nobody is there is told only when it is so twice: a neighbour is heard
- * every thirty seconds. */
-static void
-snmp_lldp_differs(struct snmp_lldp *l, const char *entity, const char *code,
-                  const struct cabling_verdict *v)
-{
-    char key[ENTITY_SIZE + 64], text[4 * ENTITY_SIZE + 64];
-    size_t n = (size_t)snprintf(key, sizeof key, "%s %s", code, entity);
-    uintptr_t before = l->t->cables ? (uintptr_t)map_get(l->t->cables, key, n) : 0;
-    bool tell = v->kind != CABLING_MISSING || before;
-    map_set(l->now, key, n, (void *)(uintptr_t)(tell ? 2 : 1), NULL);
-    if (!tell)
-        return;
-    if (v->kind == CABLING_WRONG)
-        snprintf(text, sizeof text, "%s: planned is %s, there is %s", v->port, v->planned, v->seen);
-    else if (v->kind == CABLING_MISSING)
-        snprintf(text, sizeof text, "%s: planned is %s, there is nobody though the port is up",
-                 v->port, v->planned);
-    else
-        snprintf(text, sizeof text, "%s: nothing is planned, there is %s", v->port, v->seen);
-    snmp_lldp_event(l->t, entity, code, text, v);
-}
-
-static void
-snmp_lldp_judge(struct snmp_lldp *l, const struct snmp_port *p, const struct snmp_neighbour *n)
-{
-    struct cabling_neighbour c = {n ? n->system : "", n ? n->id : "", n ? n->descr : ""};
-    const struct snmp_name *name = &l->t->names[p->name];
-    struct cabling_verdict v;
-    if (cabling_judge(l->topo, l->t->conf->name, name->name, name->descr, n ? &c : NULL, &v))
-        return;
-    bool to_switch = !strncmp(v.planned, "port:", 5);
-    if (v.kind == CABLING_WRONG)
-        snmp_lldp_differs(l, v.link, "topology.neighbour-mismatch", &v);
-    else if (v.kind == CABLING_MISSING && to_switch && p->oper == 1)
-        snmp_lldp_differs(l, v.link, "topology.neighbour-missing", &v);
-    else if (v.kind == CABLING_UNPLANNED)
-        snmp_lldp_differs(l, v.port, "topology.neighbour-unplanned", &v);
-}
-
-static const struct snmp_neighbour *
-snmp_lldp_at(const struct snmp_target *t, uint32_t name)
-{
-    for (size_t i = 0; i < t->neighbour_count; i++)
-        if (t->neighbours[i].name == name)
-            return &t->neighbours[i];
-    return NULL;
-}
-
-/* What was told and is no more ends. */
-static void
-snmp_lldp_settle(struct snmp_lldp *l)
-{
-    size_t pos = 0, len;
-    const char *key;
-    void *value;
-    while (l->t->cables && (key = map_next(l->t->cables, &pos, &len, &value))) {
-        char code[64], entity[ENTITY_SIZE + 64];
-        if ((uintptr_t)value < 2 || map_get(l->now, key, len))
-            continue;
-        snprintf(entity, sizeof entity, "%.*s", (int)len, key);
-        char *space = strchr(entity, ' ');
-        if (!space)
-            continue;
-        *space = 0;
-        str_copy(code, sizeof code, entity);
-        snmp_lldp_event(l->t, space + 1, code, "over: the cable is as planned", NULL);
-    }
-    map_free(l->t->cables, NULL);
-    l->t->cables = l->now;
-}
-
-static void
-snmp_lldp_compare(struct snmp_target *t)
-{
-    char entity[ENTITY_SIZE];
-    struct snmp_lldp l = {.t = t, .now = map_new(SNMP_CABLES_MAX)};
-    if (!l.now)
-        return;
-    l.topo = topo_get(t->s->env.store);
-    if (!entity_format(entity, ENTITY_SWITCH, t->conf->name, NULL)) {
-        topo_id id = topo_find(l.topo, entity);
-        l.planned = id != TOPO_NONE && topo_neighbour(l.topo, id, ENTITY_PORT) != TOPO_NONE;
-    }
-    for (size_t i = 0; l.planned && i < t->port_count; i++)
-        if (t->ports[i].name != SNMP_NO_NAME && t->ports[i].admin != 2)
-            snmp_lldp_judge(&l, &t->ports[i], snmp_lldp_at(t, t->ports[i].name));
-    topo_put(l.topo);
-    snmp_lldp_settle(&l);
-}
-
 /* --- a reading ----------------------------------------------------------------------------------
  */
 
@@ -309,7 +172,6 @@ snmp_lldp_walked(void *ctx, int rc)
         t->found = NULL;
         t->found_count = t->found_room = 0;
         snmp_lldp_write(t);
-        snmp_lldp_compare(t);
     }
     snmp_poll_step(t, rc);
 }
@@ -349,5 +211,4 @@ snmp_lldp_done(struct snmp_target *t)
     free(t->neighbours);
     free(t->found);
     free(t->local);
-    map_free(t->cables, NULL);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define EMIT_WRITE_BODY_MAX (32u << 20)
+#define EMIT_WRITE_NOBODY   ((enum plan_what) - 1)
 #define EMIT_WRITE_STALE    0x7ff0000000000002u /* Prometheus' stale NaN */
 
 struct emit_write {
@@ -20,6 +21,7 @@ struct emit_write {
         live[SERIES_KINDS]; /* 1: has samples, so that a stale marker is due once it falls silent */
     uint8_t *skipped;       /* switches */
     uint8_t jobs_live[WORLD_JOBS_MAX];
+    struct plan_end *neighbours; /* of ports, as last told; PLAN_WHATS: none */
 };
 
 void
@@ -30,6 +32,7 @@ emit_write_free(struct emit_write *e)
     for (int k = 0; k < SERIES_KINDS; k++)
         free(e->live[k]);
     free(e->skipped);
+    free(e->neighbours);
     series_set_free(e->set);
     buf_done(&e->body);
     free(e);
@@ -52,8 +55,11 @@ emit_write_new(const struct world *w, unsigned series_max,
         [SERIES_GPU] = p->gpus.count,     [SERIES_NODE] = p->nodes.count,
         [SERIES_RDMA] = p->nics.count,    [SERIES_PORT] = p->ports.count,
         [SERIES_OPTIC] = p->optics.count, [SERIES_SWITCH] = p->switches.count};
-    bool ok =
-        series_set_new(p, &e->set) == 0 && (e->skipped = calloc(p->switches.count + 1, 1)) != NULL;
+    bool ok = series_set_new(p, &e->set) == 0 &&
+              (e->skipped = calloc(p->switches.count + 1, 1)) != NULL &&
+              (e->neighbours = calloc(p->ports.count + 1, sizeof *e->neighbours)) != NULL;
+    for (uint32_t i = 0; ok && i < p->ports.count; i++)
+        e->neighbours[i].what = EMIT_WRITE_NOBODY;
     for (int k = 0; k < SERIES_KINDS; k++)
         ok = (e->live[k] = calloc(counts[k] + 1, 1)) != NULL && ok;
     if (!ok) {
@@ -209,6 +215,52 @@ emit_write_node(struct emit_write *e, uint32_t node, int64_t t_ms, bool rare)
     }
 }
 
+/* A neighbour as an exporter of LLDP tells it: hosts by netdev and adapter, switches by port. */
+static void
+emit_write_neighbour_series(struct emit_write *e, uint32_t port, struct plan_end far, int64_t t_ms,
+                            bool stale)
+{
+    static const char name[] = "lldp_neighbor_info";
+    const struct plan *p = e->w->plan;
+    const struct plan_port *at = &p->ports.at[port];
+    const char *of = p->switches.at[at->sw].name;
+    bool nic = far.what == PLAN_NIC;
+    size_t before = e->set->text.len; /* borrowed for the row's labels, and given back */
+    struct buf text;
+    series_put_label(&e->set->text, "__name__", name);
+    struct series_labels row = {(uint32_t)before, (uint16_t)(e->set->text.len - before), 0};
+    buf_init(&text, 4096);
+    series_put_label(&text, "ifDescr", at->name);
+    series_put_label(&text, "ifName", at->name);
+    series_put_label(&text, "instance", of);
+    series_put_label(&text, "node", of);
+    series_put_label(&text, "peer",
+                     nic ? p->nodes.at[p->nics.at[far.i].node].name
+                         : p->switches.at[p->ports.at[far.i].sw].name);
+    if (nic)
+        series_put_label(&text, "peer_descr", p->nics.at[far.i].name);
+    series_put_label(&text, "peer_port", nic ? p->nics.at[far.i].netdev : p->ports.at[far.i].name);
+    struct series_labels labels = {.before = 0, .after = (uint16_t)text.len};
+    emit_write_series(e, &labels, text.data, &row, t_ms,
+                      stale ? EMIT_WRITE_STALE : emit_write_bits(1));
+    buf_done(&text);
+    e->set->text.len = before;
+}
+
+static void
+emit_write_neighbour(struct emit_write *e, uint32_t port, int64_t t_ms, bool silent, bool rare)
+{
+    struct plan_end *was = &e->neighbours[port], now = {EMIT_WRITE_NOBODY, 0};
+    if (silent || !world_neighbour(e->w, port, &now))
+        now.what = EMIT_WRITE_NOBODY;
+    bool same = was->what == now.what && (now.what == EMIT_WRITE_NOBODY || was->i == now.i);
+    if (!same && was->what != EMIT_WRITE_NOBODY)
+        emit_write_neighbour_series(e, port, *was, t_ms, true);
+    if (now.what != EMIT_WRITE_NOBODY && (rare || !same))
+        emit_write_neighbour_series(e, port, now, t_ms, false);
+    *was = now;
+}
+
 void
 emit_write_switch(struct emit_write *e, uint32_t sw, int64_t t_ms, bool rare)
 {
@@ -225,6 +277,7 @@ emit_write_switch(struct emit_write *e, uint32_t sw, int64_t t_ms, bool rare)
             emit_write_rows(e, SERIES_PORT, SERIES_PORT, (uint32_t)i, &w->ports[i], t_ms,
                             turn == 2);
         emit_write_optic(e, w->plan->ports.at[i].optic, t_ms, silent, rare);
+        emit_write_neighbour(e, (uint32_t)i, t_ms, silent, rare);
     }
 }
 

@@ -257,6 +257,47 @@ fault_net_mtu_end(struct world *w, struct fault *f)
                    "%%SYS-5-CONFIG_I: Configured from console by netops on vty0 (10.0.0.12)");
 }
 
+/* The port whose cable changed places with that of f: of the same node's next adapter, so that
+ * rails mix; else the next cabled one of the switch. */
+static uint32_t
+fault_net_twin(const struct world *w, const struct fault *f)
+{
+    const struct plan *p = w->plan;
+    struct plan_end far = plan_far_end(p, (struct plan_end){PLAN_PORT, f->i});
+    if (far.what == PLAN_NIC) {
+        const struct plan_node *n = &p->nodes.at[p->nics.at[far.i].node];
+        for (uint32_t k = 1; k < n->nics; k++) {
+            uint32_t nic = n->first_nic + (far.i - n->first_nic + k) % n->nics;
+            struct plan_end other = plan_far_end(p, (struct plan_end){PLAN_NIC, nic});
+            if (other.what == PLAN_PORT)
+                return other.i;
+        }
+    }
+    for (int32_t i = p->switches.at[p->ports.at[f->i].sw].first_port; i >= 0;
+         i = p->ports.at[i].next)
+        if ((uint32_t)i != f->i && p->ports.at[i].link >= 0)
+            return (uint32_t)i;
+    return f->i;
+}
+
+static void
+fault_net_cables_change(struct world *w, struct fault *f)
+{
+    (void)f;
+    w->cabled_ms = w->now_ms;
+}
+
+static void
+fault_net_cables_apply(struct world *w, struct fault *f, double progress, double dt)
+{
+    (void)progress, (void)dt;
+    uint32_t twin = fault_net_twin(w, f);
+    if (twin == f->i)
+        return;
+    w->port_mods[f->i].swapped = twin + 1;
+    w->port_mods[twin].swapped = f->i + 1;
+}
+
 const struct fault_row fault_rows_net[] = {
     {"optic-degrading", "optic", 240,
      "received light fades below its alarm limit: bit errors, then CRC errors, retransmissions and "
@@ -300,6 +341,12 @@ const struct fault_row fault_rows_net[] = {
      "a port is set to MTU 1500 while its neighbour has 9216: large frames are discarded, the job "
      "slows down",
      fault_net_mtu_begin, fault_net_mtu_apply, fault_net_mtu_end, "port switch link",
+     "fabric-config", "infrastructure"},
+    {"miscabled", "port", 180,
+     "two cables of a node are plugged into each other's ports: links stay up, rails are mixed, "
+     "and "
+     "only the neighbours that LLDP tells give it away",
+     fault_net_cables_change, fault_net_cables_apply, fault_net_cables_change, "link port",
      "fabric-config", "infrastructure"},
     {.name = NULL},
 };

@@ -26,7 +26,9 @@ struct responder {
     uint64_t requests, refused;
 };
 
-enum responder_instances { BY_SCALAR, BY_PORT, BY_ENTITY, BY_SENSOR };
+/* Of LLDP's neighbours the names hold a time mark (0) before the port and a number (1) behind it.
+ */
+enum responder_instances { BY_SCALAR, BY_PORT, BY_NEIGHBOUR, BY_ENTITY, BY_SENSOR };
 
 struct responder_at {
     struct responder *r;
@@ -260,11 +262,87 @@ responder_sensor_status(struct ber_writer *out, const struct responder_at *at)
     ber_write_int(out, BER_INTEGER, 1);
 }
 
+/* --- LLDP-MIB: a neighbour's chassis is a hardware address made of its number ------------------
+ */
+
+static struct plan_end
+responder_neighbour_of(const struct responder_at *at)
+{
+    struct plan_end far = {PLAN_PORT, at->port};
+    (void)world_neighbour(at->r->w, at->port, &far);
+    return far;
+}
+
+static void
+responder_cabled(struct ber_writer *out, const struct responder_at *at)
+{
+    double since = (double)at->r->w->cabled_ms - at->r->w->switches[at->sw].up_since_ms;
+    ber_write_uint(out, BER_TIMETICKS, since > 0 ? (uint64_t)(since / 10) & 0xffffffffu : 1);
+}
+
+static void
+responder_chassis_kind(struct ber_writer *out, const struct responder_at *at)
+{
+    (void)at;
+    ber_write_int(out, BER_INTEGER, 4);
+}
+
+static void
+responder_chassis(struct ber_writer *out, const struct responder_at *at)
+{
+    const struct plan *p = at->r->w->plan;
+    struct plan_end far = responder_neighbour_of(at);
+    uint32_t n = far.what == PLAN_NIC ? p->nics.at[far.i].node : p->ports.at[far.i].sw;
+    const uint8_t mac[] = {
+        2, far.what == PLAN_NIC, 0, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
+    ber_write_bytes(out, BER_OCTETS, mac, sizeof mac);
+}
+
+static void
+responder_peer_port_kind(struct ber_writer *out, const struct responder_at *at)
+{
+    (void)at;
+    ber_write_int(out, BER_INTEGER, 5); /* interfaceName */
+}
+
+static void
+responder_peer_port(struct ber_writer *out, const struct responder_at *at)
+{
+    const struct plan *p = at->r->w->plan;
+    struct plan_end far = responder_neighbour_of(at);
+    responder_str(out, far.what == PLAN_NIC ? p->nics.at[far.i].netdev : p->ports.at[far.i].name);
+}
+
+static void
+responder_peer_descr(struct ber_writer *out, const struct responder_at *at)
+{
+    const struct plan *p = at->r->w->plan;
+    struct plan_end far = responder_neighbour_of(at);
+    responder_str(out, far.what == PLAN_NIC ? p->nics.at[far.i].name : p->ports.at[far.i].name);
+}
+
+static void
+responder_peer(struct ber_writer *out, const struct responder_at *at)
+{
+    const struct plan *p = at->r->w->plan;
+    struct plan_end far = responder_neighbour_of(at);
+    responder_str(out, far.what == PLAN_NIC ? p->nodes.at[p->nics.at[far.i].node].name
+                                            : p->switches.at[p->ports.at[far.i].sw].name);
+}
+
 static const struct responder_column {
     const char *oid;
     enum responder_instances by;
     responder_value *value;
 } responder_columns[] = {
+    {"1.0.8802.1.1.2.1.2.1", BY_SCALAR, responder_cabled},
+    {"1.0.8802.1.1.2.1.3.7.1.3", BY_PORT, responder_if_name},
+    {"1.0.8802.1.1.2.1.4.1.1.4.0", BY_NEIGHBOUR, responder_chassis_kind},
+    {"1.0.8802.1.1.2.1.4.1.1.5.0", BY_NEIGHBOUR, responder_chassis},
+    {"1.0.8802.1.1.2.1.4.1.1.6.0", BY_NEIGHBOUR, responder_peer_port_kind},
+    {"1.0.8802.1.1.2.1.4.1.1.7.0", BY_NEIGHBOUR, responder_peer_port},
+    {"1.0.8802.1.1.2.1.4.1.1.8.0", BY_NEIGHBOUR, responder_peer_descr},
+    {"1.0.8802.1.1.2.1.4.1.1.9.0", BY_NEIGHBOUR, responder_peer},
     {"1.3.6.1.2.1.1.1", BY_SCALAR, responder_descr},
     {"1.3.6.1.2.1.1.2", BY_SCALAR, responder_object_id},
     {"1.3.6.1.2.1.1.3", BY_SCALAR, responder_uptime},
@@ -297,14 +375,17 @@ static const struct responder_column {
 };
 #define RESPONDER_COLUMNS (sizeof responder_columns / sizeof responder_columns[0])
 
-/* Instances: scalars 0; ports ifIndex; entities ifIndex*100 for the port and +1..8 for its sensors.
+/* Instances: scalars 0; ports and neighbours ifIndex; entities ifIndex*100 for the port and +1..8
+ * for its sensors.
  */
 static bool
 responder_locate(struct responder_at *at, enum responder_instances by, uint32_t instance)
 {
     const struct world *w = at->r->w;
-    uint32_t index = by == BY_PORT ? instance : instance / 100;
-    at->sensor = by == BY_PORT ? 0 : instance % 100;
+    bool whole = by == BY_PORT || by == BY_NEIGHBOUR;
+    uint32_t index = whole ? instance : instance / 100;
+    struct plan_end far;
+    at->sensor = whole ? 0 : instance % 100;
     if (by == BY_SCALAR)
         return instance == 0;
     if (at->sensor > RESPONDER_SENSORS || (by == BY_SENSOR && at->sensor == 0))
@@ -312,6 +393,8 @@ responder_locate(struct responder_at *at, enum responder_instances by, uint32_t 
     for (int32_t i = w->plan->switches.at[at->sw].first_port; i >= 0; i = w->plan->ports.at[i].next)
         if (w->plan->ports.at[i].if_index == index) {
             at->port = (uint32_t)i;
+            if (by == BY_NEIGHBOUR)
+                return world_neighbour(w, at->port, &far);
             return at->sensor == 0 || w->plan->ports.at[i].optic >= 0;
         }
     return false;
@@ -323,9 +406,9 @@ responder_least(struct responder_at *at, enum responder_instances by, uint64_t f
                 uint32_t *ret_instance)
 {
     uint32_t ports = at->r->w->plan->switches.at[at->sw].ports;
-    uint64_t last = by == BY_SCALAR ? 0
-                    : by == BY_PORT ? ports
-                                    : (uint64_t)ports * 100 + RESPONDER_SENSORS;
+    uint64_t last = by == BY_SCALAR  ? 0
+                    : by < BY_ENTITY ? ports
+                                     : (uint64_t)ports * 100 + RESPONDER_SENSORS;
     for (uint64_t i = from; i <= last; i++) {
         if (by >= BY_ENTITY && i % 100 > RESPONDER_SENSORS)
             i += 100 - i % 100;
@@ -352,18 +435,22 @@ responder_find(struct responder_at *at, struct ber_oid *o, bool next)
         uint32_t instance = 0;
         ber_oid_parse(responder_columns[c].oid, &column);
         bool under = responder_under(&column, o);
+        size_t more = responder_columns[c].by == BY_NEIGHBOUR ? 2 : 1;
         if (!next) {
-            if (under && o->len == column.len + 1 &&
+            if (under && o->len == column.len + more && (more == 1 || o->at[column.len + 1] == 1) &&
                 responder_locate(at, responder_columns[c].by, o->at[column.len]))
                 return &responder_columns[c];
             continue;
         }
         if (!under && ber_oid_compare(&column, o) < 0)
             continue;
+        uint64_t past = more == 1 || (o->len > column.len + 1 && o->at[column.len + 1] > 0);
         if (responder_least(at, responder_columns[c].by,
-                            under ? (uint64_t)o->at[column.len] + 1 : 0, &instance)) {
+                            under ? (uint64_t)o->at[column.len] + past : 0, &instance)) {
             *o = column;
             o->at[o->len++] = instance;
+            if (more == 2)
+                o->at[o->len++] = 1;
             return &responder_columns[c];
         }
     }

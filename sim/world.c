@@ -239,6 +239,20 @@ world_end_down(const struct world *w, struct plan_end e)
            world_end_dark(w, e) || world_end_dark(w, far);
 }
 
+bool
+world_neighbour(const struct world *w, uint32_t port, struct plan_end *ret)
+{
+    uint32_t swapped = w->port_mods[port].swapped;
+    struct plan_end at = {PLAN_PORT, swapped ? swapped - 1 : port}, far = plan_far_end(w->plan, at);
+    if (plan_end_link(w->plan, at) < 0 || world_end_down(w, (struct plan_end){PLAN_PORT, port}) ||
+        world_end_down(w, far))
+        return false;
+    if (far.what == PLAN_PORT && w->port_mods[far.i].swapped)
+        far.i = w->port_mods[far.i].swapped - 1;
+    *ret = far;
+    return true;
+}
+
 void
 world_link_down(struct world *w, struct plan_end e)
 {

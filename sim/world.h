@@ -53,6 +53,7 @@ struct world_port {
 };
 struct world_port_mod {
     float crc, discards, pfc_rx, pfc_tx;
+    uint32_t swapped; /* its cable is in that port + 1 instead; 0: it is as planned */
     uint16_t mtu;
     uint8_t down;
 };
@@ -189,6 +190,7 @@ struct world {
     uint32_t fault_count;
     int64_t noise_next_ms[16];
     uint64_t lines, traps;
+    int64_t cabled_ms; /* when cables last changed ports; 0: never */
 };
 
 int world_new(struct plan *plan, const struct world_config *cfg, const struct world_sink *sink,
@@ -212,7 +214,10 @@ bool world_gpu_gone(const struct world *w, uint32_t gpu);
 bool world_node_silent(const struct world *w, uint32_t node);
 bool world_end_down(const struct world *w,
                     struct plan_end e); /* link at this end is down, whatever the cause */
-void world_link_down(struct world *w, struct plan_end e);      /* for this step */
+void world_link_down(struct world *w, struct plan_end e); /* for this step */
+/* Who LLDP sees at a port: what its cable leads to as it is plugged now. False: nobody, as it is
+ * not cabled or the link is down. */
+bool world_neighbour(const struct world *w, uint32_t port, struct plan_end *ret);
 void world_optics(struct world *w, uint32_t optic, double dt); /* light, bias, BER of one module */
 double world_optic_ber(double rx_dbm);
 double world_optic_uncorrectable(double ber,

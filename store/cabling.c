@@ -167,7 +167,7 @@ cabling_tell(struct cabling *c, const struct cabling_verdict *v)
     if (v->kind < sizeof of / sizeof *of)
         (*of[v->kind])++;
     c->count->ports++;
-    return v->kind == CABLING_SAME || v->kind == CABLING_NOTHING ? 0 : c->cb(c->ctx, v);
+    return v->kind == CABLING_NOTHING ? 0 : c->cb(c->ctx, v);
 }
 
 static int
@@ -219,9 +219,9 @@ cabling_absent(struct cabling *c)
 }
 
 int
-cabling_differences(struct store *s, const struct topo *t, int64_t at_ms,
-                    int (*cb)(void *ctx, const struct cabling_verdict *v), void *ctx,
-                    struct cabling_count *ret_count, struct err *err)
+cabling_compare(struct store *s, const struct topo *t, int64_t at_ms,
+                int (*cb)(void *ctx, const struct cabling_verdict *v), void *ctx,
+                struct cabling_count *ret_count, struct err *err)
 {
     struct matcher m[] = {{MATCH_EQ, "__name__", "lldp_neighbor_info"}};
     struct series_set set = {0};

@@ -35,13 +35,14 @@ struct cabling_verdict {
 int cabling_judge(const struct topo *t, const char *of_switch, const char *name, const char *descr,
                   const struct cabling_neighbour *n, struct cabling_verdict *ret);
 
-/* The differences of all switches whose neighbours are known at a time, sorted by port. Each once
- * for each end that is asked. Returns the count or a negative code. */
+/* All ports of switches whose neighbours are known at a time that are cabled or planned to be,
+ * those as planned too; a link comes once for each end that is a switch's. cb returns negative to
+ * stop. 0 or a negative code. */
 struct cabling_count {
     uint64_t switches, ports, same, wrong, missing, unplanned, unknown;
 };
-int cabling_differences(struct store *s, const struct topo *t, int64_t at_ms,
-                        int (*cb)(void *ctx, const struct cabling_verdict *v), void *ctx,
-                        struct cabling_count *ret_count, struct err *err);
+int cabling_compare(struct store *s, const struct topo *t, int64_t at_ms,
+                    int (*cb)(void *ctx, const struct cabling_verdict *v), void *ctx,
+                    struct cabling_count *ret_count, struct err *err);
 
 #endif

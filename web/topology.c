@@ -39,7 +39,7 @@ topology_diff_item(void *ctx, const struct cabling_verdict *v)
 {
     struct topology_diff *d = ctx;
     const char *state = cabling_word(v->kind);
-    if (!d->left || (d->state && strcmp(d->state, state)))
+    if (!d->left || v->kind == CABLING_SAME || (d->state && strcmp(d->state, state)))
         return 0;
     d->left--;
     jsonw_object(d->w);
@@ -83,8 +83,8 @@ topology_diff_get(void *ctx, const struct httpd_request *req, struct httpd_respo
     jsonw_object(&out);
     jsonw_key(&out, "items");
     jsonw_array(&out);
-    int rc = cabling_differences(w->cfg.store, t, clock_now_ms(store_clock(w->cfg.store)),
-                                 topology_diff_item, &d, &counts, &err);
+    int rc = cabling_compare(w->cfg.store, t, clock_now_ms(store_clock(w->cfg.store)),
+                             topology_diff_item, &d, &counts, &err);
     topo_put(t);
     if (rc) {
         buf_reset(&resp->body);

@@ -77,6 +77,8 @@ static const struct fault_case {
      1e5, 1e9, false, "storm", NULL},
     {"mtu-mismatch", "leaf-g01-1/Ethernet1", "ifMtu", "ifName=Ethernet1,instance=leaf-g01-1,", 1500,
      1500, false, "MTU_MISMATCH", NULL},
+    {"miscabled", "leaf-g01-1/Ethernet1", "lldp_neighbor_info",
+     "node=leaf-g01-1,peer=node00001,peer_descr=mlx5_1,", 1, 1, false, "", NULL},
     {"node-crash", "node00004", "up", "node=node00004,", 0, 0, false, "panic", "node_fail"},
     {"node-reboot", "node00004", "up", "node=node00004,", 0, 0, false, "reboot", "node_fail"},
     {"host-oom", "node00004", "node_vmstat_oom_kill", "node=node00004,", 1, 1, false,

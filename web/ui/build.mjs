@@ -12,7 +12,7 @@ const BUDGET = 60_000; // bytes that the first page needs: app.js, app.css and o
 const LATER = 30_000; // bytes of any file that is loaded when needed; the chart library is the largest
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, 'dist');
-const LEAVES = ['page/jobs', 'page/incidents', 'page/checks', 'page/devices', 'page/analysis', 'page/kb', 'page/admin', 'page/logs', 'view/chart', 'view/verdict', 'words/en', 'words/zh'];
+const LEAVES = ['page/jobs', 'page/incidents', 'page/checks', 'page/devices', 'page/analysis', 'page/kb', 'page/admin', 'page/logs', 'page/fabric', 'view/chart', 'view/verdict', 'words/en', 'words/zh'];
 const leafOf = (file) => LEAVES.find((l) => [`${l}.ts`, `${l}.tsx`].some((f) => file === join(here, 'src', f)));
 const options = {
   absWorkingDir: here,

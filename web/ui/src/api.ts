@@ -283,6 +283,17 @@ export interface ImportResult {
   rows: { entity: string; action: 'create' | 'update' | 'none' }[];
 }
 
+export interface Cable {
+  port: string;
+  state: 'wrong' | 'missing' | 'unplanned' | 'unknown';
+  link: string | null;
+  planned: string | null;
+  seen: string | null;
+}
+export interface CableDiff extends List<Cable> {
+  counts: { switches: number; ports: number; same: number; wrong: number; missing: number; unplanned: number; unknown: number };
+}
+
 export interface LogLine {
   id: string;
   time: string;
@@ -519,6 +530,9 @@ export const devicePut = (entity: string, b: DeviceEdit) => change<Device>('PUT'
 export const deviceRetire = (entity: string) => change<void>('DELETE', `${V1}/devices/${entityPath(entity)}`);
 export const deviceImport = (format: 'csv' | 'yaml', text: string, dry_run: boolean) =>
   change<ImportResult>('POST', `${V1}/devices/import${query({ dry_run })}`, text, format === 'csv' ? 'text/csv; charset=utf-8' : 'application/yaml');
+
+// The network
+export const topologyDiff = (p: Params, s?: AbortSignal) => get<CableDiff>(`${V1}/topology/diff${query(p)}`, s);
 
 // Logs, events, analysis, search
 export const logs = (p: Params, s?: AbortSignal) => get<List<LogLine>>(`${V1}/logs${query(p)}`, s);

@@ -30,6 +30,7 @@ const analysis = () => import('./page/analysis');
 const kb = () => import('./page/kb');
 const admin = () => import('./page/admin');
 const logs = () => import('./page/logs');
+const fabric = () => import('./page/fabric');
 
 const loaded = new Map<string, View>();
 function Later({ name, load }: { name: string; load: () => Promise<View> }) {
@@ -74,6 +75,7 @@ function Page() {
     case 'analysis': return later('analysis', async () => (await analysis()).Analysis);
     case 'explorer': return later('explorer', async () => (await analysis()).Explorer);
     case 'reliability': return later('reliability', async () => (await analysis()).Reliability);
+    case 'fabric': return later('fabric', async () => (await fabric()).Fabric);
     case 'logs': return later('logs', async () => (await logs()).Logs);
     case 'kb': return id === 'new' ? later('kbedit', async () => (await kb()).KbEdit) : id ? later('kbentry', async () => (await kb()).KbPage) : later('kb', async () => (await kb()).Kb);
     case 'alerts': return later('alerts', async () => (await admin()).Alerts);

@@ -13,6 +13,7 @@ const ICON: Record<string, string> = {
   jobs: 'M3 13V9M8 13V3M13 13V6M3 5a1 1 0 1 1 0 .1M1 15h14',
   incidents: 'M8 1.5 15 14H1zM8 6v4M8 12v.5',
   checks: 'M2 4l1.5 1.5L6 3M2 11l1.5 1.5L6 10M9 4.5h5M9 11.5h5',
+  fabric: 'M3 2h3v3H3zM10 2h3v3h-3zM3 11h3v3H3zM10 11h3v3h-3zM4.5 5v6M11.5 5v6M5.5 5l5 6M10.5 5l-5 6',
   devices: 'M2 3h12v4H2zM2 9h12v4H2zM4.5 5h.1M4.5 11h.1',
   clusters: 'M8 1 14 4.5v7L8 15 2 11.5v-7zM8 1v14M2 4.5l12 7M14 4.5l-12 7',
   analysis: 'M2 14V2M2 14h12M5 11V8M8 11V4M11 11V6',
@@ -28,11 +29,11 @@ export const Icon = ({ k }: { k: string }) => (
 );
 const MENU: [Key, string[]][] = [
   ['menu.watch', ['overview', 'jobs', 'incidents', 'alerts']],
-  ['menu.find', ['analysis', 'logs', 'explorer', 'kb']],
+  ['menu.find', ['analysis', 'fabric', 'logs', 'explorer', 'kb']],
   ['menu.work', ['checks', 'devices', 'clusters', 'reliability', 'settings']],
 ];
 export const PAGES = MENU.flatMap((m) => m[1]);
-const LETTER: Record<string, string> = { f: 'overview', j: 'jobs', i: 'incidents', c: 'checks', d: 'devices', l: 'logs', k: 'kb', a: 'analysis', e: 'explorer', r: 'reliability', s: 'settings', u: 'clusters', n: 'alerts' };
+const LETTER: Record<string, string> = { f: 'overview', j: 'jobs', i: 'incidents', c: 'checks', d: 'devices', l: 'logs', k: 'kb', a: 'analysis', e: 'explorer', r: 'reliability', s: 'settings', u: 'clusters', n: 'alerts', w: 'fabric' };
 
 function Menu({ close }: { close: () => void }) {
   const { place } = useApp();
