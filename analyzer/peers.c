@@ -47,6 +47,7 @@ peers_columns_free(struct peers *p)
     free(p->sorted);
     free(p->since_ms);
     free(p->flagged);
+    free(p->top);
     free(p->explained);
     free(p->ranks);
     free(p->members);
@@ -96,6 +97,7 @@ peers_reserve(struct peers *p)
     p->sorted = peers_floats(n, 0, &ok);
     p->since_ms = calloc(n + 1, sizeof *p->since_ms);
     p->flagged = calloc(n + 1, 1);
+    p->top = calloc(n + 1, sizeof *p->top);
     p->explained = calloc(n + 1, 1);
     p->ranks = malloc(PEERS_RANKED * sizeof *p->ranks);
     for (size_t l = PEERS_NODE; ok && l < PEERS_LEVELS; l++) {
@@ -110,7 +112,7 @@ peers_reserve(struct peers *p)
             p->group_of[l][i] =
                 p->member_at[i] == PEERS_NONE ? PEERS_NONE : p->members[p->member_at[i]].group[l];
     }
-    return ok && p->since_ms && p->flagged && p->explained && p->ranks ? 0 : ERR_NOMEM;
+    return ok && p->since_ms && p->flagged && p->top && p->explained && p->ranks ? 0 : ERR_NOMEM;
 }
 
 /* Members side by side by job, each job from a whole block on. */
@@ -196,6 +198,7 @@ peers_move(struct peers *p, const struct peers *old, struct peers_key *keys)
         p->learn[to] = old->learn[from];
         p->since_ms[to] = old->since_ms[from];
         p->flagged[to] = old->flagged[from];
+        p->top[to] = old->top[from];
     }
     for (size_t l = PEERS_NODE; l < PEERS_LEVELS; l++)
         for (size_t g = 0; g < p->groups[l].count && g < old->groups[l].count; g++)
@@ -361,11 +364,25 @@ peers_add(struct peers *p, const struct peers_job *j, size_t k, float weight, fl
         }
 }
 
+/* Do its members lie apart as they did: what they do while many are slow is usual of nobody. Who
+ * stays apart for hours is believed in the end. */
+static bool
+peers_calm(struct peers_job *j, size_t m)
+{
+    float *calm = &j->calm[m], sigma = fmaxf(j->sigma[m], peers_rows[m].noise / 2);
+    if (!(*calm > 0) || j->steps <= PEERS_LEARN)
+        *calm = sigma;
+    bool is = sigma <= 1.5f * *calm;
+    *calm += (sigma - *calm) / (is ? PEERS_SLOW : PEERS_HOURS);
+    return is && (j->steady || j->steps <= PEERS_LEARN);
+}
+
 /* What is usual of each, and the smoothed distance for reports. */
 static void
-peers_learn(struct peers *p, const struct peers_job *j, size_t m)
+peers_learn(struct peers *p, struct peers_job *j, size_t m)
 {
     float rate = 1 / (float)(j->steps + 1 < PEERS_SLOW ? j->steps + 1 : PEERS_SLOW);
+    rate = peers_calm(j, m) ? rate : 0;
     float cut = 3 * j->sigma[m], keep = j->roles ? INFINITY : j->keep[m];
     float *restrict usual = p->usual[m] + j->first, *restrict drift = p->drift[m] + j->first;
     const float *restrict d = p->work, *restrict learn = p->learn + j->first;

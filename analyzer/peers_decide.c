@@ -161,13 +161,35 @@ peers_explained(const struct peers *p, enum peers_level level, uint32_t group)
     return n * 2 >= all;
 }
 
+/* It is as the others again: what was held against it is not the start of the next finding. */
+static void
+peers_forget(struct peers *p, size_t place)
+{
+    for (size_t k = 0; k < PEERS_SHAPES; k++)
+        p->score[k][place] = 0;
+}
+
+/* Its members too: else they would be named one by one for what they did in it. */
+static void
+peers_forget_group(struct peers *p, enum peers_level level, uint32_t group)
+{
+    for (size_t k = 0; k < PEERS_SHAPES; k++)
+        p->groups[level].at[group * PEERS_SHAPES + k].score = 0;
+    for (size_t i = 0; i < p->places; i++)
+        if (p->member_at[i] != PEERS_NONE && p->members[p->member_at[i]].group[level] == group)
+            peers_forget(p, i);
+}
+
 static void
 peers_judge_group(struct peers *p, enum peers_level level, uint32_t group, size_t k, float limit)
 {
     struct peers_group *g = &p->groups[level].at[group * PEERS_SHAPES + k];
-    float need = g->flagged ? limit / 3 : limit;
     bool was = g->flagged;
+    g->top = was ? fmaxf(g->top, g->score) : g->score;
+    float need = was ? fmaxf(limit / 3, g->top - PEERS_FALL) : limit;
     g->flagged = false;
+    if (was && g->score < need)
+        peers_forget_group(p, level, group);
     if (g->members < 2 || g->score < need || peers_is_rack(p, level, group) ||
         peers_explained(p, level, group))
         return;
@@ -213,6 +235,7 @@ peers_judge_level(struct peers *p, enum peers_level level)
         for (size_t k = 0; k < PEERS_SHAPES; k++)
             if (k != best && at[k].flagged && best < PEERS_SHAPES) {
                 at[best].flagged = true; /* the same finding, seen as another shape */
+                at[best].top = 0;
                 at[k].flagged = false;
             } else if (k != best) {
                 at[k].flagged = false;
@@ -241,7 +264,8 @@ peers_limit_job(const struct peers_job *j)
     return logf((float)j->count * PEERS_SHAPES * (1 + (float)j->slow_steps / 8) / PEERS_DOUBT);
 }
 
-/* Those whose evidence is worth a rank, most first; who was named stays until a third is left. */
+/* Those whose evidence is worth a rank, most first; who was named stays until a third is left, or
+ * until enough of it is taken back. */
 static size_t
 peers_rank(struct peers *p, float limit)
 {
@@ -259,7 +283,12 @@ peers_rank(struct peers *p, float limit)
                 best.shape = (unsigned)k;
             }
         float low = fminf(limit - logf(PEERS_RANKED), peers_limit_job(peers_job_at(p, i)));
-        if (best.score <= (was ? low / 3 : low))
+        p->top[i] = was ? fmaxf(p->top[i], best.score) : best.score;
+        if (was && best.score <= fmaxf(low / 3, p->top[i] - PEERS_FALL)) {
+            peers_forget(p, i);
+            continue;
+        }
+        if (!was && best.score <= low)
             continue;
         p->flagged[i] = was;
         ranks[n++] = best;
@@ -286,7 +315,7 @@ peers_judge_member(struct peers *p, const struct peers_rank *r, float limit)
 }
 
 /* More than one in fifty of a job, and no group: its members do not all do the same. What they do
- * is taken as usual. */
+ * is taken as usual, unless it passes, as at the end of a fault. */
 static bool
 peers_roles(struct peers *p, size_t found)
 {
@@ -296,9 +325,14 @@ peers_roles(struct peers *p, size_t found)
         size_t n = 0;
         for (size_t i = found; i < p->found_count; i++)
             n += p->found[i].job == j;
-        if (n <= 4 || n * 50 <= job->count)
+        if (n <= 4 || n * 50 <= job->count) {
+            job->crowd = 0;
             continue;
+        }
         any = true;
+        job->crowd = job->crowd ? job->crowd : job->steps;
+        if (job->steps - job->crowd < PEERS_LEARN)
+            continue;
         job->roles = true;
         for (size_t i = job->first; i < job->first + job->count; i++) {
             for (size_t k = 0; k < PEERS_SHAPES; k++)

@@ -9,8 +9,10 @@
 #define PEERS_FIRST  4     /* steps before anybody is judged, with much reserve until PEERS_LEARN */
 #define PEERS_LEARN  12    /* a mean of 12 is within 0.3 deviations */
 #define PEERS_SLOW   64    /* steps over which a usual distance is averaged afterwards */
+#define PEERS_HOURS  2048  /* steps over which a wider scatter becomes usual */
 #define PEERS_RISE   8.0f  /* most evidence of one step: three at the least for a finding */
 #define PEERS_CAP    28.0f /* above every limit by a little, so that it ends soon */
+#define PEERS_FALL   8.0f  /* evidence of being as the others again: a finding is over */
 #define PEERS_RANKED 4096  /* members of one decision: more are no stragglers */
 #define PEERS_ALPHA  0.05f /* false findings a day, of all that are watched */
 #define PEERS_DOUBT  0.02f /* false culprits of a job that became slow */
@@ -45,11 +47,12 @@ struct peers_job {
     uint64_t key;
     uint32_t first, count, places; /* places: count rounded up */
     uint32_t steps, odd;           /* odd: steps in a row that were none of its usual ones */
+    uint32_t crowd;                /* the step since which too many of it would be named; 0 */
     int64_t t_ms;
     bool blamed;        /* somebody of it is named */
     bool steady, roles; /* roles: its members differ by what they do, any distance is usual */
     float median[PEERS_MEASURES], usual[PEERS_MEASURES], sigma[PEERS_MEASURES];
-    float keep[PEERS_MEASURES];
+    float keep[PEERS_MEASURES], calm[PEERS_MEASURES]; /* calm: deviation when nobody is slow */
     float spread[PEERS_SHAPES];          /* of the weighed sum, against independent measures */
     float pace, pace_noise, pace_before; /* evidence that the job as a whole is slower */
     int64_t slow_ms;                     /* since when; 0: it is not */
@@ -63,6 +66,7 @@ struct peers_group {
     uint32_t slow, parts;      /* of the last decision */
     int64_t since_ms;
     bool flagged;
+    float top; /* most evidence since it is flagged */
 };
 
 struct peers_groups { /* of one level: [group * PEERS_SHAPES + shape] */
@@ -88,6 +92,7 @@ struct peers {
     float *learn, *seen, *work, *sorted;
     int64_t *since_ms;
     uint8_t *flagged, *explained; /* flagged: shape + 1 */
+    float *top;                   /* most evidence since it is flagged */
     struct peers_rank *ranks;
     struct peers_groups groups[PEERS_LEVELS];
     int64_t every_ms, t_ms;

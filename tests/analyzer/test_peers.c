@@ -257,6 +257,39 @@ a_new_layout_keeps_what_is_known(void **state)
     peers_free(f.p);
 }
 
+/* Slow for ten minutes, right again: nobody is named a minute and a half later, nor named anew. */
+static void
+what_is_right_again_is_soon_no_longer_named(void **state)
+{
+    static const struct {
+        size_t from, count;
+    } cases[] = {{37, 1}, {5 * EACH, EACH}, {8 * EACH, RACK * EACH}, {0, GPUS / 2}};
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        static struct fleet f;
+        const struct peers_finding *found;
+        size_t n = 0;
+        fleet_open(&f);
+        for (int i = 0; i < 100; i++)
+            fleet_step(&f);
+        for (size_t g = cases[c].from; g < cases[c].from + cases[c].count; g++)
+            f.slow[g] = 0.3;
+        for (int i = 0; i < 120; i++) {
+            fleet_step(&f);
+            n = peers_decide(f.p, &found);
+        }
+        assert_true(n > 0 || cases[c].count == GPUS / 2); /* with half of all no norm is left */
+        memset(f.slow, 0, sizeof f.slow);
+        for (int i = 0; i < 120; i++) {
+            fleet_step(&f);
+            n = peers_decide(f.p, &found);
+            if (i >= 18)
+                assert_int_equal(n, 0);
+        }
+        peers_free(f.p);
+    }
+}
+
 int
 main(void)
 {
@@ -266,6 +299,7 @@ main(void)
         cmocka_unit_test(the_slow_part_is_named_and_not_what_waits_for_it),
         cmocka_unit_test(a_job_that_is_slow_in_all_parts_has_no_culprit),
         cmocka_unit_test(members_with_another_part_of_the_work_are_no_stragglers),
+        cmocka_unit_test(what_is_right_again_is_soon_no_longer_named),
         cmocka_unit_test(a_new_layout_keeps_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
