@@ -85,7 +85,8 @@ static const struct conf_row agent_conf_probes[] = {
      .type = CONF_STR,
      .offset = AT(probes.nvml) - AT(probes),
      .dflt = "libnvidia-ml.so.1",
-     .help = "Name or path of NVIDIA's management library."},
+     .help = "Name or path of NVIDIA's management library; where root is given, only a path is "
+             "taken."},
     {0}};
 
 const struct conf_row agent_conf_rows[] = {

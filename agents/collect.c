@@ -121,7 +121,8 @@ collect_run(struct collect *c, int64_t now_ms, bool all)
         if (part->disabled || (!all && now_ms < part->next_ms))
             continue;
         /* Half a second early is on time: intervals jitter. */
-        part->next_ms = now_ms + (int64_t)part->row->period_s * 1000 - 500;
+        part->next_ms =
+            now_ms + (int64_t)part->row->period_s * 1000 - (part->row->strict ? 0 : 500);
         collect_part(c, part);
         ran++;
     }

@@ -162,6 +162,19 @@ probe_link(struct probe *p, const char *fmt, ...)
     return slash ? slash + 1 : target;
 }
 
+bool
+probe_asleep(struct probe *p, const char *fmt, ...)
+{
+    char path[512];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(path, sizeof path, fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return false;
+    return str_prefix(probe_word(p, "%s/power/runtime_status", path), "suspend");
+}
+
 static int
 probe_names_compare(const void *a, const void *b)
 {

@@ -33,7 +33,8 @@ struct probe {
 
 struct probe_row {
     const char *key;   /* name, for configuration and series about itself */
-    unsigned period_s; /* at least so far apart; 0: every interval */
+    unsigned period_s; /* so far apart; 0: every interval */
+    bool strict;       /* never a moment less: else half a second early is on time */
     int (*run)(struct probe *p);
     void (*done)(void *state); /* frees *state; may be NULL: free() */
     const char *help;          /* one sentence */
@@ -59,6 +60,10 @@ const char *probe_link(struct probe *p, const char *fmt, ...) __attribute__((for
 /* The whole target of a link; "" if none; in p->word. */
 const char *probe_target(struct probe *p, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The kernel put the device (a folder of sysfs) to sleep: reading more of it than this would wake
+ * it up. Source: Documentation/ABI/testing/sysfs-devices-power (runtime_status). */
+bool probe_asleep(struct probe *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Names in a folder, sorted, without . and .. ; at most 4,096. Caller calls done. */
 struct probe_names {

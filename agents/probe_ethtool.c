@@ -1,7 +1,13 @@
 /* probe_ethtool: statistics of network drivers, and the optical modules in their ports. Statistics
  * are named node_ethtool_NAME with the driver's NAME; those of single queues, which a NIC of 64
  * queues has a thousand of, are left out. A driver is asked for names once, for values each time.
- */
+ *
+ * Always true: a module is read no oftener than once a minute; one that cannot be read (an empty
+ * cage, a copper port: many drivers write an error line for each try) is left in peace for ten
+ * minutes, twice as long each time, until its port's carrier changes.
+ *
+ * Of a recorded machine (--root DIR) both come from files: DIR/ethtool/NETDEV/statistics is what
+ * `ethtool -S` prints, DIR/ethtool/NETDEV/module what `ethtool -m NETDEV raw on` does. */
 #include "agents/ethtool.h"
 #include "agents/probe.h"
 #include "agents/probes.h"
@@ -13,7 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROBE_ETHTOOL_DEVS 64u
+#define PROBE_ETHTOOL_DEVS     64u
+#define PROBE_ETHTOOL_MODULE_S 60   /* between two looks at a module: its bus is slow */
+#define PROBE_ETHTOOL_ABSENT_S 600  /* after one that failed, doubled each time */
+#define PROBE_ETHTOOL_REST_S   9600 /* the longest */
 
 struct probe_ethtool_dev {
     char name[32];
@@ -22,9 +31,17 @@ struct probe_ethtool_dev {
     size_t count;
 };
 
+/* A port whose module is looked at. */
+struct probe_ethtool_port {
+    char name[32];
+    int64_t next_ms, tried_ms, rest_s;
+    double changes; /* of its carrier, when it was last tried */
+};
+
 struct probe_ethtool_state {
-    struct ethtool *e;
+    struct ethtool *e; /* NULL: of a recorded machine */
     struct probe_ethtool_dev devs[PROBE_ETHTOOL_DEVS];
+    struct probe_ethtool_port ports[PROBE_ETHTOOL_DEVS];
 };
 
 static void
@@ -52,10 +69,10 @@ probe_ethtool_state(struct probe *p)
 {
     struct probe_ethtool_state *s = *p->state;
     if (!s && (s = calloc(1, sizeof *s))) {
-        s->e = ethtool_new();
+        s->e = p->live ? ethtool_new() : NULL;
         *p->state = s;
     }
-    return s && s->e ? s : NULL;
+    return s && (s->e || !p->live) ? s : NULL;
 }
 
 /* rx12_packets, tx_queue_3_bytes, ch7_events, "[3]: rx_ucast": of one queue. */
@@ -131,17 +148,43 @@ probe_ethtool_of(struct probe *p, struct probe_ethtool_state *s, const char *nam
     }
 }
 
+/* Lines "     rx_bytes: 123" below the head "NIC statistics:". */
+static void
+probe_ethtool_recorded(struct probe *p, const char *dev)
+{
+    char *text = probe_read(p, "ethtool/%s/statistics", dev) ? p->text.data : NULL, *line;
+    char name[ETHTOOL_NAME_SIZE], metric[64];
+    while ((line = probe_line(&text))) {
+        char *colon = strrchr(line, ':'), *end;
+        line += strspn(line, " \t");
+        if (!colon || colon <= line)
+            continue;
+        *colon = 0;
+        double v = strtod(colon + 1, &end);
+        str_copy(name, sizeof name, line);
+        probe_ethtool_clean(name);
+        if (end == colon + 1 || !*name)
+            continue;
+        snprintf(metric, sizeof metric, "node_ethtool_%s", name);
+        snap_add(p->out, metric, v, "device", dev, NULL);
+    }
+}
+
 int
 probe_ethtool(struct probe *p)
 {
     struct probe_names devs;
-    struct probe_ethtool_state *s = p->live ? probe_ethtool_state(p) : NULL;
+    struct probe_ethtool_state *s = probe_ethtool_state(p);
     if (!s)
         return 0;
     probe_list(p, &devs, "sys/class/net");
     for (size_t i = 0; i < devs.count; i++)
-        if (*probe_target(p, "sys/class/net/%s/device", devs.at[i])) /* no virtual ones */
+        if (!*probe_target(p, "sys/class/net/%s/device", devs.at[i]))
+            continue; /* no virtual ones */
+        else if (s->e)
             probe_ethtool_of(p, s, devs.at[i]);
+        else
+            probe_ethtool_recorded(p, devs.at[i]);
     probe_names_done(&devs);
     return 0;
 }
@@ -207,20 +250,72 @@ probe_ethtool_optic(struct probe *p, const char *dev, const struct module *m)
     probe_ethtool_limits(p, dev, "optic_bias_milliamperes", &m->bias_limits);
 }
 
+static struct probe_ethtool_port *
+probe_ethtool_port(struct probe_ethtool_state *s, const char *name)
+{
+    for (size_t i = 0; i < PROBE_ETHTOOL_DEVS; i++) {
+        struct probe_ethtool_port *port = &s->ports[i];
+        if (!*port->name)
+            str_copy(port->name, sizeof port->name, name);
+        if (!strcmp(port->name, name))
+            return port;
+    }
+    return NULL;
+}
+
+static int
+probe_ethtool_pages(struct probe *p, struct probe_ethtool_state *s, const char *dev,
+                    struct module_pages *ret)
+{
+    size_t next = 0;
+    if (s->e)
+        return ethtool_module(s->e, dev, ret);
+    if (!probe_read(p, "ethtool/%s/module", dev))
+        return ERR_UNSUPPORTED;
+    return module_pages_parse(p->text.data, p->text.len, &next, ret, NULL) == 1 ? 0
+                                                                                : ERR_UNSUPPORTED;
+}
+
+/* 0: *ret is what the module says now. */
+static int
+probe_ethtool_look(struct probe *p, struct probe_ethtool_state *s, const char *dev,
+                   struct module *ret)
+{
+    struct module_pages pages;
+    struct probe_ethtool_port *port = probe_ethtool_port(s, dev);
+    double changes = 0;
+    if (!port)
+        return ERR_LIMIT;
+    probe_number(p, &changes, "sys/class/net/%s/carrier_changes", dev);
+    /* A port that flaps is no reason to look oftener than once a minute either. */
+    bool moved = port->rest_s && changes > port->changes &&
+                 p->now_ms >= port->tried_ms + PROBE_ETHTOOL_MODULE_S * 1000;
+    if (p->now_ms < port->next_ms && !moved)
+        return ERR_BUSY;
+    int rc = probe_ethtool_pages(p, s, dev, &pages);
+    if (!rc)
+        rc = module_decode(&pages, ret, NULL);
+    int64_t rest = port->rest_s && !moved ? port->rest_s * 2 : PROBE_ETHTOOL_ABSENT_S;
+    port->rest_s = !rc ? 0 : rest < PROBE_ETHTOOL_REST_S ? rest : PROBE_ETHTOOL_REST_S;
+    port->next_ms = p->now_ms + (rc ? port->rest_s : PROBE_ETHTOOL_MODULE_S) * 1000;
+    port->tried_ms = p->now_ms;
+    port->changes = changes;
+    return rc;
+}
+
 /* The port bears its RDMA device's name where it has one, as in the topology. */
 int
 probe_ethtool_modules(struct probe *p)
 {
     struct probe_names devs, rdma;
-    struct module_pages pages;
     struct module m;
-    struct probe_ethtool_state *s = p->live ? probe_ethtool_state(p) : NULL;
+    struct probe_ethtool_state *s = probe_ethtool_state(p);
     if (!s)
         return 0;
     probe_list(p, &devs, "sys/class/net");
     for (size_t i = 0; i < devs.count; i++) {
         if (!*probe_target(p, "sys/class/net/%s/device", devs.at[i]) ||
-            ethtool_module(s->e, devs.at[i], &pages) || module_decode(&pages, &m, NULL))
+            probe_ethtool_look(p, s, devs.at[i], &m))
             continue;
         probe_list(p, &rdma, "sys/class/net/%s/device/infiniband", devs.at[i]);
         probe_ethtool_optic(p, rdma.count == 1 ? rdma.at[0] : devs.at[i], &m);

@@ -234,7 +234,8 @@ int
 probe_gpu(struct probe *p)
 {
     struct probe_gpu_state *s = *p->state;
-    if (!p->live || !p->helper)
+    /* Of a recorded machine, or a host seen from a container, only a library named by its path. */
+    if (!p->helper || (!p->live && !strchr(p->nvml, '/')))
         return 0;
     if (!s) {
         if (!(s = calloc(1, sizeof *s)))

@@ -104,6 +104,25 @@ probe_hw_sensor(struct probe *p, const char *dir, const char *chip, const char *
     }
 }
 
+/* Sensors whose reading would wake their device, or keep a disk from spinning down
+ * (Documentation/hwmon/drivetemp.rst), are left in peace. */
+static bool
+probe_hw_rests(struct probe *p, const char *dir, const char *name)
+{
+    struct probe_names disks;
+    double rotates = 0;
+    if (probe_asleep(p, "sys/class/hwmon/%s/device", dir) ||
+        probe_asleep(p, "sys/class/hwmon/%s/device/device", dir))
+        return true;
+    if (strcmp(name, "drivetemp"))
+        return false;
+    if (probe_list(p, &disks, "sys/class/hwmon/%s/device/block", dir))
+        probe_number(p, &rotates, "sys/class/hwmon/%s/device/block/%s/queue/rotational", dir,
+                     disks.at[0]);
+    probe_names_done(&disks);
+    return rotates > 0;
+}
+
 int
 probe_hw_hwmon(struct probe *p)
 {
@@ -113,6 +132,8 @@ probe_hw_hwmon(struct probe *p)
         char chip[256], name[128];
         probe_hw_chip(p, chips.at[i], chip, sizeof chip);
         str_copy(name, sizeof name, probe_word(p, "sys/class/hwmon/%s/name", chips.at[i]));
+        if (probe_hw_rests(p, chips.at[i], name))
+            continue;
         if (*name)
             snap_add(p->out, "node_hwmon_chip_names", 1, "chip", chip, "chip_name",
                      probe_hw_clean(name), NULL);

@@ -84,7 +84,8 @@ probe_pci(struct probe *p)
     probe_list(p, &devs, "sys/bus/pci/devices");
     for (size_t i = 0; i < devs.count; i++) {
         const char *word = probe_word(p, "sys/bus/pci/devices/%s/class", devs.at[i]);
-        if (!probe_pci_wanted(strtoul(word, NULL, 16)) || !probe_pci_parse(devs.at[i], &a))
+        if (!probe_pci_wanted(strtoul(word, NULL, 16)) || !probe_pci_parse(devs.at[i], &a) ||
+            probe_asleep(p, "sys/bus/pci/devices/%s", devs.at[i]))
             continue;
         probe_pci_link(p, devs.at[i], &a);
         probe_pci_aer(p, devs.at[i], &a);

@@ -67,6 +67,7 @@ static const struct probe_row probes_rows[] = {
          "Statistics of network drivers, priorities and pauses among them; not of single queues."},
     {.key = "modules",
      .period_s = 60,
+     .strict = true,
      .run = probe_ethtool_modules,
      .done = probe_ethtool_done,
      .help = "Optical modules of the node's ports: power, bias, temperature, limits, pre-FEC BER."},

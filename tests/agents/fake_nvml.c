@@ -1,5 +1,5 @@
-/* fake_nvml: a stand-in for NVIDIA's management library, for tests: two GPUs. FAKE_NVML tells it
- * what to be: "" well, "none" without a GPU, "lost" with GPU 1 fallen off the bus, "hang" never to
+/* fake_nvml: a stand-in for NVIDIA's management library, for tests: two GPUs, or FAKE_NVML_GPUS.
+ * FAKE_NVML tells it what to be: "" well, "none" without a GPU, "lost" with GPU 1 fallen off the bus, "hang" never to
  * answer a question, "hang-init" not even the first, "crash" to die at a question, "xid" to report
  * XID 79 once. */
 #include "agents/nvml.h"
@@ -70,7 +70,8 @@ nvmlSystemGetDriverVersion(char *out, unsigned size)
 int
 nvmlDeviceGetCount_v2(unsigned *ret)
 {
-    *ret = fake_is("none") ? 0 : 2;
+    const char *gpus = getenv("FAKE_NVML_GPUS");
+    *ret = fake_is("none") ? 0 : gpus ? (unsigned)atoi(gpus) : 2;
     return NVML_OK;
 }
 
