@@ -6,6 +6,7 @@
 #include "agents/collect.h"
 #include "agents/logs.h"
 #include "agents/outbox.h"
+#include "agents/shed.h"
 #include "base/clock.h"
 #include "base/httpd.h"
 #include "base/str.h"
@@ -21,6 +22,7 @@
 #define AGENT_TEXT_MAX      ((size_t)16 << 20)
 #define AGENT_INVENTORY_MAX ((size_t)256 << 10)
 #define AGENT_INVENTORY_MS  600000 /* how often it is looked at again */
+#define AGENT_STARTED       3      /* the turn by which every probe ran, and a batch was sent */
 
 struct agent {
     const struct agent_conf *conf;
@@ -271,9 +273,12 @@ agent_main(void *ctx)
 {
     struct agent *a = ctx;
     int64_t next_us = clock_mono_us();
+    unsigned turns = 0;
     pthread_mutex_lock(&a->mutex);
     while (!a->quit) {
         int64_t now_ms = clock_now_ms(NULL);
+        if (++turns == AGENT_STARTED)
+            shed_pages(false);
         a->busy = true;
         pthread_cond_signal(&a->work);
         do

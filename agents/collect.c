@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COLLECT_TEXT_KEPT ((size_t)128 << 10)
+
 struct collect_part {
     const struct probe_row *row;
     struct snap snap;
@@ -126,6 +128,8 @@ collect_run(struct collect *c, int64_t now_ms, bool all)
         collect_part(c, part);
         ran++;
     }
+    if (c->probe.text.cap > COLLECT_TEXT_KEPT)
+        buf_done(&c->probe.text);
     return ran;
 }
 

@@ -4,6 +4,7 @@
 #include "agents/gpu_child.h"
 
 #include "agents/nvml.h"
+#include "agents/shed.h"
 #include "agents/snap.h"
 #include "base/err.h"
 #include "base/jsonw.h"
@@ -345,6 +346,7 @@ gpu_child_run(const char *option, const char *library, const char *node)
     c.node = node;
     c.plain = !strcmp(option, GPU_CHILD_PLAIN);
     snap_init(&c.out);
+    shed_pages(true);
     int rc = gpu_child_load(&c, library);
     if (!rc)
         rc = gpu_child_init(&c);

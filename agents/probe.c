@@ -18,6 +18,7 @@
 
 #define PROBE_TEXT_MAX  ((size_t)8 << 20)
 #define PROBE_NAMES_MAX 4096u
+#define PROBE_LINE_MAX  8192u
 
 int
 probe_init(struct probe *p, const char *root, const char *node, struct err *err)
@@ -83,6 +84,40 @@ probe_read(struct probe *p, const char *fmt, ...)
         return NULL;
     p->text.data[p->text.len] = 0;
     return p->text.data;
+}
+
+bool
+probe_each(struct probe *p, const char *path, void (*line)(void *ctx, char *text), void *ctx)
+{
+    char part[PROBE_LINE_MAX + 1];
+    size_t have = 0;
+    bool cut = false; /* the rest of a long line is passed over */
+    ssize_t n;
+    int fd = probe_open(p, path, O_RDONLY | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    while ((n = read(fd, part + have, PROBE_LINE_MAX - have)) > 0) {
+        char *at = part, *end;
+        have += (size_t)n;
+        while ((end = memchr(at, '\n', have - (size_t)(at - part)))) {
+            *end = 0;
+            if (!cut)
+                line(ctx, at);
+            cut = false;
+            at = end + 1;
+        }
+        have -= (size_t)(at - part);
+        memmove(part, at, have);
+        if (have < PROBE_LINE_MAX)
+            continue;
+        part[have] = 0;
+        if (!cut)
+            line(ctx, part);
+        cut = true;
+        have = 0;
+    }
+    close(fd);
+    return true;
 }
 
 static const char *

@@ -50,6 +50,9 @@ int probe_open(const struct probe *p, const char *path, int flags);
 /* Whole file into p->text (0-terminated, at most 8 MiB); borrowed until the next read; NULL: none.
  */
 const char *probe_read(struct probe *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Hands each line of a file, 0-terminated and at most 8 KiB of it, to `line`, without ever holding
+ * the whole: for files of megabytes. false: none. */
+bool probe_each(struct probe *p, const char *path, void (*line)(void *ctx, char *text), void *ctx);
 /* A small file without blanks at its ends, in p->word; "" if there is none. */
 const char *probe_word(struct probe *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The number a file begins with (0x... too). false: none. */

@@ -196,30 +196,35 @@ probe_hw_edac(struct probe *p)
 
 /* --- machine checks: the sums of /proc/interrupts' lines over all processors ------------------ */
 
-int
-probe_hw_mce(struct probe *p)
+static void
+probe_hw_interrupt(void *ctx, char *line)
 {
     static const char *const words[][2] = {{"MCE:", "node_mce_exceptions_total"},
                                            {"TRM:", "node_mce_thermal_events_total"},
                                            {"DFR:", "node_mce_deferred_errors_total"}};
-    char *text = probe_read(p, "proc/interrupts") ? p->text.data : NULL, *line;
-    while ((line = probe_line(&text))) {
-        line += strspn(line, " ");
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-            if (!str_prefix(line, words[i][0]))
-                continue;
-            double sum = 0;
-            char *end = line + strlen(words[i][0]);
-            for (char *at = NULL; at != end;) {
-                at = end;
-                end += strspn(end, " ");
-                if (isdigit((unsigned char)*end))
-                    sum += (double)strtoull(end, &end, 10);
-                else
-                    end = at;
-            }
-            snap_add(p->out, words[i][1], sum, NULL);
+    struct probe *p = ctx;
+    line += strspn(line, " ");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (!str_prefix(line, words[i][0]))
+            continue;
+        double sum = 0;
+        char *end = line + strlen(words[i][0]);
+        for (char *at = NULL; at != end;) {
+            at = end;
+            end += strspn(end, " ");
+            if (isdigit((unsigned char)*end))
+                sum += (double)strtoull(end, &end, 10);
+            else
+                end = at;
         }
+        snap_add(p->out, words[i][1], sum, NULL);
     }
+}
+
+/* Some megabytes on a large machine. */
+int
+probe_hw_mce(struct probe *p)
+{
+    probe_each(p, "proc/interrupts", probe_hw_interrupt, p);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* fake_nvml: a stand-in for NVIDIA's management library, for tests: two GPUs, or FAKE_NVML_GPUS.
- * FAKE_NVML tells it what to be: "" well, "none" without a GPU, "lost" with GPU 1 fallen off the bus, "hang" never to
- * answer a question, "hang-init" not even the first, "crash" to die at a question, "xid" to report
- * XID 79 once. */
+ * FAKE_NVML tells it what to be: "" well, "none" without a GPU, "lost" with GPU 1 fallen off the
+ * bus, "hang" never to answer a question, "hang-init" not even the first, "crash" to die at a
+ * question, "xid" to report XID 79 once. */
 #include "agents/nvml.h"
 
 #include <stdio.h>
