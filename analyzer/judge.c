@@ -303,7 +303,7 @@ judge_opens(const struct judge_turn *u, const struct reason_case *c)
     const struct hypothesis *h = judge_top(c);
     bool failed = judge_has(u, c, "job.failed");
     bool settled = u->now_ms - judge_since(u, c) >= u->j->settle_ms;
-    if (!judge_active(u, c) || judge_crowded(u, c))
+    if (!judge_active(u, c) || c->early || judge_crowded(u, c))
         return false;
     if (c->diagnosis->verdict == VERDICT_INFRASTRUCTURE && h->entry->severity >= SEVERITY_WARNING) {
         if (c->telling && h->entry->role == KB_ROOT)

@@ -15,12 +15,18 @@
 #include <string.h>
 
 #define REASON_DEPTH        4 /* causal steps followed: optic > port > nic > NCCL > job is four */
-#define REASON_STRENGTH_MIN 0.03 /* weaker explanations are coincidence */
-#define REASON_UNSEEN_STEP  0.5  /* a step through something that was not itself reported */
-#define REASON_WEIGHT_MAX   8.0  /* one kind of symptom never outweighs more than e^8 */
-#define REASON_SILENT_JOB   3.0  /* a program's own error was not printed */
-#define REASON_PARTIAL      3.0  /* at most, for each kind of effect of which many are missing */
-#define REASON_INSTEAD      0.6  /* of what an unseen cause explains */
+#define REASON_PLACES_MOST  1000000 /* more than the entities of 18,432 accelerators */
+#define REASON_VOTES        64      /* a symptom that points at so many does not point at any */
+#define REASON_STRENGTH_MIN 0.03    /* weaker explanations are coincidence */
+#define REASON_UNSEEN_STEP  0.5     /* a step through something that was not itself reported */
+#define REASON_WEIGHT_MAX   8.0     /* one kind of symptom never outweighs more than e^8 */
+#define REASON_SILENT_JOB   3.0     /* a program's own error was not printed */
+#define REASON_PARTIAL      25.0    /* at most, for each kind of effect of which many are missing */
+#define REASON_PARTIAL_SLOW 3.0     /* the same where the effect may still come */
+#define REASON_SLOW_MS      300000
+#define REASON_SPEAK_MS     30000 /* in which who is well has spoken */
+#define REASON_ALIKE        8.0   /* how alike faults are in the share that they take: a beta sum */
+#define REASON_INSTEAD      0.6   /* of what an unseen cause explains */
 #define REASON_UPSTREAM                                                                            \
     0.25 /* a cause that was seen and explains the best one this well stands above it */
 #define REASON_SILENT_SEEN 5.0    /* a part whose telemetry is fresh shows nothing */
@@ -43,31 +49,6 @@ symptom_of_rank(const struct kb_entry *e, const char *job, int rank, char entity
     entity_format(entity, ENTITY_RANK, job, part);
 }
 
-static size_t
-reason_key(char *out, size_t size, const char *code, const char *entity)
-{
-    size_t n = strlen(code), m = strlen(entity);
-    n = n < size - 1 ? n : size - 1;
-    m = m < size - 1 - n ? m : size - 1 - n;
-    memcpy(out, code, n);
-    out[n] = '\n';
-    memcpy(out + n + 1, entity, m);
-    return n + 1 + m;
-}
-
-const struct symptom *
-reason_seen(const struct reason *r, const char *code, const char *entity, size_t *ret_index)
-{
-    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
-    size_t n = reason_key(key, sizeof key, code, entity);
-    uintptr_t i = (uintptr_t)map_get(r->index, key, n);
-    if (!i)
-        return NULL;
-    if (ret_index)
-        *ret_index = i - 1;
-    return &r->symptoms[i - 1];
-}
-
 /* --- which entries can lead to something that was seen ------------------------------------------
  */
 
@@ -75,9 +56,9 @@ static int
 reason_mark(struct reason *r, const struct kb_entry *e, unsigned depth)
 {
     size_t n;
-    if (depth > REASON_DEPTH || map_get(r->leads, e->id, strlen(e->id)))
+    if (depth > REASON_DEPTH || map_get(r->leads, &e, sizeof e))
         return 0;
-    int rc = map_set(r->leads, e->id, strlen(e->id), (void *)e, NULL);
+    int rc = map_set(r->leads, &e, sizeof e, (void *)e, NULL);
     const struct kb_why *why = kb_causes_of(r->kb, e, &n);
     for (size_t i = 0; !rc && i < n; i++)
         rc = reason_mark(r, why[i].entry, depth + 1);
@@ -87,34 +68,30 @@ reason_mark(struct reason *r, const struct kb_entry *e, unsigned depth)
 static bool
 reason_leads(const struct reason *r, const struct kb_entry *e)
 {
-    return e && map_get(r->leads, e->id, strlen(e->id));
+    return e && map_get(r->leads, &e, sizeof e);
 }
 
 /* A job's entry that is kept by rank is found under the job too. */
 static int
 reason_index_rank(struct reason *r, size_t i)
 {
-    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2], job[ENTITY_SIZE];
+    char job[ENTITY_SIZE];
     const struct symptom *s = &r->symptoms[i];
-    void *before = NULL;
     struct entity e;
     if (s->entry->scope != ENTITY_JOB || entity_parse(s->entity, &e, NULL) || e.kind != ENTITY_RANK)
         return 0;
     snprintf(job, sizeof job, "job:%.*s", (int)e.owner_len, e.name);
-    size_t n = reason_key(key, sizeof key, s->entry->id, job);
-    int rc = map_set(r->of_job, key, n, (void *)(uintptr_t)(i + 1), &before);
-    r->next[i] = (uintptr_t)before;
-    return rc;
+    struct reason_place *p = reason_place(r, job);
+    return p ? reason_place_rank(r, p, i) : ERR_NOMEM;
 }
 
 static int
 reason_index(struct reason *r)
 {
-    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     int rc = 0;
     for (size_t i = 0; !rc && i < r->count; i++) {
-        size_t n = reason_key(key, sizeof key, r->symptoms[i].entry->id, r->symptoms[i].entity);
-        rc = map_set(r->index, key, n, (void *)(uintptr_t)(i + 1), NULL);
+        struct reason_place *p = reason_place(r, r->symptoms[i].entity);
+        rc = p ? reason_place_symptom(r, p, i) : ERR_NOMEM;
         if (!rc)
             rc = reason_index_rank(r, i);
         if (!rc)
@@ -125,39 +102,28 @@ reason_index(struct reason *r)
 
 /* --- candidates ------------------------------------------------------------------------------- */
 
-static struct candidate *
-reason_candidate(struct reason *r, const struct kb_entry *e, const char *entity)
+static void reason_expand(struct reason *r, struct candidate *c);
+
+struct candidate *
+reason_candidate(struct reason *r, const struct kb_entry *e, struct reason_place *place)
 {
-    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
-    size_t n = reason_key(key, sizeof key, e->id, entity);
-    struct candidate *c = map_get(r->by_key, key, n);
+    const void *key[2] = {place, e};
+    struct candidate *c = map_get(r->by_key, key, sizeof key);
     if (c || r->candidate_count >= REASON_CANDIDATES)
         return c;
     c = arena_alloc(r->arena, sizeof *c);
-    if (!c || !(c->entity = arena_str(r->arena, entity, strlen(entity))) ||
-        map_set(r->by_key, key, n, c, NULL))
+    if (!c || map_set(r->by_key, key, sizeof key, c, NULL))
         return NULL;
     c->entry = e;
-    c->own = reason_seen(r, e->id, entity, &c->own_index);
+    c->place = place;
+    c->entity = place->name;
+    c->own = reason_seen(r, e, place, &c->own_index);
     c->observable =
-        !c->own && r->world->observable && r->world->observable(r->world->ctx, entity, e);
+        !c->own && r->world->observable && r->world->observable(r->world->ctx, c->entity, e);
     r->candidates[r->candidate_count++] = c;
+    if (r->built)
+        reason_expand(r, c);
     return c;
-}
-
-struct reason_vote {
-    struct reason *r;
-    const struct kb_entry *entry;
-    const char *names[64];
-    size_t count;
-};
-
-static void
-reason_vote_cb(void *ctx, const char *entity)
-{
-    struct reason_vote *v = ctx;
-    if (v->count < 64)
-        v->names[v->count++] = entity;
 }
 
 /* Roots nobody reported, inferred from what they would have caused: walk each cause's path
@@ -167,21 +133,23 @@ reason_infer(struct reason *r, const struct symptom *s)
 {
     size_t n;
     const struct kb_why *why = kb_causes_of(r->kb, s->entry, &n);
-    for (size_t i = 0; i < n; i++) {
+    struct reason_place *at = reason_place(r, s->entity);
+    for (size_t i = 0; at && i < n; i++) {
         const struct kb_cause *c = why[i].cause;
         if (why[i].entry->role != KB_ROOT)
             continue;
         enum entity_kind back[8];
         for (size_t k = 0; k < c->path_len; k++)
             back[k] = c->path[c->path_len - 1 - k];
-        struct reason_vote v = {.r = r, .entry = why[i].entry};
-        if (c->path_len <= 1)
-            reason_vote_cb(&v, s->entity);
-        else if (r->world->walk(r->world->ctx, s->entity, back, c->path_len, 64, reason_vote_cb,
-                                &v) >= 64)
+        if (c->path_len <= 1) {
+            reason_candidate(r, why[i].entry, at);
+            continue;
+        }
+        const struct reason_walk *w = reason_place_walk(r, at, back, c->path_len);
+        if (!w || w->count >= REASON_VOTES)
             continue; /* points everywhere: says nothing */
-        for (size_t k = 0; k < v.count; k++)
-            reason_candidate(r, why[i].entry, v.names[k]);
+        for (size_t k = 0; k < w->count; k++)
+            reason_candidate(r, why[i].entry, w->at[k]);
     }
 }
 
@@ -225,7 +193,7 @@ reason_timing(const struct reason *r, const struct symptom *from, const struct s
 
 struct reason_step {
     const struct kb_entry *entry;
-    const char *entity;
+    struct reason_place *place;
     const struct symptom *seen;
     double strength;
     unsigned depth;
@@ -239,18 +207,17 @@ struct reason_reach {
     struct reason_step *queue;
     size_t *tail, max;
     size_t hits, reached;
-    int64_t since_ms; /* first of what was hit, with what its reporting may lag */
+    double probability; /* the cause's, or what is left of it */
 };
 
 static void
 reason_explain(struct reason *r, struct candidate *c, size_t symptom, double strength)
 {
-    for (size_t i = 0; i < c->explained_count; i++)
-        if (c->explained[i].symptom == symptom) {
-            double *p = &c->explained[i].strength;
-            *p = 1 - (1 - *p) * (1 - strength); /* noisy-OR over paths */
-            return;
-        }
+    if (r->slot[symptom]) {
+        double *p = &c->explained[r->slot[symptom] - 1].strength;
+        *p = 1 - (1 - *p) * (1 - strength); /* noisy-OR over paths */
+        return;
+    }
     if (c->explained_count == c->explained_cap) {
         size_t cap = c->explained_cap ? c->explained_cap * 2 : 8;
         struct explained *p = arena_alloc(r->arena, cap * sizeof *p);
@@ -263,19 +230,18 @@ reason_explain(struct reason *r, struct candidate *c, size_t symptom, double str
     }
     c->explained[c->explained_count++] =
         (struct explained){.symptom = symptom, .strength = strength};
+    r->slot[symptom] = c->explained_count;
 }
 
 /* One entity that a cause reaches; s: what was seen there of its symptom, NULL nothing. */
 static void
-reason_reached(struct reason_reach *w, const char *entity, const struct symptom *s, size_t index)
+reason_reached(struct reason_reach *w, struct reason_place *place, const struct symptom *s,
+               size_t index)
 {
-    double p = w->from->strength * w->cause->probability;
+    double p = w->from->strength * w->probability;
     if (s) {
         p *= reason_timing(w->r, w->from->seen, s, w->cause);
         w->hits++;
-        int64_t since =
-            s->first_ms + (s->sampled ? w->r->options.sampling_ms : 2 * w->r->options.blur_ms);
-        w->since_ms = !w->since_ms || since < w->since_ms ? since : w->since_ms;
         if (p >= REASON_STRENGTH_MIN && s != w->c->own)
             reason_explain(w->r, w->c, index, p);
     } else {
@@ -284,27 +250,24 @@ reason_reached(struct reason_reach *w, const char *entity, const struct symptom 
     if (p < REASON_STRENGTH_MIN || w->from->depth + 1 >= REASON_DEPTH || *w->tail >= w->max ||
         !reason_leads(w->r, w->cause->entry))
         return;
-    const char *kept = s ? s->entity : arena_str(w->r->arena, entity, strlen(entity));
-    if (kept)
+    if (s && strcmp(s->entity, place->name)) /* a rank's, found under its job */
+        place = reason_place(w->r, s->entity);
+    if (place)
         w->queue[(*w->tail)++] =
-            (struct reason_step){w->cause->entry, kept, s, p, w->from->depth + 1};
+            (struct reason_step){w->cause->entry, place, s, p, w->from->depth + 1};
 }
 
 static void
-reason_reach_cb(void *ctx, const char *entity)
+reason_reach(struct reason_reach *w, struct reason_place *place)
 {
-    struct reason_reach *w = ctx;
-    char key[EVENT_CODE_MAX + ENTITY_SIZE + 2];
     size_t index = 0;
-    const struct symptom *s = reason_seen(w->r, w->cause->symptom, entity, &index);
+    const struct symptom *s = reason_seen(w->r, w->cause->entry, place, &index);
     w->reached++;
-    uintptr_t i = s ? 0
-                    : (uintptr_t)map_get(w->r->of_job, key,
-                                         reason_key(key, sizeof key, w->cause->symptom, entity));
+    size_t i = s ? 0 : reason_first_rank(w->cause->entry, place);
     if (!i)
-        reason_reached(w, entity, s, index);
+        reason_reached(w, place, s, index);
     for (; i; i = w->r->next[i - 1])
-        reason_reached(w, entity, &w->r->symptoms[i - 1], i - 1);
+        reason_reached(w, place, &w->r->symptoms[i - 1], i - 1);
 }
 
 /* Would an effect that was not seen count: likely, due by now, and of an entity that is watched? */
@@ -330,41 +293,129 @@ reason_absent(struct reason *r, struct candidate *c, const struct kb_cause *caus
         c->absent[c->absent_count++] = cause;
 }
 
-/* A cause nobody saw, of whose many effects only some are there: a rack that lost its power does
- * not take one node of nine. */
-static void
-reason_partial(struct reason *r, struct candidate *c, const struct reason_reach *w)
+/* A detector's word for silence: who has spoken since is well, without any grace. */
+static bool
+reason_silence(const struct kb_entry *e)
 {
-    if (c->own || w->hits == w->reached || w->cause->probability < 0.5 ||
-        w->since_ms > r->options.now_ms)
-        return;
-    double p = w->cause->probability > 0.95 ? 0.95 : w->cause->probability;
-    double against = ((double)(w->reached - w->hits) - (double)w->reached * (1 - p)) * -log(1 - p);
-    against = against > REASON_PARTIAL ? REASON_PARTIAL : against;
-    c->against += against > 0 ? against : 0;
+    size_t n = e ? strlen(e->id) : 0;
+    return n > 7 && !strcmp(e->id + n - 7, ".absent");
+}
+
+struct reason_share {
+    size_t hits, well; /* of those reached: shows it; shows nothing though it has spoken since */
+    int64_t first_ms, since_ms; /* first of the hits; and with what its reporting may lag */
+};
+
+static void
+reason_share_add(const struct reason *r, struct reason_share *sh, const struct symptom *s)
+{
+    int64_t since = s->first_ms + (s->sampled ? r->options.sampling_ms : 2 * r->options.blur_ms);
+    if (reason_silence(s->entry))
+        since = s->first_ms + 2 * r->options.blur_ms + REASON_SPEAK_MS;
+    sh->since_ms = !sh->hits || since < sh->since_ms ? since : sh->since_ms;
+    sh->first_ms = !sh->hits || s->first_ms < sh->first_ms ? s->first_ms : sh->first_ms;
+    sh->hits++;
+}
+
+static struct reason_share
+reason_share(struct reason *r, const struct kb_cause *cause, const struct reason_walk *walk)
+{
+    struct reason_share sh = {0};
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct symptom *s = reason_seen(r, cause->entry, walk->at[i], NULL);
+        size_t rank = s ? 0 : reason_first_rank(cause->entry, walk->at[i]);
+        if (s || rank)
+            reason_share_add(r, &sh, s ? s : &r->symptoms[rank - 1]);
+    }
+    for (size_t i = 0; sh.hits && i < walk->count; i++) {
+        const struct reason_place *p = walk->at[i];
+        if (reason_seen(r, cause->entry, p, NULL) || reason_first_rank(cause->entry, p))
+            continue;
+        sh.well += r->world->spoke ? r->world->spoke(r->world->ctx, p->name) >
+                                         sh.first_ms + 2 * r->options.blur_ms
+                                   : r->world->observable(r->world->ctx, p->name, cause->entry);
+    }
+    return sh;
+}
+
+/* A cause nobody saw, of whose many effects only some are there though the others are watched: a
+ * rack that lost its power does not take one node of nine. The share that a fault takes varies from
+ * fault to fault as a beta distribution about the cause's probability: its density at the share
+ * against its peak counts against the cause, its mean after what was seen is the probability for
+ * the rest. Returns that. */
+static double
+reason_partial(struct reason *r, struct candidate *c, const struct kb_cause *cause,
+               const struct reason_walk *walk)
+{
+    double p = cause->probability > 0.95 ? 0.95 : cause->probability;
+    struct reason_share sh = reason_share(r, cause, walk);
+    if (!sh.hits || sh.hits == walk->count)
+        return cause->probability;
+    double share = (double)sh.hits / (double)(sh.hits + sh.well);
+    bool slow = cause->delay_max_ms > REASON_SLOW_MS;
+    if (sh.since_ms > r->options.now_ms) {
+        c->early |= !slow && (double)sh.hits < p * (double)walk->count;
+        return cause->probability;
+    }
+    if (share >= p)
+        return cause->probability;
+    c->against +=
+        fmin(slow ? REASON_PARTIAL_SLOW : REASON_PARTIAL, (REASON_ALIKE * p - 1) * log(p / share));
+    return slow ? p
+                : (REASON_ALIKE * p + (double)sh.hits) /
+                      (REASON_ALIKE + (double)(sh.hits + sh.well));
+}
+
+/* An entry's causes, those that lead to something seen first. */
+static const struct reason_effects *
+reason_effects(struct reason *r, const struct kb_entry *e)
+{
+    struct reason_effects *f = map_get(r->effects, &e, sizeof e);
+    if (f)
+        return f;
+    f = arena_alloc(r->arena, sizeof *f);
+    if (!f || !(f->at = arena_alloc(r->arena, (e->cause_count + 1) * sizeof *f->at)))
+        return NULL;
+    for (int leads = 1; leads >= 0; leads--) {
+        for (size_t i = 0; i < e->cause_count; i++)
+            if (reason_leads(r, e->causes[i].entry) == (leads == 1))
+                f->at[f->count++] = (struct reason_cause){&e->causes[i], leads == 1};
+        f->leading = leads ? f->count : f->leading;
+    }
+    return map_set(r->effects, &e, sizeof e, f, NULL) ? NULL : f;
 }
 
 static void
 reason_follow(struct reason *r, struct candidate *c, const struct reason_step *from,
               struct reason_step *queue, size_t *tail, size_t max)
 {
-    for (size_t i = 0; i < from->entry->cause_count; i++) {
-        const struct kb_cause *cause = &from->entry->causes[i];
-        bool leads = reason_leads(r, cause->entry);
-        if (!leads && (from->depth || !reason_due(r, c, cause)))
+    const struct reason_effects *f = reason_effects(r, from->entry);
+    bool part_known = from->entry->scope == ENTITY_NODE || from->place->kind != ENTITY_NODE;
+    for (size_t i = 0; f && i < (from->depth ? f->leading : f->count); i++) {
+        const struct kb_cause *cause = f->at[i].cause;
+        bool leads = f->at[i].leads;
+        if (!leads && !reason_due(r, c, cause))
             continue;
-        struct reason_reach w = {r, c, from, cause, queue, tail, max, 0, 0, 0};
-        bool part_known =
-            from->entry->scope == ENTITY_NODE || entity_kind_of(from->entity) != ENTITY_NODE;
+        struct reason_reach w = {.r = r,
+                                 .c = c,
+                                 .from = from,
+                                 .cause = cause,
+                                 .queue = queue,
+                                 .tail = tail,
+                                 .max = max,
+                                 .probability = cause->probability};
+        const struct reason_walk *walk =
+            cause->path_len > 1 || !part_known
+                ? reason_place_walk(r, from->place, cause->path, cause->path_len)
+                : NULL;
+        if (walk && !from->depth && !c->own && part_known && cause->probability >= 0.5)
+            w.probability = reason_partial(r, c, cause, walk);
         if (cause->path_len <= 1)
-            reason_reach_cb(&w, from->entity);
-        if (cause->path_len > 1 || !part_known)
-            r->world->walk(r->world->ctx, from->entity, cause->path, cause->path_len,
-                           leads ? REASON_REACH : 1, reason_reach_cb, &w);
+            reason_reach(&w, from->place);
+        for (size_t k = 0; walk && k < walk->count && (leads || !k); k++)
+            reason_reach(&w, walk->at[k]);
         if (!w.hits && !from->depth)
             reason_absent(r, c, cause, w.reached);
-        else if (!from->depth && part_known)
-            reason_partial(r, c, &w);
     }
 }
 
@@ -381,12 +432,22 @@ reason_job(struct reason *r, struct candidate *c)
         (!inside && c->entry->severity != SEVERITY_CRITICAL) ||
         entity_format(job, ENTITY_JOB, c->own->job, NULL))
         return;
-    const struct symptom *failed = reason_seen(r, "job.failed", job, &index);
-    for (size_t i = 0; i < c->explained_count; i++)
-        if (failed && c->explained[i].symptom == index)
-            return;
-    if (failed && failed != c->own)
+    const struct symptom *failed =
+        reason_seen(r, kb_find(r->kb, "job.failed"), reason_place(r, job), &index);
+    if (failed && failed != c->own && !r->slot[index])
         reason_explain(r, c, index, 0.6 * reason_timing(r, c->own, failed, &ends));
+}
+
+/* By kind of symptom, the best explained first. */
+static int
+reason_by_entry(const void *a, const void *b, void *ctx)
+{
+    const struct reason *r = ctx;
+    const struct explained *x = a, *y = b;
+    const struct kb_entry *p = r->symptoms[x->symptom].entry, *q = r->symptoms[y->symptom].entry;
+    if (p != q)
+        return p < q ? -1 : 1;
+    return x->strength > y->strength ? -1 : x->strength < y->strength;
 }
 
 static void
@@ -394,7 +455,7 @@ reason_expand(struct reason *r, struct candidate *c)
 {
     struct reason_step *queue = r->queue;
     size_t tail = 0;
-    queue[tail++] = (struct reason_step){c->entry, c->entity, c->own, 1, 0};
+    queue[tail++] = (struct reason_step){c->entry, c->place, c->own, 1, 0};
     if (c->own)
         reason_explain(r, c, c->own_index, 1);
     for (size_t head = 0; head < tail; head++) {
@@ -402,6 +463,10 @@ reason_expand(struct reason *r, struct candidate *c)
         reason_follow(r, c, &step, queue, &tail, REASON_REACH);
     }
     reason_job(r, c);
+    for (size_t i = 0; i < c->explained_count; i++)
+        r->slot[c->explained[i].symptom] = 0;
+    if (c->explained_count)
+        qsort_r(c->explained, c->explained_count, sizeof *c->explained, reason_by_entry, r);
 }
 
 /* --- scores ----------------------------------------------------------------------------------- */
@@ -435,17 +500,6 @@ reason_places(size_t n)
                : 1 + REASON_PLACES * REASON_PLACES_MAX + 0.3 * log(more / REASON_PLACES_MAX);
 }
 
-static int
-reason_by_entry(const void *a, const void *b, void *ctx)
-{
-    const struct reason *r = ctx;
-    const struct explained *x = a, *y = b;
-    const struct kb_entry *p = r->symptoms[x->symptom].entry, *q = r->symptoms[y->symptom].entry;
-    if (p != q)
-        return p < q ? -1 : 1;
-    return x->strength > y->strength ? -1 : x->strength < y->strength;
-}
-
 /* What it costs that a cause did not show itself: much where it would have by now (its telemetry is
  * fresh), and for a program, whose output is read anyway. */
 static double
@@ -466,10 +520,8 @@ reason_silent(const struct reason *r, const struct candidate *c)
 void
 reason_score(const struct reason *r, struct candidate *c)
 {
-    double score = 0.6 * reason_prior(c->entry) - c->against;
+    double score = 0.6 * reason_prior(c->entry) - c->against + c->common;
     size_t kinds = 0, places = 0;
-    if (c->explained_count)
-        qsort_r(c->explained, c->explained_count, sizeof *c->explained, reason_by_entry, (void *)r);
     for (size_t i = 0; i < c->explained_count;) {
         const struct kb_entry *e = r->symptoms[c->explained[i].symptom].entry;
         double best = 0;
@@ -511,22 +563,25 @@ reason_build(struct reason *r)
     for (size_t k = 0; k < 3; k++)
         for (size_t i = 0; !rc && i < r->count; i++)
             if (r->symptoms[i].entry->role == order[k] &&
-                !reason_candidate(r, r->symptoms[i].entry, r->symptoms[i].entity) &&
+                !reason_candidate(r, r->symptoms[i].entry,
+                                  reason_place(r, r->symptoms[i].entity)) &&
                 r->candidate_count < REASON_CANDIDATES)
                 rc = ERR_NOMEM;
     for (size_t i = 0; !rc && i < r->count; i++)
         reason_infer(r, &r->symptoms[i]);
     for (size_t i = 0; !rc && i < r->candidate_count; i++)
         reason_expand(r, r->candidates[i]);
+    r->built = true;
     return rc;
 }
 
 static void
 reason_done(struct reason *r)
 {
-    map_free(r->index, NULL);
-    map_free(r->of_job, NULL);
+    map_free(r->places, NULL);
+    map_free(r->effects, NULL);
     free(r->next);
+    free(r->slot);
     map_free(r->leads, NULL);
     map_free(r->by_key, NULL);
     arena_free(r->arena);
@@ -546,16 +601,17 @@ reason_init(struct reason *r, const struct kb *kb, const struct world *w, const 
         r->options.blur_ms = 5000;
     if (!r->options.sampling_ms)
         r->options.sampling_ms = 45000;
-    r->index = map_new(REASON_SYMPTOMS);
-    r->of_job = map_new(REASON_SYMPTOMS);
     r->next = calloc(n + 1, sizeof *r->next);
+    r->slot = calloc(n + 1, sizeof *r->slot);
     r->leads = map_new(100000);
     r->by_key = map_new(REASON_CANDIDATES);
     r->arena = arena_new((size_t)512 << 20);
     r->candidates = calloc(REASON_CANDIDATES, sizeof *r->candidates);
     r->taken = calloc(n + 1, sizeof *r->taken);
     r->queue = calloc(REASON_REACH, sizeof(struct reason_step));
-    if (!r->index || !r->of_job || !r->next || !r->leads || !r->by_key || !r->arena ||
+    r->places = map_new(REASON_PLACES_MOST);
+    r->effects = map_new(100000);
+    if (!r->places || !r->effects || !r->next || !r->slot || !r->leads || !r->by_key || !r->arena ||
         !r->candidates || !r->taken || !r->queue)
         return ERR_NOMEM;
     return reason_build(r);
@@ -667,8 +723,16 @@ reason_take(struct reason *r, struct candidate *best, struct reason_case *c)
         r->taken[c->symptoms[i]] = true;
     c->planned = r->world->planned && r->world->planned(r->world->ctx, best->entity);
     c->seen = best->own != NULL;
+    c->early = best->early;
     c->telling = best->own ? best->entry->role == KB_ROOT : best->seen_places > 1;
     return rc;
+}
+
+int
+reason_again(struct reason *r, struct candidate *best, struct reason_case *ret)
+{
+    reason_best(r);
+    return reason_take(r, best, ret);
 }
 
 int
@@ -688,6 +752,8 @@ reason_cases(const struct kb *kb, const struct world *w, const struct symptom *s
         firsts[out.count] = best;
         rc = reason_take(&r, best, &out.at[out.count++]);
     }
+    if (!rc)
+        rc = reason_common(&r, firsts, &out);
     if (!rc)
         rc = reason_kin(&r, firsts, &out);
     free(firsts);

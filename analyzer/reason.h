@@ -43,7 +43,8 @@ struct world {
                    void (*cb)(void *cb_ctx, const char *entity), void *cb_ctx);
     bool (*observable)(void *ctx, const char *entity,
                        const struct kb_entry *symptom); /* would it have been seen by now? */
-    bool (*planned)(void *ctx, const char *entity);     /* in maintenance */
+    int64_t (*spoke)(void *ctx, const char *entity); /* when it last reported; NULL, 0: unknown */
+    bool (*planned)(void *ctx, const char *entity);  /* in maintenance */
     void *ctx;
 };
 
@@ -60,6 +61,7 @@ struct reason_case {
     size_t symptom_count; /* indices, those the first hypothesis explains */
     bool planned;         /* its root is in maintenance */
     bool seen;            /* the first hypothesis' own sign was */
+    bool early;   /* it would take more than is seen yet, and what is missing may only be late */
     bool telling; /* a root was itself seen, or is inferred from two places: may open at once */
 };
 struct reason_cases {

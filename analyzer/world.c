@@ -98,6 +98,13 @@ world_topo_observable(void *ctx, const char *entity, const struct kb_entry *symp
     return w->presence && presence_fresh(w->presence, entity, w->now_ms);
 }
 
+static int64_t
+world_topo_spoke(void *ctx, const char *entity)
+{
+    const struct world_topo *w = ctx;
+    return w->presence ? presence_last(w->presence, entity) : 0;
+}
+
 static bool
 world_topo_planned(void *ctx, const char *entity)
 {
@@ -115,7 +122,11 @@ world_topo_planned(void *ctx, const char *entity)
 struct world
 world_of_topo(struct world_topo *w)
 {
-    return (struct world){world_topo_walk, world_topo_observable, world_topo_planned, w};
+    return (struct world){.walk = world_topo_walk,
+                          .observable = world_topo_observable,
+                          .spoke = world_topo_spoke,
+                          .planned = world_topo_planned,
+                          .ctx = w};
 }
 
 /* --- names alone ------------------------------------------------------------------------------ */
@@ -179,5 +190,5 @@ world_names_observable(void *ctx, const char *entity, const struct kb_entry *sym
 struct world
 world_of_names(struct world_names *w)
 {
-    return (struct world){world_names_walk, world_names_observable, NULL, w};
+    return (struct world){.walk = world_names_walk, .observable = world_names_observable, .ctx = w};
 }

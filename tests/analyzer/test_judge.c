@@ -107,18 +107,24 @@ event(struct bed *b, const char *code, const char *entity, enum event_phase phas
     assert_true(symptoms_event(b->table, &ev, ++b->id) >= 0);
 }
 
+static void
+turn(struct bed *b)
+{
+    struct err err;
+    struct topo *t = topo_get(b->store);
+    b->now_ms += 1000;
+    symptoms_turn(b->table, b->now_ms);
+    assert_true(judge_turn(b->judge, b->table, t, b->presence, b->now_ms, &err) >= 0);
+    topo_put(t);
+}
+
 /* Turns of a second, for so many seconds; the node of the fault goes on reporting. */
 static void
 pass(struct bed *b, int seconds)
 {
-    struct err err;
     for (int i = 0; i < seconds; i++) {
-        b->now_ms += 1000;
-        presence_seen(b->presence, "node:node00003", b->now_ms);
-        struct topo *t = topo_get(b->store);
-        symptoms_turn(b->table, b->now_ms);
-        assert_true(judge_turn(b->judge, b->table, t, b->presence, b->now_ms, &err) >= 0);
-        topo_put(t);
+        presence_seen(b->presence, "node:node00003", b->now_ms + 1000);
+        turn(b);
     }
 }
 
@@ -285,6 +291,239 @@ a_lost_feed_stands_above_the_rack_it_darkens(void **state)
     one_is(b, "open", "pdu.feed-down", "pdu:p01");
 }
 
+/* --- what goes dark at once --------------------------------------------------------------------
+ */
+
+#define DARK_NODES 32 /* in racks of four, two racks on a power unit, in two groups of 16 */
+
+static void
+dark_plan(struct bed *b)
+{
+    char doc[8192];
+    struct err err;
+    int n = snprintf(doc, sizeof doc,
+                     "version: 1\ncluster: {name: t}\n"
+                     "fabric: {kind: rail-spine-leaf, groups: 2, nodes_per_group: 16, rails: 2, "
+                     "spines: 2, gpus: {count: 8, model: H100}}\nracks:\n");
+    for (int r = 1; r <= DARK_NODES / 4; r++)
+        n += snprintf(doc + n, sizeof doc - (size_t)n, "  - {name: r%02d, pdu: p%02d}\n", r,
+                      (r + 1) / 2);
+    n += snprintf(doc + n, sizeof doc - (size_t)n, "nodes:\n");
+    for (int i = 0; i < DARK_NODES; i++)
+        n += snprintf(doc + n, sizeof doc - (size_t)n, "  - {name: node%05d, rack: r%02d}\n", i + 1,
+                      i / 4 + 1);
+    assert_int_equal(topo_put_document(b->store, doc, (size_t)n, "t", &err), 0);
+    topo_settle(b->store);
+}
+
+enum dark_sign { DARK_ABSENT = 1, DARK_REBOOTED = 2, DARK_METER = 4, DARK_PORTS = 8 };
+
+struct dark {
+    const char *name;
+    struct {
+        int from, to;
+    } nodes[3];                 /* that go dark, from 1 */
+    bool switches;              /* all of them too */
+    unsigned signs;             /* what is seen of it */
+    int apart_s;                /* between a rack and the next */
+    size_t count;               /* incidents */
+    const char *cause, *entity; /* of the one; NULL: any */
+};
+
+static bool
+dark_is(const struct dark *c, int node)
+{
+    for (size_t i = 0; i < 3; i++)
+        if (node >= c->nodes[i].from && node <= c->nodes[i].to)
+            return true;
+    return false;
+}
+
+static const char *const dark_switches[] = {"leaf-g01-1", "leaf-g01-2", "leaf-g02-1",
+                                            "leaf-g02-2", "spine-01",   "spine-02"};
+
+/* Turns in which what is not dark reports. */
+static void
+dark_pass(struct bed *b, const struct dark *c, int seconds)
+{
+    char name[48];
+    for (int s = 0; s < seconds; s++) {
+        for (int i = 1; i <= DARK_NODES; i++) {
+            snprintf(name, sizeof name, "node:node%05d", i);
+            if (!dark_is(c, i))
+                presence_seen(b->presence, name, b->now_ms);
+        }
+        for (size_t i = 0; !c->switches && i < sizeof dark_switches / sizeof *dark_switches; i++) {
+            snprintf(name, sizeof name, "switch:%s", dark_switches[i]);
+            presence_seen(b->presence, name, b->now_ms);
+        }
+        turn(b);
+    }
+}
+
+static void
+dark_ports(struct bed *b, int node)
+{
+    char name[64];
+    for (int k = 1; k <= 2; k++) {
+        snprintf(name, sizeof name, "port:leaf-g%02d-%d/Ethernet%d", (node - 1) / 16 + 1, k,
+                 (node - 1) % 16 + 1);
+        event(b, "port.link-down-log", name, EVENT_INSTANT, "");
+        event(b, "port.down", name, EVENT_BEGIN, "");
+    }
+}
+
+static void
+dark_said(struct bed *b, const struct dark *c, const char *code, bool switches)
+{
+    bool absent = strstr(code, ".absent") != NULL; /* told late, of when it fell silent */
+    char name[48], of_switch[48];
+    for (int i = 1; i <= DARK_NODES; i++) {
+        snprintf(name, sizeof name, "node:node%05d", i);
+        b->now_ms -= absent ? 40000 : 0;
+        if (dark_is(c, i))
+            event(b, code, name, EVENT_BEGIN, "");
+        b->now_ms += absent ? 40000 : 0;
+        if (i % 4 == 0 && dark_is(c, i) && c->apart_s)
+            dark_pass(b, c, c->apart_s);
+    }
+    snprintf(of_switch, sizeof of_switch, "switch.%s", strchr(code, '.') + 1);
+    for (size_t i = 0; switches && i < 6; i++) {
+        snprintf(name, sizeof name, "switch:%s", dark_switches[i]);
+        event(b, of_switch, name, EVENT_BEGIN, "");
+    }
+}
+
+static const struct dark darks[] = {
+    {"a rack", {{5, 8}}, false, DARK_ABSENT | DARK_PORTS, 1, 1, "rack.power-loss", "rack:r02"},
+    {"a rack with a meter",
+     {{5, 8}},
+     false,
+     DARK_ABSENT | DARK_PORTS | DARK_METER,
+     1,
+     1,
+     "rack.power-loss",
+     "rack:r02"},
+    {"a rack, its ports unseen", {{5, 8}}, false, DARK_ABSENT, 1, 1, "rack.power-loss", "rack:r02"},
+    {"a rack that rebooted", {{5, 8}}, false, DARK_REBOOTED, 1, 1, "rack.power-loss", "rack:r02"},
+    {"both racks of a power unit",
+     {{1, 8}},
+     false,
+     DARK_ABSENT | DARK_PORTS,
+     1,
+     1,
+     NULL,
+     "pdu:p01"},
+    {"both racks of a power unit, with meters",
+     {{1, 8}},
+     false,
+     DARK_ABSENT | DARK_PORTS | DARK_METER,
+     1,
+     1,
+     NULL,
+     "pdu:p01"},
+    {"three racks of a row",
+     {{1, 12}},
+     false,
+     DARK_ABSENT | DARK_PORTS | DARK_METER,
+     1,
+     1,
+     NULL,
+     "cluster:t"},
+    {"racks apart in the room",
+     {{1, 4}, {13, 16}, {25, 28}},
+     false,
+     DARK_ABSENT | DARK_METER,
+     1,
+     1,
+     NULL,
+     "cluster:t"},
+    {"all nodes", {{1, 32}}, false, DARK_ABSENT | DARK_PORTS, 1, 1, "power.site-loss", "cluster:t"},
+    {"all nodes, with meters",
+     {{1, 32}},
+     false,
+     DARK_ABSENT | DARK_PORTS | DARK_METER,
+     1,
+     1,
+     "power.site-loss",
+     "cluster:t"},
+    {"everything rebooted", {{1, 32}}, true, DARK_REBOOTED, 10, 1, "power.site-loss", "cluster:t"},
+    {"everything rebooted at once",
+     {{1, 32}},
+     true,
+     DARK_REBOOTED,
+     0,
+     1,
+     "power.site-loss",
+     "cluster:t"},
+    {"everything dark and back",
+     {{1, 32}},
+     true,
+     DARK_ABSENT | DARK_REBOOTED,
+     2,
+     1,
+     "power.site-loss",
+     "cluster:t"},
+    {"one node", {{7, 7}}, false, DARK_ABSENT | DARK_PORTS, 1, 1, "node.absent", "node:node00007"},
+    {"two nodes of two racks",
+     {{7, 7}, {23, 23}},
+     false,
+     DARK_ABSENT | DARK_PORTS,
+     1,
+     2,
+     NULL,
+     NULL},
+    {"a rack, then an hour later one far away",
+     {{5, 8}, {29, 32}},
+     false,
+     DARK_ABSENT,
+     3600,
+     2,
+     NULL,
+     NULL},
+};
+
+static void
+what_goes_dark_at_once_is_one_incident_of_what_it_shares(void **state)
+{
+    for (size_t i = 0; i < sizeof darks / sizeof *darks; i++) {
+        const struct dark *c = &darks[i];
+        void *own = NULL;
+        char name[48];
+        setup(&own);
+        struct bed *b = own;
+        dark_plan(b);
+        dark_pass(b, c, 2);
+        for (int n = 1; c->signs & DARK_PORTS && n <= DARK_NODES; n++)
+            if (dark_is(c, n))
+                dark_ports(b, n);
+        dark_pass(b, c, 15);
+        for (int r = 1; c->signs & DARK_METER && r <= DARK_NODES / 4; r++) {
+            snprintf(name, sizeof name, "rack:r%02d", r);
+            if (dark_is(c, r * 4))
+                event(b, "rack.power-loss", name, EVENT_BEGIN, "");
+        }
+        dark_pass(b, c, 25);
+        if (c->signs & DARK_ABSENT)
+            dark_said(b, c, "node.absent", c->switches);
+        dark_pass(b, c, 60);
+        if (c->signs & DARK_REBOOTED)
+            dark_said(b, c, "node.rebooted", c->switches);
+        dark_pass(b, c, 60);
+        struct list l = incidents(b);
+        struct list open = {.count = 0};
+        for (size_t k = 0; k < l.count; k++)
+            if (strcmp(l.at[k].state, "resolved") || c->count > 1)
+                open.at[open.count++] = l.at[k];
+        if (open.count != c->count || (c->entity && strcmp(open.at[0].entity, c->entity)) ||
+            (c->cause && strcmp(open.at[0].cause, c->cause)))
+            fail_msg("%s: %zu of %zu open, first %s at %s", c->name, open.count, l.count,
+                     open.count ? open.at[0].cause : "-", open.count ? open.at[0].entity : "-");
+        teardown(&own);
+    }
+    (void)state;
+}
+
 /* --- a user's error --------------------------------------------------------------------------- */
 
 static void
@@ -366,6 +605,7 @@ main(void)
         T(what_was_seen_to_cause_the_loudest_stands_above_it),
         T(a_remark_does_not_hide_the_fault_beside_it),
         T(a_lost_feed_stands_above_the_rack_it_darkens),
+        cmocka_unit_test(what_goes_dark_at_once_is_one_incident_of_what_it_shares),
         T(an_error_of_the_program_is_the_users_and_no_machines),
         T(an_incident_ends_with_its_finding_and_comes_back_under_its_name),
         T(a_line_without_sequel_calms_down_where_the_part_reports),

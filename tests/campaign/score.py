@@ -81,6 +81,20 @@ def right(f, h):
     return h['entity'] in f.entities
 
 
+def answers(score, faults, about):
+    """One row a judged fault: what was said, how surely, and what was so; calibrate learns from them."""
+    of, _ = score.attribute(faults)
+    for f in faults:
+        if f.verdict == 'none':
+            continue
+        a = answer(f, of.get(f, []))
+        hs = (a or {}).get('hypotheses') or []
+        yield dict(about, kind=f.kind, verdict=f.verdict, said=(a or {}).get('verdict'), confidence=a['confidence'] if hs else None,
+                   right=bool(hs) and right(f, hs[0]) and hs[0]['class'] in f.classes,
+                   hypotheses=[[h['cause'], h['entity'], h['confidence'], len(h.get('evidence') or []), right(f, h), h['class'] in f.classes]
+                               for h in hs[:10]])
+
+
 def poisson_upper(k):
     """95 % one-sided upper bound of a Poisson mean of which k were seen."""
     low, high = float(k), k + 10 + 6 * math.sqrt(k + 1)
