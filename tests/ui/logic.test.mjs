@@ -57,8 +57,35 @@ test('spans_are_short', () => {
   for (const [s, want] of [[0, '0 s'], [0.4, '400 ms'], [9.5, '9.5 s'], [95, '1m 35s'], [3600, '1h'], [90000, '1d 1h'], [null, '–'], [NaN, '–']]) assert.equal(time.formatSpan(s), want);
 });
 
+test('spans_and_presets_are_said_in_chinese_too', () => {
+  assert.equal(time.formatPreset('15m'), '15m');
+  time.setSpanWords(true);
+  for (const [v, want] of [[0.4, '400 毫秒'], [9.5, '9.5 秒'], [95, '1 分 35 秒'], [3600, '1 小时'], [90000, '1 天 1 小时']]) assert.equal(time.formatSpan(v), want);
+  for (const [p, want] of [['15m', '15 分钟'], ['24h', '24 小时'], ['7d', '7 天'], ['x', 'x']]) assert.equal(time.formatPreset(p), want);
+  time.setSpanWords(false);
+});
+
+test('chinese_sentences_have_full_width_marks', () => {
+  for (const [s, want] of [
+    ['收光过低,请清洁:先 A;再 B', '收光过低，请清洁：先 A；再 B'],
+    ['GPU 掉卡(从 PCIe 总线脱落)', 'GPU 掉卡（从 PCIe 总线脱落）'],
+    ['gpu:node00100/2:GPU 掉卡', 'gpu:node00100/2:GPU 掉卡'],
+    ['rx -9.8 dBm < -9.6 dBm (low alarm)', 'rx -9.8 dBm < -9.6 dBm (low alarm)'],
+  ]) assert.equal(format.zhMarks(s), want);
+});
+
+test('a_title_does_not_say_its_entity_twice', () => {
+  for (const [s, e, want] of [
+    ['gpu:node00100/2: GPU has fallen off the bus', 'gpu:node00100/2', 'GPU has fallen off the bus'],
+    ['gpu:node00100/2:GPU 掉卡', 'gpu:node00100/2', 'GPU 掉卡'],
+    ['gpu:node00100/23: hot', 'gpu:node00100/2', 'gpu:node00100/23: hot'],
+    ['gpu:node00100/2: ', 'gpu:node00100/2', 'gpu:node00100/2: '],
+    ['Something', '', 'Something'],
+  ]) assert.equal(entity.withoutEntity(s, e), want);
+});
+
 test('numbers_have_their_units', () => {
-  for (const [v, u, want] of [[61.5, 'celsius', '61.5 °C'], [0.962, 'ratio', '96.2 %'], [3.81e11, 'bits_per_second', '381 Gb/s'], [18874368, 'bytes', '18 MiB'], [3.2e-5, '', '3.2e-5'], [null, 'watts', '–'], [-12.1, 'dbm', '-12.1 dBm'], [0.0012, 'seconds', '1.2 ms']]) assert.equal(format.value(v, u), want);
+  for (const [v, u, want] of [[61.5, 'celsius', '61.5 °C'], [0.962, 'ratio', '96.2 %'], [3.81e11, 'bits_per_second', '381 Gb/s'], [18874368, 'bytes', '18 MiB'], [3.2e-5, '', '3.2e-5'], [null, 'watts', '–'], [-12.1, 'dbm', '-12.1 dBm'], [0.0012, 'seconds', '1.2 ms'], [0.0024, '', '0.0024'], [3120471, 'seconds', '36d 2h']]) assert.equal(format.value(v, u), want);
   assert.equal(format.change(118, 100), '+18 %');
   assert.equal(format.change(1, 0), '');
   assert.equal(format.change(null, 3), '');
@@ -116,7 +143,7 @@ test('fleet_cells_lie_inside_apart_and_are_found_again', () => {
 
 test('a_small_fleet_gets_large_cells', () => {
   const t = world(1, 8);
-  assert.equal(fleet.layoutFleet(fleet.groupFleet(t, null, 'pod'), t.gpus, 700, 400).cell, 16);
+  assert.equal(fleet.layoutFleet(fleet.groupFleet(t, null, 'pod'), t.gpus, 700, 400).cell, 24);
 });
 
 test('nodes_without_group_or_job_come_last', () => {

@@ -2,7 +2,9 @@
 import { useEffect, useReducer } from 'preact/hooks';
 import type { Session, Text2 } from '../api';
 import type { en } from '../words/en';
-import { parseRange, setUtc, type Range } from './time';
+import { withoutEntity, label } from './entity';
+import { zhMarks } from './format';
+import { parseRange, setSpanWords, setUtc, type Range } from './time';
 import { carried, formatPlace, parsePlace, type Place, type Query } from './url';
 
 export type Key = keyof typeof en;
@@ -112,6 +114,7 @@ const dictionaries: Partial<Record<Lang, Record<string, string>>> = {};
 export async function loadWords(lang: Lang): Promise<void> {
   dictionaries[lang] ??= lang === 'zh' ? (await import('../words/zh')).zh : (await import('../words/en')).en;
   dictionary = dictionaries[lang] ?? {};
+  setSpanWords(lang === 'zh');
 }
 export function t(key: Key, v?: Record<string, string | number>): string {
   const s = dictionary[key] ?? key;
@@ -123,7 +126,17 @@ export function word(list: string, w: string | null | undefined): string {
   return dictionary[`${list}.${w}`] ?? w;
 }
 export function tx(text: Text2 | null | undefined): string {
-  return text ? text[app.lang] || text.en || text.zh : '';
+  const s = text ? text[app.lang] || text.en || text.zh : '';
+  return app.lang === 'zh' ? zhMarks(s) : s;
+}
+// What is said of an entity: alone where the entity stands beside it, else led by its name.
+export function said(text: Text2 | null | undefined, entity: string): string {
+  return withoutEntity(tx(text), entity);
+}
+export function saidOf(text: Text2 | null | undefined, entity: string): string {
+  const s = tx(text);
+  const rest = withoutEntity(s, entity);
+  return rest === s ? s : `${label(entity)}${app.lang === 'zh' ? '：' : ': '}${rest}`;
 }
 
 // Place

@@ -47,6 +47,11 @@ export function label(entity: string): string {
   if (kind === 'link') return name.replace('--', ' ↔ ');
   return name;
 }
+// A sentence that the server begins with the entity's name, where that stands beside it already.
+export function withoutEntity(text: string, entity: string): string {
+  const m = entity && text.startsWith(entity) ? /^\s*[:：]\s*(?=\S)/.exec(text.slice(entity.length)) : null;
+  return m ? text.slice(entity.length + m[0].length) : text;
+}
 // The last part only, where the host is already plain from the place.
 export function shortLabel(entity: string): string {
   const kind = kindOf(entity);

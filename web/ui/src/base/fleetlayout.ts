@@ -89,10 +89,10 @@ function flow(groups: Group[], gpus: number[], width: number, cell: number, acro
   return { cell, width, height: y + line, blocks };
 }
 
-// The largest cell of 5 to 16 pixels with which everything is no higher than `height`; 5 where nothing fits.
+// The largest cell of 5 to 24 pixels with which everything is no higher than `height`; 5 where nothing fits.
 export function layoutFleet(groups: Group[], gpus: number[], width: number, height: number): Layout {
   let best: Layout | null = null;
-  for (let cell = 5; cell <= 16; cell++) {
+  for (let cell = 5; cell <= 24; cell++) {
     let low: Layout | null = null;
     for (let across = 1; across <= 10; across++) {
       const l = flow(groups, gpus, width, cell, across);

@@ -1,5 +1,7 @@
 // Numbers with units as operators write them. '–' stands for what is not known.
 
+import { formatSpan } from './time';
+
 export const NONE = '–';
 
 function digits(v: number): number {
@@ -13,6 +15,7 @@ export function number(v: number | null | undefined, max?: number): string {
   if (v === null || v === undefined || !Number.isFinite(v)) return NONE;
   const a = Math.abs(v);
   if (a !== 0 && (a < 0.001 || a >= 1e15)) return v.toExponential(1).replace('e+', 'e');
+  if (a !== 0 && a < 0.1 && max === undefined) return v.toLocaleString('en-US', { maximumSignificantDigits: 2 });
   const d = max ?? (Number.isInteger(v) ? 0 : digits(v) || (a < 1000 ? 1 : 0));
   return v.toLocaleString('en-US', { maximumFractionDigits: d });
 }
@@ -47,10 +50,20 @@ export function value(v: number | null | undefined, unit: string): string {
     case 'watts':
       return Math.abs(v) >= 10000 ? scaled(v, 1000, ['W', 'kW', 'MW']) : `${number(v)} W`;
     case 'seconds':
-      return Math.abs(v) < 1e-3 && v !== 0 ? `${number(v * 1e6)} µs` : Math.abs(v) < 1 && v !== 0 ? `${number(v * 1e3)} ms` : `${number(v)} s`;
+      return Math.abs(v) >= 3600 ? formatSpan(v) : Math.abs(v) < 1e-3 && v !== 0 ? `${number(v * 1e6)} µs` : Math.abs(v) < 1 && v !== 0 ? `${number(v * 1e3)} ms` : `${number(v)} s`;
     default:
       return number(v) + (SUFFIX[unit] ?? (unit ? ` ${unit}` : ''));
   }
+}
+
+// Chinese sentences of the server come with half-width marks; after a Chinese character they are set full-width.
+const WIDE: Record<string, string> = { ',': '，', ':': '：', ';': '；', '?': '？', '!': '！' };
+export function zhMarks(s: string): string {
+  return s
+    .replace(/([\u3400-\u9fff”])([,:;?!])(?!\/)\s?/g, (_, c: string, m: string) => c + WIDE[m])
+    .replace(/([,:;?!])\s?(?=[\u3400-\u9fff])/g, (m: string, c: string) => WIDE[c] ?? m)
+    .replace(/([\u3400-\u9fff]) ?\(([^()]*)\)/g, '$1（$2）')
+    .replace(/\(([^()]*[\u3400-\u9fff][^()]*)\)/g, '（$1）');
 }
 
 // +18 % against what was before; '' where that says nothing.

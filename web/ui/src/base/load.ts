@@ -88,6 +88,7 @@ export function useLoad<T>(ask: (signal: AbortSignal) => Promise<T>, deps: unkno
 
 // The stream runs while someone is signed in, wants it live and can see it.
 let source: EventSource | null = null;
+let away = false; // the stream was closed by us: what happened since is not known
 function fire(name: string): void {
   for (const f of topics.get(name) ?? []) f();
 }
@@ -96,7 +97,11 @@ function tend(): void {
   if (want && !source) {
     const es = new EventSource(streamUrl);
     source = es;
-    es.onopen = () => set({ stream: 'on' });
+    es.onopen = () => {
+      set({ stream: 'on' });
+      if (away) [...topics.keys()].forEach(fire);
+      away = false;
+    };
     es.onerror = () => {
       if (app.stream !== 'lost') set({ stream: 'lost' });
       if (es.readyState === EventSource.CLOSED && source === es) {
@@ -120,6 +125,7 @@ function tend(): void {
   } else if (!want && source) {
     source.close();
     source = null;
+    away = true;
     set({ stream: 'off' });
   }
 }

@@ -103,17 +103,29 @@ export function fromInput(text: string): number | null {
   return Number.isNaN(t) ? null : t;
 }
 
+// The words of spans: 1m 35s, or 1 分 35 秒.
+const LATIN = { d: 'd', h: 'h', m: 'm', s: 's', sec: ' s', ms: ' ms' };
+let spans = LATIN;
+export function setSpanWords(zh: boolean): void {
+  spans = zh ? { d: ' 天', h: ' 小时', m: ' 分', s: ' 秒', sec: ' 秒', ms: ' 毫秒' } : LATIN;
+}
+// A preset such as 24h in the language's words.
+export function formatPreset(text: string): string {
+  const m = /^(\d+)([mhd])$/.exec(text);
+  return m ? `${m[1]}${m[2] === 'm' && spans !== LATIN ? ' 分钟' : spans[m[2] as 'm']}` : text;
+}
+
 // 95 -> "1m 35s", two places at most. Seconds in.
 export function formatSpan(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '–';
   const s = Math.abs(seconds);
-  if (s > 0 && s < 1) return `${Math.round(s * 1000)} ms`;
-  if (s < 60) return `${s < 10 ? Math.round(s * 10) / 10 : Math.round(s)} s`;
+  if (s > 0 && s < 1) return `${Math.round(s * 1000)}${spans.ms}`;
+  if (s < 60) return `${s < 10 ? Math.round(s * 10) / 10 : Math.round(s)}${spans.sec}`;
   const d = Math.floor(s / 86400);
   const h = Math.floor((s % 86400) / 3600);
   const m = Math.floor((s % 3600) / 60);
-  if (d) return h ? `${d}d ${h}h` : `${d}d`;
-  if (h) return m ? `${h}h ${m}m` : `${h}h`;
+  if (d) return h ? `${d}${spans.d} ${h}${spans.h}` : `${d}${spans.d}`;
+  if (h) return m ? `${h}${spans.h} ${m}${spans.m}` : `${h}${spans.h}`;
   const r = Math.floor(s % 60);
-  return r ? `${m}m ${r}s` : `${m}m`;
+  return r ? `${m}${spans.m} ${r}${spans.s}` : `${m}${spans.m}`;
 }

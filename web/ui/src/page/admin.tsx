@@ -1,11 +1,11 @@
 // Alerts (receivers, deliveries, silences, rules), settings (users, tokens, agents, sources), and the sign-in page.
 import { useEffect, useState } from 'preact/hooks';
 import * as api from '../api';
-import { can, go, href, set, setLang, setQuery, t, tx, useApp, word } from '../base/app';
+import { app, can, go, href, set, setLang, setQuery, t, tx, useApp, word } from '../base/app';
 import { number, percent, value } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan, iso } from '../base/time';
-import { Answer, Btn, Dialog, Empty, Ent, errorText, Field, Form, Head, Mark, options, Pager, Panel, Pick, QueryInput, QueryPick, Table, Tabs, Time } from '../view/parts';
+import { Answer, Btn, CopyBtn, Dialog, Empty, Ent, errorText, Field, Form, Head, Mark, options, Pager, Panel, Pick, QueryInput, QueryPick, Table, Tabs, Time } from '../view/parts';
 
 const val = (e: Event) => (e.target as HTMLInputElement).value;
 
@@ -58,7 +58,7 @@ function Silences() {
   return (
     <>
       {can('operator') && <div class="filters"><Btn kind="main" on={() => setOpen(true)}>+ {t('alerts.silence')}</Btn></div>}
-      <Panel><Answer of={got}>{(d) => <Table name={t('alerts.silences')} rows={[...d.items].sort((a, b) => rank[a.state] - rank[b.state] || b.end.localeCompare(a.end))} id={(x) => x.id} empty={<Empty why={t('alerts.nosilences')} />} cols={[
+      <Panel><Answer of={got}>{(d) => <Table name={t('alerts.silences')} rows={[...d.items].sort((a, b) => rank[a.state] - rank[b.state] || b.end.localeCompare(a.end))} id={(x) => x.id} empty={<Empty why={t('alerts.nosilences')} what={t('alerts.nosilences.what')} />} cols={[
         { k: 'state', name: t('col.state'), cell: (x) => <span class={`sstate ${x.state}`}>{word('sstate', x.state)}</span> },
         { k: 'm', name: t('alerts.matchers'), wide: true, cell: (x) => x.matchers.map((m, i) => <code key={i} class="chip">{m.name}{m.equal ? '=' : '!='}{m.regex ? '~' : ''}{m.value}</code>) },
         { k: 'from', name: t('range.from'), cell: (x) => <Time v={x.start} /> },
@@ -123,7 +123,7 @@ function Users() {
   return (
     <>
       <div class="filters"><Btn kind="main" on={() => start({ name: '', role: 'viewer', tenant: null, disabled: false, last_seen: null }, true)}>+ {t('users.add')}</Btn></div>
-      <Panel><Answer of={got}>{(d) => <Table name={t('settings.users')} rows={d.items} id={(u) => u.name} cols={[
+      <Panel><Answer of={got}>{(d) => <Table name={t('settings.users')} rows={d.items} id={(u) => u.name} empty={<Empty why={t('users.none')} what={app.session?.auth === 'none' ? t('users.noauth') : t('users.none.what')} />} cols={[
         { k: 'name', name: t('col.name'), cell: (u) => <b>{u.name}</b>, sort: (u) => u.name },
         { k: 'role', name: t('col.role'), cell: (u) => word('userrole', u.role), sort: (u) => u.role },
         { k: 'tenant', name: t('col.tenant'), cell: (u) => u.tenant ?? t('users.alltenants'), sort: (u) => u.tenant },
@@ -170,7 +170,7 @@ function Tokens() {
       ]} />}</Answer></Panel>
       {open && (
         <Dialog title={t('tokens.add')} close={() => { setOpen(false); setSecret(''); }}>
-          {secret ? <><p>{t('tokens.once')}</p><pre class="code" tabIndex={0}>{secret}</pre><Btn on={() => void navigator.clipboard?.writeText(secret)}>{t('do.copy')}</Btn></> : (
+          {secret ? <><p>{t('tokens.once')}</p><pre class="code" tabIndex={0}>{secret}</pre><CopyBtn text={() => secret} /></> : (
             <Form text={t('tokens.add')} send={async () => {
               const r = await api.tokenAdd({ name, role, tenant: null, expires: life ? iso(Date.now() + Number(life) * 36e5) : null });
               setSecret(r.token);
@@ -217,7 +217,7 @@ function Sources() {
     { k: 'state', name: t('col.state'), cell: (s) => <Mark h={s.state === 'failing' ? 'major' : s.state === 'ok' ? 'ok' : 'unknown'} text={word('rstate', s.state)} />, sort: (s) => s.state },
     { k: 'kind', name: t('col.kind'), cell: (s) => s.kind, sort: (s) => s.kind },
     { k: 'name', name: t('col.name'), cell: (s) => <b>{s.name}</b>, sort: (s) => s.name },
-    { k: 'rate', name: t('sources.rate'), cell: (s) => `${number(s.rate)} /s`, sort: (s) => s.rate, num: true },
+    { k: 'rate', name: t('sources.rate'), cell: (s) => (s.rate === null ? '–' : `${number(s.rate)} /s`), sort: (s) => s.rate, num: true },
     { k: 'acc', name: t('sources.accepted'), cell: (s) => number(s.accepted), sort: (s) => s.accepted, num: true },
     { k: 'ref', name: t('sources.refused'), cell: (s) => number(s.refused), sort: (s) => s.refused, num: true },
     { k: 'seen', name: t('col.seen'), cell: (s) => <Time v={s.last_seen} seconds />, sort: (s) => s.last_seen },

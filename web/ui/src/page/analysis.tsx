@@ -5,7 +5,7 @@ import { href, range, rangeKey, setQuery, t, tx, useApp, word } from '../base/ap
 import { change, number, percent, value } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan, formatTime, iso, parseSpan, stepFor, toInput, fromInput } from '../base/time';
-import { align, Plot, seriesName } from '../view/chart';
+import { align, Plot, seriesNames } from '../view/chart';
 import { Answer, Btn, Empty, Ent, Field, Form, Head, Mark, Meter, Panel, Pick, Props, SaveCsv, Stat, Table, Time, type Col } from '../view/parts';
 
 const BY = ['job', 'model', 'rack', 'leaf', 'pod', 'vendor', 'tenant', 'node', 'time'];
@@ -83,7 +83,8 @@ export function Analysis() {
             <div class="cols report">
               <Panel title={`${m ? tx(m.title) : measure} · ${word('group', by)}`}><Table name={t('analysis.measure')} cols={c} rows={a.groups} id={(g) => g.key} cls={(g) => (g.outlier ? 'bad' : '')} /></Panel>
               <Panel title={`${t('analysis.outliers')} (${a.outliers.length})`}>
-                {a.outliers.length ? <ul class="list">{a.outliers.map((o) => <li key={o.entity}><Mark h={o.deviations > 6 ? 'major' : 'minor'} bare /> <span class="grow"><Ent e={o.entity} /> <span class="dim">{o.group}</span></span> <b>{value(o.value, a.unit)}</b> <span class="dim">{t('analysis.expected', { v: value(o.expected, a.unit), n: number(o.deviations, 1) })}</span></li>)}</ul> : <Empty why={t('analysis.nooutliers')} />}
+                {a.outliers.length ? <ul class="list">{a.outliers.slice(0, q.outliers ? 1000 : 15).map((o) => <li key={o.entity}><Mark h={Math.abs(o.deviations) > 6 ? 'major' : 'minor'} bare /> <span class="grow"><Ent e={o.entity} /> <span class="dim">{o.group}</span></span> <b>{value(o.value, a.unit)}</b> <span class="dim">{t('analysis.expected', { v: value(o.expected, a.unit), n: Math.abs(o.deviations) > 99 ? '>99' : number(Math.abs(o.deviations), 1) })}</span></li>)}</ul> : <Empty why={t('analysis.nooutliers')} />}
+                {a.outliers.length > 15 && !q.outliers && <Btn small on={() => setQuery({ outliers: 'all' }, true)}>{t('do.more', { n: a.outliers.length - 15 })}</Btn>}
               </Panel>
             </div>
           </>
@@ -108,7 +109,10 @@ export function Explorer() {
   }, [expr, rangeKey(), step], { when: !!expr, every: r.moving ? Math.max(15, step) : undefined });
   const table = useLoad((s) => api.promQuery(expr, range().moving ? null : range().end / 1000, s), [expr, rangeKey()], { when: !!expr });
   const rows = (Array.isArray(table.data?.result) ? table.data.result : []).filter((x) => x && typeof x === 'object' && 'metric' in x);
-  const labels = [...new Set(rows.flatMap((x) => Object.keys(x.metric)))].slice(0, 9);
+  const named = [...new Set(rows.flatMap((x) => Object.keys(x.metric)))];
+  // Labels that all rows share stand once above the table.
+  const shared = rows.length > 1 ? named.filter((l) => rows.every((x) => x.metric[l] === rows[0].metric[l])) : [];
+  const labels = named.filter((l) => !shared.includes(l)).slice(0, 9);
   const scalar = table.data && !rows.length && Array.isArray(table.data.result) ? String((table.data.result as unknown[])[1] ?? '') : '';
   return (
     <>
@@ -124,13 +128,13 @@ export function Explorer() {
       {expr ? (
         <>
           <Panel title={t('explorer.chart')} right={<span class="dim">{t('explorer.step', { n: formatSpan(step) })}</span>}>
-            <Answer of={chart} lines={8}>{(d) => <Plot name={expr} times={d.times} unit="" height={300} series={d.list.map((s, i) => ({ name: seriesName(s.metric, ''), values: d.rows[i] }))} />}</Answer>
+            <Answer of={chart} lines={8}>{(d) => <Plot name={expr} times={d.times} unit="" height={300} series={seriesNames(d.list.map((s) => s.metric), '', expr).map((name, i) => ({ name, values: d.rows[i] }))} />}</Answer>
           </Panel>
           <Panel title={t('explorer.table')}>
-            <Answer of={table}>{() => rows.length ? <Table name={t('explorer.table')} rows={rows.slice(0, 500)} id={(x) => JSON.stringify(x.metric)} cols={[
+            <Answer of={table}>{() => rows.length ? <>{shared.length > 0 && <p class="shared">{shared.map((l) => <code key={l} class="chip">{l}="{rows[0].metric[l]}"</code>)}</p>}<Table name={t('explorer.table')} rows={rows.slice(0, 200)} id={(x) => JSON.stringify(x.metric)} cols={[
               ...labels.map((l): Col<api.PromSample> => ({ k: l, name: l, cell: (x) => <span class="mono">{x.metric[l] ?? ''}</span>, sort: (x) => x.metric[l] ?? null })),
               { k: 'value', name: t('col.value'), num: true, cell: (x) => <b>{number(Number(x.value[1]))}</b>, sort: (x) => Number(x.value[1]) },
-            ]} /> : scalar ? <p class="mono">{scalar}</p> : <Empty why={t('chart.empty')} />}</Answer>
+            ]} />{rows.length > 200 && <p class="dim">{t('explorer.first', { n: 200, all: number(rows.length) })}</p>}</> : scalar ? <p class="mono">{scalar}</p> : <Empty why={t('chart.empty')} />}</Answer>
           </Panel>
         </>
       ) : (
@@ -150,7 +154,7 @@ export function Reliability() {
   }, ['reliability', rangeKey()], { every: 60 });
   return (
     <>
-      <Head title={word('page', 'reliability')} sub={t('rel.what')} />
+      <Head title={word('page', 'reliability')} sub={t('rel.what')}><Btn on={() => print()}>{t('do.print')}</Btn></Head>
       <Answer of={got} lines={8}>{(r) => {
         const most = Math.max(1, ...r.by_reason.map((x) => x.lost_gpu_hours));
         return (
@@ -177,16 +181,15 @@ export function Reliability() {
               <div>
                 <Panel title={t('rel.byreason')}>{r.by_reason.length ? <ul class="bars">{r.by_reason.map((x) => <li key={x.reason}><span class="line"><span class="grow">{tx(x.title)}</span> <b>{number(x.lost_gpu_hours)} {t('rel.gpuh')}</b> <span class="dim">×{x.count}</span></span><Meter name={tx(x.title)} v={x.lost_gpu_hours / most} h="major" /></li>)}</ul> : <Empty why={t('rel.noloss')} />}</Panel>
                 <Panel title={t('rel.hooks')}>
-                  <Props rows={[[t('rel.breaker'), <Mark h={r.breaker.state === 'open' ? 'major' : 'ok'} text={word('breaker', r.breaker.state)} />], [t('rel.used'), `${r.breaker.used} / ${r.breaker.limit} · ${formatSpan(r.breaker.window_seconds)}`], [t('rel.mode'), r.breaker.dry_run ? t('rel.dry') : t('rel.real')]]} />
+                  {r.breaker.limit > 0 ? <Props rows={[[t('rel.breaker'), <Mark h={r.breaker.state === 'open' ? 'major' : 'ok'} text={word('breaker', r.breaker.state)} />], [t('rel.used'), `${r.breaker.used} / ${r.breaker.limit} · ${formatSpan(r.breaker.window_seconds)}`], [t('rel.mode'), r.breaker.dry_run ? t('rel.dry') : t('rel.real')]]} /> : <p class="dim">{t('rel.unset')}</p>}
                   <ul class="list">{r.hooks.slice(0, 20).map((h, i) => <li key={i}><Time v={h.time} seconds /> <b>{h.action}</b> <span class="grow"><Ent e={h.entity} /></span> {h.dry_run && <span class="chip">{t('rel.dry')}</span>} <span>{word('hook', h.result)}</span> {h.incident && <a href={href('incidents', h.incident)}>{h.incident}</a>}</li>)}</ul>
-                  {!r.hooks.length && <p class="dim">{t('rel.nohooks')}</p>}
+                  {!r.hooks.length && r.breaker.limit > 0 && <p class="dim">{t('rel.nohooks')}</p>}
                 </Panel>
               </div>
             </div>
           </>
         );
       }}</Answer>
-      <p class="noprint"><Btn on={() => print()}>{t('do.print')}</Btn></p>
     </>
   );
 }

@@ -6,13 +6,13 @@ import { verdictHealth, badness } from '../base/entity';
 import { number, value } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan } from '../base/time';
-import { Answer, Btn, Empty, Ent, Field, Form, Head, Meter, Pager, Panel, Pick, Stat, T2, Table, Time, VerdictMark, errorText, type Col } from '../view/parts';
+import { Answer, Btn, CopyBtn, Empty, Ent, Field, Form, Head, Mark, Meter, Pager, Panel, Pick, Stat, T2, Table, Time, VerdictMark, errorText, type Col } from '../view/parts';
 
 const VERDICTS: api.Verdict[] = ['fail', 'warn', 'unknown', 'pass'];
 export const scopeText = (s: api.CheckScope) => (s.job ? `${t('word.job')} ${s.job}` : s.nodes ? s.nodes : s.cluster ? `${t('kind.cluster')} ${s.cluster}` : t('checks.everything'));
 
 function Counts({ c, small }: { c: Record<api.Verdict, number>; small?: boolean }) {
-  if (small) return <span class="row">{VERDICTS.filter((v) => c[v] || v === 'pass').map((v) => <span key={v} class="count"><VerdictMark v={v} /> {number(c[v])}</span>)}</span>;
+  if (small) return <span class="row">{VERDICTS.filter((v) => c[v] || v === 'pass').map((v) => <span key={v} class="count"><Mark h={verdictHealth(v)} text={word('verdict', v)} bare /> {number(c[v])}</span>)}</span>;
   return <div class="stats">{VERDICTS.map((v) => <Stat key={v} name={word('verdict', v)} h={c[v] ? verdictHealth(v) : undefined} v={number(c[v])} />)}</div>;
 }
 
@@ -25,7 +25,7 @@ export function Checks() {
   const [what, setWhat] = useState(q.job ?? q.nodes ?? q.cluster ?? '');
   const [plan, setPlan] = useState<api.CheckPlan | null>(null);
   const [bad, setBad] = useState('');
-  const profile = q.profile ?? profiles.data?.items[0]?.name ?? 'prejob';
+  const profile = q.profile ?? (kind === 'cluster' ? 'full' : 'prejob');
   const target = what || (kind === 'cluster' ? clusters.data?.items[0]?.name ?? '' : '');
   const scope: api.CheckScope = target ? { [kind]: target } : {};
   const chosen = profiles.data?.items.find((p) => p.name === profile);
@@ -69,12 +69,12 @@ export function Checks() {
               </div>
               {chosen && <p class="dim">{tx(chosen.description)}</p>}
               {bad && <p class="bad" role="alert">{bad}</p>}
-              {plan && (
+              <div class="plan">{plan && (
                 <div class={`impact im-${plan.impact}`} role="status">
                   <b>{t('checks.impact')} {word('impact', plan.impact)}</b> <span>{tx(plan.impact_text)}</span>
                   <span class="dim">{t('checks.plan', { checks: plan.checks, time: formatSpan(plan.duration_ms / 1000) })} {Object.keys(plan.targets).map((k) => `${number(plan.targets[k])} ${word('kinds', k)}`).join(', ')}</span>
                 </div>
-              )}
+              )}</div>
             </Form>
           )}</Answer>
         </Panel>
@@ -90,6 +90,43 @@ export function Checks() {
         </Panel>
       </div>
       <Panel title={t('checks.past')}><Answer of={past}>{(d) => <><Table name={t('checks.past')} cols={cols} rows={d.items} id={(r) => r.id} cls={(r) => (r.verdict === 'fail' ? 'bad' : '')} empty={<Empty why={t('checks.nopast')} />} /><Pager next={d.next} /></>}</Answer></Panel>
+    </>
+  );
+}
+
+// Problems by check, the worst first: what is wrong and what to do said once, then where.
+const MOST = 30;
+function Groups({ rows, summary }: { rows: api.CheckItem[]; summary: api.CheckSummary[] }) {
+  const [open, setOpen] = useState('');
+  const by = new Map<string, api.CheckItem[]>();
+  for (const i of rows) by.set(`${i.verdict} ${i.check}`, [...(by.get(`${i.verdict} ${i.check}`) ?? []), i]);
+  const list = [...by].sort((a, b) => badness(verdictHealth(b[1][0].verdict)) - badness(verdictHealth(a[1][0].verdict)) || b[1].length - a[1].length);
+  return (
+    <>
+      {list.map(([k, all]) => {
+        const i = all[0];
+        const reasons = new Set(all.map((x) => tx(x.reason)));
+        const limits = new Set(all.map((x) => x.expected ?? ''));
+        const shown = open === k ? all : all.slice(0, MOST);
+        return (
+          <section key={k} class={`found v-${i.verdict}`}>
+            <h3 class="line"><VerdictMark v={i.verdict} /> <span>{tx(summary.find((s) => s.check === i.check)?.title) || i.check}</span> <span class="dim">{number(all.length)}</span></h3>
+            {reasons.size === 1 && tx(i.reason) && <p>{tx(i.reason)}{limits.size === 1 && i.expected && <span class="dim"> · {t('col.expected')} <span class="mono">{i.expected}</span></span>}</p>}
+            {i.actions.map((a, n) => <p key={n} class="dim">→ <T2 v={a} /></p>)}
+            <ul class="objects">
+              {shown.map((x) => (
+                <li key={x.entity}>
+                  <Ent e={x.entity} />
+                  {x.observed !== null && <b>{typeof x.observed === 'number' ? value(x.observed, '') : x.observed}</b>}
+                  {limits.size > 1 && x.expected && <span class="dim mono">{x.expected}</span>}
+                  {reasons.size > 1 && <span class="dim">{tx(x.reason)}</span>}
+                </li>
+              ))}
+            </ul>
+            {all.length > shown.length && <Btn small on={() => setOpen(k)}>{t('do.more', { n: number(all.length - shown.length) })}</Btn>}
+          </section>
+        );
+      })}
     </>
   );
 }
@@ -128,7 +165,7 @@ export function CheckPage() {
           </Head>
           {r.state === 'running' && <div class="notice" role="status">{t('checks.running')} <Meter name={t('checks.running')} v={r.progress} /> {Math.round(r.progress * 100)} %</div>}
           <Counts c={r.counts} />
-          {r.exclude && <div class="notice bad"><b>{t('checks.exclude')}</b> <code>{r.exclude}</code> <Btn small on={() => void navigator.clipboard?.writeText(r.exclude)}>{t('do.copy')}</Btn></div>}
+          {r.exclude && <div class="notice bad"><b>{t('checks.exclude')}</b> <code>{r.exclude}</code> <CopyBtn small text={() => r.exclude} /></div>}
           <Panel title={t('checks.last')}>
             {r.previous ? (
               <>
@@ -149,7 +186,7 @@ export function CheckPage() {
               {!only && r.counts.pass > 0 && can('operator') && !r.items.some((i) => i.verdict === 'pass') && <Btn small on={() => void api.checkRun(r.profile, r.scope, true).then((x) => go(href('checks', x.id, { all: 1 })))}>{t('checks.withpassed', { n: r.counts.pass })}</Btn>}
               <label class="tick"><input type="checkbox" checked={only} onChange={(e) => setQuery({ all: (e.target as HTMLInputElement).checked ? null : 1 })} /> {t('checks.only')}</label>
             </>}>
-              <Table name={t('checks.report')} cols={cols} rows={rows.slice(0, 1000)} id={(i) => `${i.check} ${i.entity}`} cls={(i) => (i.verdict === 'fail' ? 'bad' : '')} empty={<Empty why={r.state === 'running' ? t('checks.running') : t('checks.allpass')} />} />
+              {only && !q.check && rows.length ? <Groups rows={rows} summary={r.summary} /> : <Table name={t('checks.report')} cols={cols} rows={rows.slice(0, 1000)} id={(i) => `${i.check} ${i.entity}`} cls={(i) => (i.verdict === 'fail' ? 'bad' : '')} empty={<Empty why={r.state === 'running' ? t('checks.running') : t('checks.allpass')} />} />}
             </Panel>
             <Panel title={t('checks.summary')}>
               <ul class="list">

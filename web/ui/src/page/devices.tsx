@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import * as api from '../api';
-import { can, entityHref, go, href, range, rangeKey, setQuery, t, tx, useApp, word } from '../base/app';
+import { can, entityHref, go, href, range, rangeKey, said, saidOf, setQuery, t, tx, useApp, word } from '../base/app';
 import { badness, hostOf, kindOf, label, nameOf, severityHealth } from '../base/entity';
 import { number } from '../base/format';
 import { useLoad } from '../base/load';
@@ -180,7 +180,7 @@ export function DevicePage() {
       return (
         <>
           <Head title={label(d.entity)} mark={<Mark h={d.health} bare />} sub={<>
-            <span class="crumbs">{d.cluster && <a href={href('clusters')}>{d.cluster}</a>}{d.rack && <a href={href('devices', '', { rack: d.rack })}>{d.rack}</a>}{d.kind !== 'node' && host && <Ent e={`${['switch', 'port', 'optic'].includes(d.kind) && d.parent && kindOf(d.parent) !== 'node' ? 'switch' : 'node'}:${host}`} />}</span>
+            <span class="crumbs">{d.cluster && <a href={href('clusters')}>{d.cluster}</a>}{d.rack && <a href={href('devices', '', { rack: d.rack })}>{d.rack}</a>}{d.kind !== 'node' && d.kind !== 'switch' && host && <Ent e={`${['switch', 'port', 'optic'].includes(d.kind) && d.parent && kindOf(d.parent) !== 'node' ? 'switch' : 'node'}:${host}`} />}</span>
             <Kind e={d.entity} /> <Mark h={d.health} /> <span class={`dvstate ${d.state}`}>{word('dvstate', d.state)}</span>
             {job && <span>{t('word.job')} <a href={href('jobs', job.id)}>{job.id} {job.name}</a></span>}
           </>}>
@@ -192,7 +192,7 @@ export function DevicePage() {
               : <Btn on={() => void api.devicePut(id, { state: 'maintenance' }).then(got.reload)}>{t('dev.maintain')}</Btn>)}
             {can('operator') && d.state !== 'retired' && <Btn kind="danger" on={() => setRetire(true)}>{t('dev.retire')}</Btn>}
           </Head>
-          {open.map((i) => <div key={i.id} class={`notice ${i.entity === d.entity ? 'bad' : 'quiet'}`}><SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{tx(i.title)}</b></a> {i.entity === d.entity ? <span class="chip root">{t('role.root')}</span> : i.victims.includes(d.entity) ? <span class="chip victim">{t('role.victim')}</span> : <span class="chip related">{t('role.related')}</span>} <Time v={i.opened} /></div>)}
+          {open.map((i) => <div key={i.id} class={`notice ${i.entity === d.entity ? 'bad' : 'quiet'}`}><SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{i.entity === d.entity ? said(i.title, i.entity) : saidOf(i.title, i.entity)}</b></a> {i.entity === d.entity ? <span class="chip root">{t('role.root')}</span> : i.victims.includes(d.entity) ? <span class="chip victim">{t('role.victim')}</span> : <span class="chip related">{t('role.related')}</span>} <Time v={i.opened} /></div>)}
           {d.state === 'maintenance' && <div class="notice">{t('dev.inmaint')} {d.maintenance_until && <>{t('devices.until')} <Time v={d.maintenance_until} /></>}</div>}
           <Tabs now={tab} tabs={[['charts', t('dev.charts'), at('charts')], ['events', t('dev.events'), at('events')], ['logs', word('page', 'logs'), at('logs')], ['links', t('dev.links', { n: kids.length }), at('links')], ['past', t('dev.past'), at('past')]]} />
           {tab === 'charts' && (
@@ -205,7 +205,7 @@ export function DevicePage() {
                 <Panel title={t('dev.around')}>
                   {types.map((ty) => {
                     const list = kids.filter((r) => `${r.direction} ${r.type}` === ty);
-                    return <div key={ty}><h3>{word('relation', ty.replace(' ', '_'))} <span class="dim">{list.length}</span></h3><ul class="list">{[...list].sort((a, b) => badness(b.health) - badness(a.health)).slice(0, 16).map((r) => <li key={r.entity}><Mark h={r.health} bare /> <span class="grow"><Ent e={r.entity} /></span> <Kind e={r.entity} /></li>)}</ul>{list.length > 16 && <a href={at('links')}>{t('do.more', { n: list.length - 16 })}</a>}</div>;
+                    return <div key={ty}><h3>{word('relation', ty.replace(' ', '_'))} <span class="dim">{list.length}</span></h3><ul class="list">{[...list].sort((a, b) => badness(b.health) - badness(a.health) || a.entity.localeCompare(b.entity, 'en', { numeric: true })).slice(0, 16).map((r) => <li key={r.entity}><Mark h={r.health} bare /> <span class="grow"><Ent e={r.entity} /></span> <Kind e={r.entity} /></li>)}</ul>{list.length > 16 && <a href={at('links')}>{t('do.more', { n: list.length - 16 })}</a>}</div>;
                   })}
                   {!types.length && <p class="dim">{t('dev.alone')}</p>}
                 </Panel>
@@ -227,7 +227,7 @@ export function DevicePage() {
           {tab === 'past' && (
             <div class="cols">
               <div>
-                <Panel title={word('page', 'incidents')}>{inc.data?.items.length ? <ul class="list">{inc.data.items.map((i) => <li key={i.id}><SeverityMark s={i.severity} bare /> <a class="grow" href={href('incidents', i.id)}>{tx(i.title)}</a> <span>{word('istate', i.state)}</span> <Time v={i.opened} /></li>)}</ul> : <p class="dim">{t('dev.noincidents')}</p>}</Panel>
+                <Panel title={word('page', 'incidents')}>{inc.data?.items.length ? <ul class="list">{inc.data.items.map((i) => <li key={i.id}><SeverityMark s={i.severity} bare /> <a class="grow" href={href('incidents', i.id)}>{i.entity === d.entity ? said(i.title, i.entity) : saidOf(i.title, i.entity)}</a> <span>{word('istate', i.state)}</span> <Time v={i.opened} /></li>)}</ul> : <p class="dim">{t('dev.noincidents')}</p>}</Panel>
                 <Panel title={word('page', 'jobs')}>{d.jobs.length ? <ul class="list">{d.jobs.map((j) => <li key={j.id}><Mark h={j.health} bare /> <a class="grow" href={href('jobs', j.id)}>{j.id} {j.name}</a> <JobState s={j.state} /> <Time v={j.start} /></li>)}</ul> : <p class="dim">{t('dev.nojobs')}</p>}</Panel>
               </div>
               <Panel title={t('incident.history')}><ol class="history">{d.history.map((h, k) => <li key={k}><Time v={h.time} seconds /> <b>{word('action', h.action)}</b> {h.user} {h.text && <span class="say">{h.text}</span>}</li>)}</ol></Panel>

@@ -1,12 +1,12 @@
 // Incidents: the list, and one incident with its evidence and what people did about it; a pasted log's diagnosis.
 import { useState } from 'preact/hooks';
 import * as api from '../api';
-import { can, go, href, range, rangeKey, t, tx, useApp, word } from '../base/app';
+import { can, go, href, range, rangeKey, said, saidOf, t, tx, useApp, word } from '../base/app';
 import { severityHealth } from '../base/entity';
 import { percent } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan, formatTime, iso } from '../base/time';
-import { Answer, Btn, Dialog, Empty, Ent, Field, Form, Head, options, Pager, Panel, QueryInput, QueryPick, SaveCsv, SeverityMark, Table, Time, type Col } from '../view/parts';
+import { Answer, Btn, CopyBtn, Dialog, Empty, Ent, Field, Form, Head, options, Pager, Panel, QueryInput, QueryPick, SaveCsv, SeverityMark, Table, Time, type Col } from '../view/parts';
 import { DiagnosisView } from '../view/verdict';
 
 export const IState = ({ s }: { s: string }) => <span class={`istate i-${s}`}>{word('istate', s)}</span>;
@@ -20,7 +20,7 @@ export function Incidents() {
     ['incidents', q.state, q.severity, q.q, q.job, q.entity, q.cursor, rangeKey()], { every: 15, on: ['incident'] });
   const cols: Col<api.Incident>[] = [
     { k: 'sev', name: t('col.severity'), cell: (i) => <SeverityMark s={i.severity} />, sort: (i) => ['critical', 'warning', 'info'].indexOf(i.severity), csv: (i) => i.severity },
-    { k: 'title', name: t('col.incident'), wide: true, cell: (i) => <a href={href('incidents', i.id)}><b>{tx(i.title)}</b></a>, sort: (i) => tx(i.title) },
+    { k: 'title', name: t('col.incident'), wide: true, cell: (i) => <><a href={href('incidents', i.id)}><b>{said(i.title, i.entity)}</b></a> <span class="dim id">{i.id}</span></>, sort: (i) => tx(i.title) },
     { k: 'entity', name: t('role.root'), cell: (i) => <Ent e={i.entity} />, sort: (i) => i.entity },
     { k: 'class', name: t('col.class'), cell: (i) => word('class', i.hypotheses[0]?.class), sort: (i) => i.hypotheses[0]?.class ?? '' },
     { k: 'conf', name: t('diag.confidence'), cell: (i) => percent(i.confidence), sort: (i) => i.confidence, num: true },
@@ -28,7 +28,7 @@ export function Incidents() {
     { k: 'state', name: t('col.state'), cell: (i) => <IState s={i.state} />, sort: (i) => i.state },
     { k: 'opened', name: t('col.opened'), cell: (i) => <Time v={i.opened} />, sort: (i) => i.opened },
     { k: 'dur', name: t('col.duration'), cell: (i) => formatSpan(lasted(i)), sort: lasted, num: true },
-    { k: 'id', name: 'ID', cell: (i) => <a class="dim" href={href('incidents', i.id)}>{i.id}</a>, sort: (i) => i.id },
+    { k: 'id', name: 'ID', cell: null, csv: (i) => i.id },
   ];
   return (
     <>
@@ -76,6 +76,18 @@ function Ask({ i, what, put, close }: { i: api.Incident; what: 'acknowledge' | '
   );
 }
 
+// The incident as plain text, for a ticket or a chat.
+function summary(i: api.Incident): string {
+  const h = i.hypotheses[0];
+  const lines = [`[${word('severity', i.severity)}] ${saidOf(i.title, i.entity)} (${i.id})`, `${t('role.root')}: ${i.entity} · ${h?.cause ?? '–'} · ${t('diag.confidence')} ${percent(i.confidence)}`,
+    `${t('col.opened')} ${i.opened}${i.resolved ? `, ${t('incident.ended')} ${i.resolved}` : ''}`];
+  if (i.jobs.length) lines.push(`${t('page.jobs')}: ${i.jobs.join(', ')}`);
+  if (h?.evidence.length) lines.push('', t('diag.evidence'), ...[...h.evidence].sort((a, b) => a.time.localeCompare(b.time)).slice(0, 12).map((e) => `- ${e.time} ${e.entity} ${e.signal}: ${e.text}`));
+  if (h?.actions.length) lines.push('', t('diag.actions'), ...h.actions.map((a, k) => `${k + 1}. ${tx(a)}`));
+  lines.push('', location.origin + href('incidents', i.id, { kiosk: null }));
+  return lines.join('\n');
+}
+
 export function IncidentPage() {
   const { place: { id } } = useApp();
   const got = useLoad((s) => api.incident(id, s), [id], { every: 15, on: ['incident'] });
@@ -88,7 +100,7 @@ export function IncidentPage() {
       const mine = i.feedback[i.feedback.length - 1];
       return (
         <>
-          <Head title={tx(i.title)} mark={<SeverityMark s={i.severity} />} sub={<>
+          <Head title={saidOf(i.title, i.entity)} mark={<SeverityMark s={i.severity} />} sub={<>
             <IState s={i.state} /> <span class="mono">{i.id}</span>
             <span>{t('col.opened')} <Time v={i.opened} seconds /></span>
             <span>{i.resolved ? <>{t('incident.ended')} <Time v={i.resolved} seconds /></> : t('incident.ongoing')} ({formatSpan(lasted(i))})</span>
@@ -98,6 +110,8 @@ export function IncidentPage() {
             {can('operator') && i.state === 'open' && <Btn kind="main" on={() => setAsk('acknowledge')}>{t('do.acknowledge')}</Btn>}
             {can('operator') && i.state !== 'resolved' && <Btn on={() => setAsk('resolve')}>{t('do.resolve')}</Btn>}
             {can('operator') && i.state !== 'resolved' && <a class="btn" href={href('alerts', 'silences', { entity: i.entity })}>{t('incident.silence')}</a>}
+            <CopyBtn text={() => summary(i)}>{t('incident.copy')}</CopyBtn>
+            <Btn on={() => print()}>{t('do.print')}</Btn>
             {can('operator') && <Btn on={() => go(href('kb', 'new', { incident: i.id }))}>{t('incident.kb')}</Btn>}
           </Head>
           <DiagnosisView d={i} />
@@ -113,7 +127,7 @@ export function IncidentPage() {
               )}
             </Panel>
             <div>
-              <Panel title={t('feedback.title')}>
+              <Panel title={t('feedback.title')} class="noprint">
                 {mine ? <p>{mine.correct ? `✓ ${t('feedback.isright')}` : `✕ ${t('feedback.iswrong')}`} · {mine.user} <Time v={mine.time} /> {mine.cause && <a href={href('kb', mine.cause)}>{mine.cause}</a>} {mine.entity && <Ent e={mine.entity} />} {mine.text}</p> : <p class="dim">{t('feedback.ask')}</p>}
                 {can('operator') && <div class="row"><Btn on={() => void api.incidentFeedback(i.id, { correct: true }).then(got.put)}>✓ {t('feedback.right')}</Btn><Btn on={() => setAsk('wrong')}>✕ {t('feedback.wrong')}</Btn></div>}
               </Panel>
@@ -122,6 +136,7 @@ export function IncidentPage() {
               </Panel>
             </div>
           </div>
+          <p class="printonly dim">{location.origin + href('incidents', i.id)} · {new Date().toISOString()}</p>
           {(ask === 'acknowledge' || ask === 'resolve') && <Ask i={i} what={ask} put={got.put} close={close} />}
           {ask === 'wrong' && <Feedback i={i} put={got.put} close={close} />}
         </>

@@ -1,14 +1,14 @@
 // Jobs: the list, and one job's path, diagnosis and logs.
 import { useEffect } from 'preact/hooks';
 import * as api from '../api';
-import { entityHref, href, range, rangeKey, set, setQuery, t, tx, useApp, word } from '../base/app';
-import { badness, MARK } from '../base/entity';
+import { entityHref, href, range, rangeKey, said, set, setQuery, t, useApp, word } from '../base/app';
+import { badness, label, MARK } from '../base/entity';
 import { number, value } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan, iso } from '../base/time';
 import { FocusView } from '../view/focusview';
 import { PathMap, PathTable } from '../view/pathmap';
-import { Answer, Btn, Empty, Head, JobState, Kpis, Mark, options, Pager, Panel, QueryInput, QueryPick, SaveCsv, SeverityMark, Table, Tabs, Time, type Col } from '../view/parts';
+import { Answer, Btn, Empty, Ent, Head, JobState, Kpis, Mark, options, Pager, Panel, QueryInput, QueryPick, SaveCsv, SeverityMark, Table, Tabs, Time, type Col } from '../view/parts';
 import { DiagnosisView } from '../view/verdict';
 import { LogView } from './logs';
 
@@ -55,8 +55,8 @@ function Issues({ p }: { p: api.JobPath }) {
     <ul class="cards">
       {list.map((i) => (
         <li key={i.id} class={`card ${i.resolved ? '' : 'bad'} h-${i.severity === 'critical' ? 'critical' : i.severity === 'warning' ? 'major' : 'minor'}`}>
-          <SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{tx(i.title)}</b></a>
-          <div><span class="chip root"><a href={entityHref(i.entity)}>{i.entity}</a></span></div>
+          <SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{said(i.title, i.entity)}</b></a>
+          <div><span class="chip root"><Ent e={i.entity} /></span></div>
           <div class="dim">{word('istate', i.state)} · <Time v={i.opened} /></div>
         </li>
       ))}
@@ -109,7 +109,7 @@ export function JobPage() {
                 <Panel title={t('path.badhops', { n: bad })}>
                   <ul class="list">
                     {p.layers.flatMap((l) => l.items).filter((i) => badness(i.health) > 1 || i.role === 'root').sort((a, b) => Number(b.role === 'root') - Number(a.role === 'root') || badness(b.health) - badness(a.health)).slice(0, 14).map((i) => (
-                      <li key={i.entity}><Mark h={i.health} bare /> <a class="grow cut" href={entityHref(i.entity)}>{i.entity}</a> {i.role && <span class={`chip ${i.role}`}>{word('role', i.role)}</span>}</li>
+                      <li key={i.entity}><Mark h={i.health} bare /> <a class="grow cut" href={entityHref(i.entity)} title={i.entity}>{label(i.entity)}</a> {i.role && <span class={`chip ${i.role}`}>{word('role', i.role)}</span>}</li>
                     ))}
                   </ul>
                   {!bad && <p class="dim">{MARK.ok} {t('overview.allok')}</p>}

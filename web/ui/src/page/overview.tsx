@@ -1,7 +1,7 @@
 // The front page: is the cluster well, which job suffers, what is broken; the fleet map live or at any time of the past.
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import * as api from '../api';
-import { entityHref, go, href, range, rangeKey, setQuery, t, tx, useApp, word } from '../base/app';
+import { entityHref, href, range, rangeKey, said, saidOf, setQuery, t, tx, useApp, word } from '../base/app';
 import { badness, HEALTHS, MARK, severityHealth } from '../base/entity';
 import { GROUPS, groupFleet, worstOf, type GroupBy } from '../base/fleetlayout';
 import { number, percent, value } from '../base/format';
@@ -22,7 +22,7 @@ function TimeBar({ at, marks }: { at: string; marks: api.Incident[] }) {
       <Btn small on={() => jump(now - step)} title={t('time.back')}>◀</Btn>
       <div class="track">
         <div class="ticks" aria-hidden="true">
-          {marks.map((m) => <i key={m.id} class={`s-${severityHealth(m.severity)}`} style={{ left: `${pos(Date.parse(m.opened))}%` }} title={tx(m.title)}>{MARK[severityHealth(m.severity)]}</i>)}
+          {marks.map((m) => <i key={m.id} class={`s-${severityHealth(m.severity)}`} style={{ left: `${pos(Date.parse(m.opened))}%` }} title={`${formatTime(m.opened)} ${saidOf(m.title, m.entity)}`}>{MARK[severityHealth(m.severity)]}</i>)}
         </div>
         <input type="range" min={r.start} max={r.end} step={1000} value={drag ?? now} aria-label={t('time.slider')} aria-valuetext={formatTime(drag ?? now, Date.now(), true)}
           onInput={(e) => setDrag(Number((e.target as HTMLInputElement).value))} onChange={(e) => { setDrag(null); jump(Number((e.target as HTMLInputElement).value)); }} />
@@ -38,8 +38,8 @@ function Counts({ o }: { o: api.Overview }) {
   return (
     <div class="stats tight">
       <Stat name={t('overview.incidents')} h={o.incidents.critical ? 'critical' : o.incidents.warning ? 'major' : 'ok'} v={number(o.incidents.open + o.incidents.acknowledged)} to={href('incidents')}
-        sub={<>{o.incidents.critical > 0 && <Mark h="critical" text={number(o.incidents.critical)} />} {o.incidents.warning > 0 && <Mark h="major" text={number(o.incidents.warning)} />} {t('overview.acked', { n: o.incidents.acknowledged })}</>} />
-      <Stat name={t('overview.jobs')} h={o.jobs.suffering ? 'major' : 'ok'} v={number(o.jobs.running)} to={href('jobs')} sub={<>{t('overview.suffer', { n: o.jobs.suffering })} · {t('overview.pending', { n: o.jobs.pending })}</>} />
+        sub={<>{o.incidents.critical > 0 && <Mark h="critical" text={number(o.incidents.critical)} />} {o.incidents.warning > 0 && <Mark h="major" text={number(o.incidents.warning)} />} {o.incidents.acknowledged > 0 ? t('overview.acked', { n: o.incidents.acknowledged }) : o.incidents.open ? '' : t('overview.allok')}</>} />
+      <Stat name={t('overview.jobs')} h={o.jobs.suffering ? 'major' : 'ok'} v={number(o.jobs.running)} to={href('jobs')} sub={<>{o.jobs.suffering > 0 ? <Mark h="major" text={t('overview.suffer', { n: number(o.jobs.suffering) })} /> : <Mark h="ok" text={t('overview.allok')} />} {o.jobs.pending > 0 && t('overview.pending', { n: number(o.jobs.pending) })}</>} />
       {kinds.map((k) => {
         const h = o.health[k];
         const bad = h ? HEALTHS.filter((x) => x !== 'ok' && h[x] > 0).sort((a, b) => badness(b) - badness(a)) : [];
@@ -58,7 +58,7 @@ export function IncidentCards({ list }: { list: api.Incident[] }) {
     <ul class="cards">
       {list.map((i) => (
         <li key={i.id} class={`card bad h-${severityHealth(i.severity)}`}>
-          <SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{tx(i.title)}</b></a>
+          <SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{said(i.title, i.entity)}</b></a>
           <div><span class="chip root"><Ent e={i.entity} /></span> {i.jobs.length > 0 && <span class="dim">{t('incident.jobs', { n: i.jobs.length })}</span>}</div>
           <div class="dim">{word('istate', i.state)} · <Time v={i.opened} /> · {formatSpan((Date.now() - Date.parse(i.opened)) / 1000)} · {t('diag.confidence')} {percent(i.confidence)}</div>
         </li>
@@ -115,7 +115,7 @@ export function Overview() {
       )}</Answer>
       <div class="cols fleet">
         <Panel
-          title={<>{measure ? tx(measure.title) : t('measure.health')}{q.only && <> · {title(q.only)} <Btn small on={() => setQuery({ only: null })}>{t('fleet.all')}</Btn></>}</>}
+          title={<>{measure ? tx(measure.title) : t('fleet.title')} {T && <span class="dim thin">{t('fleet.count', { n: number(T.gpus.reduce((a, b) => a + b, 0)) })}</span>}{q.only && <> · {title(q.only)} <Btn small on={() => setQuery({ only: null })}>{t('fleet.all')}</Btn></>}</>}
           label={t('fleet.title')}
           right={
             <>
@@ -164,14 +164,14 @@ export function Overview() {
             ) : <Empty why={t('fleet.noworst')} />}
           </Panel>
           {o.data && (
-            <Panel title={t('overview.intake')}>
+            <Panel title={t('overview.intake')} right={<a href={href('settings', 'sources')}>{t('overview.sources')}</a>}>
               <ul class="list">
-                <li><span class="grow">{t('overview.agents')}</span> {agents ? <Mark h={o.data.agents.lost ? 'major' : o.data.agents.late ? 'minor' : 'ok'} text={`${number(o.data.agents.online)} / ${number(agents)}`} /> : '–'}</li>
+                <li><span class="grow">{t('overview.agents')}</span> {agents ? <Mark h={o.data.agents.lost ? 'major' : o.data.agents.late ? 'minor' : 'ok'} text={`${number(o.data.agents.online)} / ${number(agents)}`} /> : <span class="dim">{t('overview.noagents')}</span>}</li>
                 <li><span class="grow">{t('overview.samples')}</span> {number(o.data.ingest.samples_per_second, 0)} /s</li>
                 <li><span class="grow">{t('overview.events')}</span> {number(o.data.ingest.events_per_second, 1)} /s</li>
                 <li><span class="grow">{t('overview.dropped')}</span> <Mark h={o.data.ingest.dropped ? 'minor' : 'ok'} text={number(o.data.ingest.dropped)} /></li>
               </ul>
-              <Btn small on={() => go(href('settings', 'sources'))}>{t('overview.sources')}</Btn>
+
             </Panel>
           )}
         </div>

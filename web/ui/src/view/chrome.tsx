@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../api';
 import { app, entityHref, go, href, preset, range, set, setLang, setQuery, setTheme, setZone, t, tx, useApp, word, type Key } from '../base/app';
 import { useLoad } from '../base/load';
-import { formatSpan, formatTime, fromInput, iso, PRESETS, toInput, zoneName } from '../base/time';
+import { formatPreset, formatSpan, formatTime, fromInput, iso, PRESETS, toInput, zoneName } from '../base/time';
 import { Btn, Dialog, Field, Mark, Time } from './parts';
 
 // 16-unit outlines, one path each.
@@ -65,7 +65,7 @@ function Menu({ close }: { close: () => void }) {
 }
 
 function RangePicker() {
-  const { place, jobLife, utc } = useApp();
+  const { place, jobLife, utc, retention } = useApp();
   const [open, setOpen] = useState(false);
   const r = range();
   const [from, setFrom] = useState('');
@@ -77,7 +77,8 @@ function RangePicker() {
     setMoving(r.moving);
     setOpen(true);
   };
-  const text = r.text === 'job' ? t('range.job') : r.text ? t('range.last', { n: r.text }) : `${formatTime(r.start)} → ${r.moving ? t('range.now') : formatTime(r.end)}`;
+  const text = r.text === 'job' ? t('range.job') : r.text ? t('range.last', { n: formatPreset(r.text) }) : `${formatTime(r.start)} → ${r.moving ? t('range.now') : formatTime(r.end)}`;
+  const late = retention && r.start < Date.parse(retention) - 60e3 ? t('range.beyond', { time: formatTime(retention) }) : '';
   const choose = (q: { from: string | null; to: string | null }) => {
     setQuery({ ...q, at: null });
     setOpen(false);
@@ -88,12 +89,12 @@ function RangePicker() {
   return (
     <>
       <button type="button" class="btn range" onClick={show} title={t('range.title')}>
-        <span aria-hidden="true">◷ </span>{text} <span class="dim zone">{zoneName(r.end)}</span>
+        <span aria-hidden="true">◷ </span>{text} {late && <span class="since" title={late}>{t('range.since', { time: formatTime(retention) })}</span>} <span class="dim zone">{zoneName(r.end)}</span>
       </button>
       {open && (
         <Dialog title={t('range.title')} close={() => setOpen(false)}>
           <div class="row wrap">
-            {PRESETS.map((p) => <Btn key={p} pressed={r.text === p} on={() => choose({ from: p === preset() ? null : `now-${p}`, to: null })}>{p}</Btn>)}
+            {PRESETS.map((p) => <Btn key={p} pressed={r.text === p} on={() => choose({ from: p === preset() ? null : `now-${p}`, to: null })}>{formatPreset(p)}</Btn>)}
             {jobLife && <Btn pressed={place.q.from === 'job'} on={() => choose({ from: 'job', to: null })}>{t('range.job')}</Btn>}
           </div>
           <div class="row wrap">
@@ -103,6 +104,7 @@ function RangePicker() {
           <label class="tick"><input type="checkbox" checked={moving} onChange={(x) => setMoving((x.target as HTMLInputElement).checked)} /> {t('range.moving')}</label>
           <label class="tick"><input type="checkbox" checked={utc} onChange={(x) => setZone((x.target as HTMLInputElement).checked)} /> {t('range.utc', { zone: zoneName() })}</label>
           {bad && <p class="bad" role="alert">{t('range.bad')}</p>}
+          {late && <p class="notice">{late}</p>}
           <div class="send"><Btn kind="main" disabled={bad} on={() => choose({ from: iso(f as number), to: moving ? null : iso(e as number) })}>{t('do.apply')}</Btn></div>
         </Dialog>
       )}
@@ -128,7 +130,7 @@ function Live() {
   );
 }
 
-function Palette({ close }: { close: () => void }) {
+function Palette({ close, help }: { close: () => void; help: () => void }) {
   const [q, setQ] = useState('');
   const [late, setLate] = useState('');
   const [at, setAt] = useState(0);
@@ -140,11 +142,24 @@ function Palette({ close }: { close: () => void }) {
   const where = (h: api.SearchHit) => (h.type === 'device' ? entityHref(h.id) : href(h.type === 'job' ? 'jobs' : h.type === 'kb' ? 'kb' : 'incidents', h.id));
   const pages = PAGES.filter((p) => !q || word('page', p).toLowerCase().includes(q.toLowerCase()) || p.includes(q.toLowerCase())).map((p) => ({ key: p, to: href(p), text: word('page', p), kind: t('menu.page'), h: null as api.Health | null }));
   const found = late ? (got.data?.items ?? []).map((h) => ({ key: `${h.type} ${h.id}`, to: where(h), text: tx(h.title) || h.id, kind: h.type === 'device' ? word('kind', h.id.split(':')[0]) : word('hit', h.type), h: h.health })) : [];
-  const rows = [...found, ...pages, ...(q ? [{ key: 'logs', to: href('logs', '', { q }), text: t('palette.logs', { q }), kind: word('page', 'logs'), h: null }] : [])];
+  // What one does, found by its words.
+  const act = (key: string, text: string, run: () => void) => ({ key, to: '', text, kind: t('menu.do'), h: null as api.Health | null, run });
+  const acts = [
+    act('theme', app.theme === 'dark' ? t('theme.tolight') : t('theme.todark'), () => setTheme(app.theme === 'dark' ? 'light' : 'dark')),
+    act('lang', app.lang === 'en' ? '切换为中文' : 'Switch to English', () => setLang(app.lang === 'en' ? 'zh' : 'en')),
+    act('live', app.live ? t('live.pause') : t('live.resume'), () => set({ live: !app.live })),
+    act('wall', t('overview.kiosk'), () => go(href('overview', '', { kiosk: 1 }))),
+    act('diagnose', t('diagnose.title'), () => go(href('diagnose'))),
+    ...PRESETS.map((p) => act(`range ${p}`, t('range.last', { n: formatPreset(p) }), () => setQuery({ from: p === preset() ? null : `now-${p}`, to: null, at: null }))),
+    act('help', t('help.title'), help),
+  ].filter((a) => q && `${a.text} ${a.key}`.toLowerCase().includes(q.toLowerCase()));
+  const kb = (r: { key: string }) => r.key.startsWith('kb ');
+  const rows: { key: string; to: string; text: string; kind: string; h: api.Health | null; run?: () => void }[] = [...found.filter((r) => !kb(r)), ...pages, ...acts, ...found.filter(kb), ...(q ? [{ key: 'logs', to: href('logs', '', { q }), text: t('palette.logs', { q }), kind: word('page', 'logs'), h: null }] : [])];
   const sel = Math.min(at, rows.length - 1);
-  const open = (to: string) => {
+  const open = (r: { to: string; run?: () => void }) => {
     close();
-    go(to);
+    if (r.run) r.run();
+    else go(r.to);
   };
   return (
     <Dialog title={t('palette.title')} close={close}>
@@ -153,14 +168,14 @@ function Palette({ close }: { close: () => void }) {
         onKeyDown={(e) => {
           if (e.key === 'ArrowDown') setAt(Math.min(sel + 1, rows.length - 1));
           else if (e.key === 'ArrowUp') setAt(Math.max(sel - 1, 0));
-          else if (e.key === 'Enter' && rows[sel]) open(rows[sel].to);
+          else if (e.key === 'Enter' && rows[sel]) open(rows[sel]);
           else if (e.key === 'Escape') close();
           else return;
           e.preventDefault();
         }} />
       <ul id="hits" role="listbox" class="hits" aria-label={t('palette.title')}>
         {rows.map((r, i) => (
-          <li key={r.key} id={`hit${i}`} role="option" aria-selected={i === sel} onClick={() => open(r.to)} onPointerMove={() => setAt(i)}>
+          <li key={r.key} id={`hit${i}`} role="option" aria-selected={i === sel} onClick={() => open(r)} onPointerMove={() => setAt(i)}>
             {r.h ? <Mark h={r.h} bare /> : <span class="sym" />}
             <span class="text">{r.text}</span>
             <span class="kind">{r.kind}</span>
@@ -196,7 +211,7 @@ function nextProblem(back: boolean): void {
 }
 
 export function Frame({ children }: { children: ComponentChildren }) {
-  const { place, theme, lang, session, staleBuild, retention } = useApp();
+  const { place, theme, lang, session, staleBuild } = useApp();
   const [open, setOpen] = useState<'' | 'search' | 'help' | 'menu'>('');
   const g = useRef(0);
   useEffect(() => {
@@ -248,11 +263,10 @@ export function Frame({ children }: { children: ComponentChildren }) {
           )}
         </header>
         {staleBuild && <div class="notice" role="status">{t('state.newbuild')} <Btn small on={() => location.reload()}>{t('do.reload')}</Btn></div>}
-        {retention && range().start < Date.parse(retention) - 60e3 && <div class="notice" role="status">{t('range.beyond', { time: formatTime(retention) })}</div>}
         {place.q.at && <div class="notice past" role="status">{t('live.at')} <b><Time v={place.q.at} seconds /></b> <Btn small on={() => setQuery({ at: null })}>{t('live.back')}</Btn></div>}
         <main id="main" tabIndex={-1}>{children}</main>
       </div>
-      {open === 'search' && <Palette close={close} />}
+      {open === 'search' && <Palette close={close} help={() => setOpen('help')} />}
       {open === 'help' && <Help close={close} />}
     </div>
   );

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Health, Severity, Verdict } from '../api';
-import { app, entityHref, set, setQuery, t, tx, useApp, word, type Key } from '../base/app';
-import { kindOf, label, MARK, severityHealth, verdictHealth } from '../base/entity';
+import { app, entityHref, href, set, setQuery, t, tx, useApp, word, type Key } from '../base/app';
+import { kindOf, label, MARK, nameOf, severityHealth, verdictHealth } from '../base/entity';
 import { change, csv, value } from '../base/format';
 import type { Loaded } from '../base/load';
 import { formatTime } from '../base/time';
@@ -160,6 +160,26 @@ export function Empty({ why, what }: { why: string; what?: ComponentChildren }) 
     </div>
   );
 }
+// Puts text on the clipboard; where the browser has none (plain HTTP), through a selection.
+export async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const a = document.createElement('textarea');
+  a.value = text;
+  a.className = 'sr';
+  (document.querySelector('dialog[open]') ?? document.body).append(a);
+  a.select();
+  document.execCommand('copy');
+  a.remove();
+}
+export function CopyBtn({ text, small, children }: Kids & { text: () => string; small?: boolean }) {
+  const [done, setDone] = useState(false);
+  useEffect(() => {
+    if (!done) return;
+    const id = setTimeout(() => setDone(false), 2000);
+    return () => clearTimeout(id);
+  }, [done]);
+  return <Btn small={small} on={() => void copyText(text()).then(() => setDone(true))}><span role="status">{done ? `✓ ${t('do.copied')}` : children ?? t('do.copy')}</span></Btn>;
+}
 export function errorText(e: { status: number; message: string; code: string }): string {
   if (e.status === 0 && e.code === 'unreachable') return t('error.unreachable');
   if (e.status === 403) return t('error.forbidden');
@@ -167,9 +187,31 @@ export function errorText(e: { status: number; message: string; code: string }):
   return e.message || `${t('error.failed')} (${e.status})`;
 }
 
+// Nothing has this name: say so, and where to look.
+function Absent({ reload }: { reload: () => void }) {
+  const { place } = useApp();
+  const name = place.id ? label(place.id) : '';
+  useEffect(() => {
+    document.title = `${t('error.title')} · Myriascope`;
+  }, []);
+  return (
+    <Panel>
+      <Empty why={name ? t('error.named', { name }) : t('error.absent')} what={
+        <span class="row wrap center">
+          {name && <span>{t('error.absent.what')}</span>}
+          <a class="btn" href={href(place.page)}>{word('page', place.page)}</a>
+          {name && <a class="btn" href={href('logs', '', { q: nameOf(place.id) })}>{t('palette.logs', { q: nameOf(place.id) })}</a>}
+          <Btn on={reload}>{t('do.retry')}</Btn>
+        </span>
+      } />
+    </Panel>
+  );
+}
+
 // The four states of an answer: not yet, failed, old, here. Old data stays, marked stale.
 export function Answer<T>({ of, children, lines }: { of: Loaded<T>; children: (data: T) => ComponentChildren; lines?: number }) {
   const { data, error } = of;
+  if (error?.status === 404 && !data) return <Absent reload={of.reload} />;
   return (
     <>
       {error && (
@@ -189,17 +231,18 @@ export function Answer<T>({ of, children, lines }: { of: Loaded<T>; children: (d
 export interface Col<T> {
   k: string;
   name: string;
-  cell: (row: T) => ComponentChildren;
+  cell: ((row: T) => ComponentChildren) | null; // null: in the file only
   num?: boolean;
   sort?: (row: T) => string | number | null;
   csv?: (row: T) => unknown;
   wide?: boolean;
 }
 // Rows hold still under the pointer; on a narrow screen each row becomes a card. The order is in the address.
-export function Table<T>({ cols, rows, id, name, empty, sortKey = 'sort', cls }: {
+export function Table<T>({ cols: all, rows, id, name, empty, sortKey = 'sort', cls }: {
   cols: Col<T>[]; rows: T[]; id: (row: T) => string; name: string; empty?: ComponentChildren; sortKey?: string; cls?: (row: T) => string;
 }) {
   const { place } = useApp();
+  const cols = all.filter((c): c is Col<T> & { cell: (row: T) => ComponentChildren } => c.cell !== null);
   useEffect(() => () => set({ hold: false }), []);
   const raw = place.q[sortKey] ?? '';
   const down = raw.startsWith('-');
@@ -239,11 +282,14 @@ export function Table<T>({ cols, rows, id, name, empty, sortKey = 'sort', cls }:
         <tbody>
           {list.map((r) => (
             <tr key={id(r)} class={cls?.(r)}>
-              {cols.map((c) => (
-                <td key={c.k} class={`${c.num ? 'num' : ''} ${c.wide ? 'wide' : ''}`} data-name={c.name}>
-                  {c.cell(r)}
-                </td>
-              ))}
+              {cols.map((c) => {
+                const v = c.cell(r);
+                return (
+                  <td key={c.k} class={`${c.num ? 'num' : ''} ${c.wide ? 'wide' : ''} ${v === '–' || v === '' || v === null ? 'none' : ''}`} data-name={c.name}>
+                    {v}
+                  </td>
+                );
+              })}
             </tr>
           ))}
         </tbody>

@@ -1,12 +1,14 @@
 // A diagnosis as a person reads it: verdict and confidence, evidence in time order, why not the others, what is missing, what to do, who merely suffers.
 import { useState } from 'preact/hooks';
 import type { Diagnosis, Evidence, Hypothesis } from '../api';
-import { href, t, tx, useApp, word } from '../base/app';
+import { href, said, t, tx, useApp, word } from '../base/app';
 import { kindOf, label, nameOf } from '../base/entity';
 import { number, percent, value } from '../base/format';
 import { formatSpan, formatTime, iso } from '../base/time';
 import { Btn, Empty, Ent, Kind, Meter, Panel, T2, Time } from './parts';
 
+const ID = /^[a-z][a-z0-9-]*(\.[a-z0-9-]+)+$/; // of the knowledge base
+const SLIGHT = 0.005; // rivals below this are folded
 const around = (time: string) => ({ from: iso(Date.parse(time) - 300e3), to: iso(Date.parse(time) + 300e3) });
 
 export function Ledger({ rows }: { rows: Evidence[] }) {
@@ -24,7 +26,7 @@ export function Ledger({ rows }: { rows: Evidence[] }) {
           </div>
           <div class="what">
             <div class="line">
-              <b>{e.signal}</b> <Ent e={e.entity} q={around(e.time)} />
+              {ID.test(e.signal) ? <a class="sig" href={href('kb', e.signal)}><b>{e.signal}</b></a> : <b>{e.signal}</b>} <Ent e={e.entity} q={around(e.time)} />
               {e.value !== null && e.value !== undefined && <span class="reading">{value(e.value, e.unit ?? '')}{e.limit && <span class="dim"> {t('diag.limit')} {e.limit}</span>}</span>}
             </div>
             <code>{e.text}</code>
@@ -51,7 +53,7 @@ function Rival({ h, rank }: { h: Hypothesis; rank: number }) {
     <li class="rival">
       <div class="line">
         <span class="rank">{rank}</span>
-        <span class="grow"><b><T2 v={h.summary} /></b> <span class="dim">{word('class', h.class)} · <a href={href('kb', h.cause)}>{h.cause}</a></span> <Ent e={h.entity} /></span>
+        <span class="grow"><b>{said(h.summary, h.entity)}</b> <span class="dim">{word('class', h.class)} · <a href={href('kb', h.cause)}>{h.cause}</a></span> <Ent e={h.entity} /></span>
         <Meter name={t('diag.confidence')} v={h.confidence} h="unknown" /> <span class="pct">{percent(h.confidence)}</span>
         <Btn small pressed={open} on={() => setOpen(!open)}>{t('diag.evidence')} ({h.evidence.length})</Btn>
       </div>
@@ -86,8 +88,10 @@ export function Victims({ list }: { list: string[] }) {
 
 export function DiagnosisView({ d }: { d: Diagnosis }) {
   useApp();
+  const [slight, setSlight] = useState(false);
   const top = d.hypotheses[0];
-  const rivals = d.hypotheses.slice(1);
+  const others = d.hypotheses.slice(1).sort((a, b) => b.confidence - a.confidence);
+  const rivals = slight ? others : others.filter((h, i) => i === 0 || h.confidence >= SLIGHT);
   if (!top) return <Panel><Empty why={t('diag.nothing')} what={t('diag.nothing.what')} /></Panel>;
   const sure = d.confidence;
   return (
@@ -95,7 +99,7 @@ export function DiagnosisView({ d }: { d: Diagnosis }) {
       <section class={`panel verdict v-${d.verdict}`} aria-label={t('diag.verdict')}>
         <div class="big">
           <span class="tag">{word('diagverdict', d.verdict)}</span>
-          <p class="say"><T2 v={top.summary} /></p>
+          <p class="say">{said(top.summary, top.entity)}</p>
           <p>
             <span class={`chip ${d.verdict === 'unknown' ? 'related' : 'root'}`}>{d.verdict === 'unknown' ? t('diag.suspect') : t('role.root')} <Kind e={top.entity} /> <Ent e={top.entity} /></span>{' '}
             <span class="chip">{word('class', top.class)}</span> <a class="chip" href={href('kb', top.cause)}>{top.cause}</a>
@@ -114,6 +118,7 @@ export function DiagnosisView({ d }: { d: Diagnosis }) {
           {top.missing.length > 0 && <Panel title={t('diag.missing')}><Missing list={top.missing} /></Panel>}
           <Panel title={t('diag.rivals')}>
             {rivals.length ? <ol class="rivals" start={2}>{rivals.map((h, i) => <Rival key={i} h={h} rank={i + 2} />)}</ol> : <p class="dim">{t('diag.norivals')}</p>}
+            {others.length > rivals.length && <p><Btn small on={() => setSlight(true)}>{t('diag.slight', { n: others.length - rivals.length })}</Btn></p>}
           </Panel>
         </div>
         <div>
