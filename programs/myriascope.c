@@ -100,8 +100,10 @@ const struct cmd cmd_rows[] = {
     {"pcap", "FILE...", "output",
      "report on RoCE traffic in a capture (--format html too); needs no server",
      "分析抓包中的 RoCE 流量(也可输出 html);无需服务器", cmd_pcap},
-    {"optics", "decode FILE...", "", "decode memory pages of optical modules; needs no server",
-     "解码光模块内存页;无需服务器", cmd_optics},
+    {"optics", "SERVER | SWITCH | SERVER/PORT | decode FILE...", "",
+     "optical modules, the weakest first, or one with its limits; decode memory pages (needs no "
+     "server)",
+     "光模块读数(按余量由小到大)或单个模块及其阈值;解码内存页(无需服务器)", cmd_optics},
     {"backup", "FOLDER", "base", "save everything while the server runs", "在线备份", cmd_backup},
     {"restore", "FOLDER STATE", "only force",
      "put a backup into an empty state folder; no server may run on it", "将备份恢复到空的状态目录",

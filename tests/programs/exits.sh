@@ -43,4 +43,14 @@ ok 'a topology document is exported' exits 0 ask topology export
 ok 'a query is answered' exits 0 ask query 'vector(1)'
 ok 'a wrong query has failed' exits 2 ask query 'sum('
 ok 'an incident that is not there' exits 2 ask incidents i-none
+ok 'the diagnosis of a job that is not there' exits 2 ask diagnose --job 999999
+ok 'is not found' is "$(code -u "x:$(cat "$state/admin.token")" "$url/api/v1/jobs/999999/diagnosis")" 404
+printf 'optic_rx_power_dbm{node="leaf-1",port="Ethernet%d",lane="%d"} %s\n' 1 1 -12.1 1 2 -3 2 1 -2 >"$tmp/optics"
+printf 'optic_rx_power_dbm_low_alarm{node="leaf-1",port="Ethernet%d"} -9.6\n' 1 2 >>"$tmp/optics"
+ok 'modules report' is "$(code -u "x:$(cat "$state/admin.token")" --data-binary "@$tmp/optics" "$url/prometheus/api/v1/import/prometheus")" 204
+ok 'those of a switch are listed' exits 0 ask optics leaf-1
+ok 'the weakest first, below its limit' has "$(sed -n 2p "$tmp/out")" ALARM
+ok 'one is shown' exits 0 ask optics optic:leaf-1/Ethernet2
+ok 'beside its limits' has "$(cat "$tmp/out")" 'ok     -9.6'
+ok 'one that does not report has failed' exits 2 ask optics leaf-9
 finish
