@@ -12,6 +12,9 @@
 
 #define ANSWER_UNKNOWN_SCORE 2.5 /* the rival "something we do not know": log units */
 #define ANSWER_SAME_PART     0.3 /* another sign of the same part, seen too, is hardly a rival */
+#define ANSWER_OTHER_NAME    0.1 /* what a further name of the same fault keeps for itself */
+#define ANSWER_SHARPER                                                                             \
+    2.0 /* on the log-odds: learnt from campaigns (tests/campaign/calibrate), docs/CAMPAIGN.md */
 #define ANSWER_TEMPERATURE                                                                         \
     1.6 /* scores are over-sure by about this factor (correlated evidence)                         \
          */
@@ -247,6 +250,35 @@ answer_coverage(const struct answer *a, const struct candidate *c)
     return a->rivals[0]->explained_count ? (double)both / (double)a->rivals[0]->explained_count : 1;
 }
 
+/* An answer is right when it names the part and what kind of fault it has: hypotheses that say both
+ * alike speak for the first one, whichever of them is the very cause. */
+static void
+answer_agree(struct answer *a)
+{
+    const struct candidate *best = a->rivals[0];
+    for (size_t i = 1; i < a->rival_count; i++) {
+        const struct candidate *c = a->rivals[i];
+        if (strcmp(c->entry->class_name, best->entry->class_name) ||
+            strcmp(strchr(c->entity, ':'), strchr(best->entity, ':')))
+            continue;
+        a->scores[0] += (1 - ANSWER_OTHER_NAME) * a->scores[i];
+        a->scores[i] *= ANSWER_OTHER_NAME;
+    }
+}
+
+/* Temperature scaling of what is claimed: one half stays one half, so that no verdict changes. */
+static void
+answer_sharpen(struct answer *a)
+{
+    double p = a->scores[0], q = 1 - p;
+    if (p <= 0 || q <= 0)
+        return;
+    double sharp = pow(p, ANSWER_SHARPER) / (pow(p, ANSWER_SHARPER) + pow(q, ANSWER_SHARPER));
+    a->scores[0] = sharp;
+    for (size_t i = 1; i < a->rival_count; i++)
+        a->scores[i] *= (1 - sharp) / q;
+}
+
 /* Softmax over the rivals and "unknown". What the best one itself caused is no rival of its: it
  * keeps a tenth. */
 static void
@@ -272,6 +304,8 @@ answer_confidence(struct answer *a)
     }
     for (size_t i = 0; i < a->rival_count; i++)
         a->scores[i] /= sum;
+    answer_agree(a);
+    answer_sharpen(a);
 }
 
 static bool

@@ -155,7 +155,7 @@ def report(score, faults, base, gpu_days, notes):
         per_kind[f.kind][0] += ok and c and v
         if a:
             times.append(seconds(a['opened']) - f.t)
-            if hs:
+            if hs and a.get('verdict') != 'unknown':
                 pairs.append((a['confidence'], ok and c))
         if not (ok and c and v) or (count > 1 and f.verdict != 'user'):
             said = '%s %s %s %.2f' % (hs[0]['cause'], hs[0]['class'], hs[0]['entity'], a['confidence']) if hs else 'nothing'
@@ -178,6 +178,8 @@ def report(score, faults, base, gpu_days, notes):
     out('verdict               %s' % share(verdict, judged))
     out('calibration error     %.3f over %d answers' % (error, len(pairs)))
     out('   ' + '  '.join('%d: %.2f said, %.2f right' % b for b in bins))
+    if false:
+        out('   %.3f with the false pages as wrong answers' % ece(pairs + [(i['confidence'], False) for i in false])[0])
     if times:
         out('time to incident      median %.0f s, 90th %.0f s, longest %.0f s' % (times[len(times) // 2], times[int(len(times) * 0.9)], times[-1]))
     out('pages a fault         %.2f (infrastructure; %d of %d had none)' % (
