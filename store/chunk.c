@@ -1,8 +1,6 @@
-/* chunk: the writer. Values of a series are a constant, or integers of 10^-exponent, or any bits;
- * the integers of all series become residuals in one of seven ways, whichever is smallest on a few
- * of the chunk's own series, and residuals lie as planes of bytes: the low bytes of many samples
- * together, then the next ones, each plane packed by itself. Noise stays as it is and costs
- * nothing to read; bytes that hardly change take a bit or less.
+/* chunk: the writer. Values of a series are a constant, or integers of 10^-exponent, or any bits.
+ * Integers go to chunk_pack. Bits become the XOR with those before and lie as planes of bytes: the
+ * low bytes of many samples together, then the next ones, each plane packed by itself.
  *
  * Every value comes back bit by bit. */
 #include "store/chunk.h"
@@ -11,16 +9,16 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "store/bytes.h"
+#include "store/chunk_pack.h"
 #include "store/chunk_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_ZSTD_LEVEL   1   /* levels up to 3 gain 1 % on these planes and cost twice the time */
-#define CHUNK_TIMES        256 /* slots to find a series' times among those already written */
-#define CHUNK_TRIAL        8192 /* samples on which the ways to code them are compared */
-#define CHUNK_TRIAL_SERIES 16
+#define CHUNK_ZSTD_LEVEL 1    /* levels up to 3 gain 1 % on planes and cost twice the time */
+#define CHUNK_TIMES      256  /* slots to find a series' times among those already written */
+#define CHUNK_NEAR       4096 /* steps of a double from a decimal: sums and products of decimals */
 
 const double chunk_pow10[CHUNK_EXPONENT_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 
@@ -41,6 +39,7 @@ struct chunk_entry { /* one series */
 struct chunk_odd { /* a value that is no integer among those that are */
     uint32_t index;
     uint64_t bits;
+    int64_t steps; /* doubles away from the integer that stands for it; 0: far */
 };
 
 struct chunk_writer {
@@ -56,6 +55,7 @@ struct chunk_writer {
     struct chunk_time known[CHUNK_TIMES];
     uint32_t columns;
     struct compress_zstd_ctx *zstd;
+    struct chunk_pack *pack;
 };
 
 struct chunk_writer *
@@ -70,7 +70,8 @@ chunk_writer_new(void)
     buf_init(&w->plane, CHUNK_BYTES_MAX);
     w->series = malloc(CHUNK_SERIES_MAX * sizeof *w->series);
     w->zstd = compress_zstd_ctx_new();
-    if (!w->series || !w->zstd) {
+    w->pack = chunk_pack_new();
+    if (!w->series || !w->zstd || !w->pack) {
         chunk_writer_free(w);
         return NULL;
     }
@@ -87,6 +88,7 @@ chunk_writer_free(struct chunk_writer *w)
     buf_done(&w->values);
     buf_done(&w->plane);
     compress_zstd_ctx_free(w->zstd);
+    chunk_pack_free(w->pack);
     free(w->series);
     free(w->numbers);
     free(w->odd);
@@ -180,7 +182,7 @@ chunk_odd_add(struct chunk_writer *w, struct chunk_entry *e, size_t index, doubl
         w->odd = p;
         w->odd_cap = n;
     }
-    w->odd[w->odd_count++] = (struct chunk_odd){(uint32_t)index, bytes_of_double(v)};
+    w->odd[w->odd_count++] = (struct chunk_odd){(uint32_t)index, bytes_of_double(v), 0};
     e->odd_count++;
     return 0;
 }
@@ -196,6 +198,25 @@ chunk_rescale(int64_t *v, size_t end, unsigned from, unsigned to)
     for (size_t i = 0; i < end; i++)
         v[i] *= by;
     return true;
+}
+
+/* The exceptions that are almost integers of the exponent: a few doubles beside one. */
+static void
+chunk_near(struct chunk_writer *w, const struct chunk_entry *e, unsigned exponent)
+{
+    int64_t *v = w->numbers + e->at;
+    for (size_t i = e->odd; i < w->odd_count; i++) {
+        struct chunk_odd *o = &w->odd[i];
+        double x = bytes_to_double(o->bits) * chunk_pow10[exponent];
+        if (!(fabs(x) < 9007199254740991.0))
+            continue;
+        int64_t near = (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
+        int64_t steps = (int64_t)(o->bits - bytes_of_double((double)near / chunk_pow10[exponent]));
+        if (!steps || steps > CHUNK_NEAR || steps < -CHUNK_NEAR)
+            continue;
+        v[o->index] = near;
+        o->steps = steps;
+    }
 }
 
 /* Numbers under the least exponent that fits nearly all; 1 when more than a quarter do not. */
@@ -222,6 +243,7 @@ chunk_integers(struct chunk_writer *w, struct chunk_entry *e, const struct sampl
             return rc;
     }
     e->exponent = (uint8_t)exponent;
+    chunk_near(w, e, exponent);
     return 0;
 }
 
@@ -302,47 +324,8 @@ chunk_writer_add(struct chunk_writer *w, uint64_t id, const struct sample *s, si
     return 0;
 }
 
-/* --- residuals and planes --------------------------------------------------------------------- */
-
-struct chunk_base { /* what a series' residuals start from */
-    int64_t first, step, low;
-};
-
-/* The differences of a series become residuals. Differences of 54-bit integers stay within 56 bits.
+/* --- planes ------------------------------------------------------------------------------------
  */
-static void
-chunk_residuals(const int64_t *v, size_t n, unsigned mode, uint64_t *r, struct chunk_base *ret)
-{
-    unsigned order = mode & CHUNK_ORDER;
-    bool zigzag = mode & CHUNK_ZIGZAG;
-    int64_t *d = (int64_t *)(void *)r, low = INT64_MAX;
-    *ret = (struct chunk_base){.first = v[0]};
-    d[0] = 0;
-    if (order == 0) {
-        for (size_t i = 0; i < n; i++)
-            d[i] = v[i] - v[0];
-    } else {
-        for (size_t i = 1; i < n; i++)
-            d[i] = v[i] - v[i - 1];
-    }
-    if (order == 2 && n > 1) {
-        ret->step = d[1];
-        for (size_t i = n - 1; i > 1; i--)
-            d[i] -= d[i - 1];
-        d[1] = 0;
-    }
-    if (zigzag) {
-        for (size_t i = 0; i < n; i++)
-            r[i] = bytes_zigzag(d[i]);
-        return;
-    }
-    for (size_t i = order; i < n; i++)
-        low = d[i] < low ? d[i] : low;
-    low = n > order ? low : 0;
-    for (size_t i = order; i < n; i++)
-        r[i] = (uint64_t)(d[i] - low);
-    ret->low = low;
-}
 
 static void
 chunk_bits(const int64_t *v, size_t n, uint64_t *r)
@@ -354,18 +337,17 @@ chunk_bits(const int64_t *v, size_t n, uint64_t *r)
     }
 }
 
-/* Packs the planes of n residuals onto out; lengths (varints) onto lengths when there is one. */
+/* Packs the planes of n residuals onto the values, their lengths onto the directory. */
 static int
-chunk_planes(struct chunk_writer *w, const uint64_t *r, size_t n, struct buf *lengths,
-             struct buf *out)
+chunk_planes(struct chunk_writer *w, const uint64_t *r, size_t n)
 {
+    struct buf *out = &w->values;
     uint64_t all = 0;
     for (size_t i = 0; i < n; i++)
         all |= r[i];
     unsigned planes = all ? (71 - (unsigned)__builtin_clzll(all)) / 8 : 0;
     int rc = buf_reserve(&w->plane, n);
-    if (lengths)
-        chunk_put(lengths, planes);
+    chunk_put(&w->directory, planes);
     for (unsigned k = 0; !rc && k < planes; k++) {
         uint8_t *p = (uint8_t *)w->plane.data;
         size_t before = out->len;
@@ -376,8 +358,7 @@ chunk_planes(struct chunk_writer *w, const uint64_t *r, size_t n, struct buf *le
             out->len = before;
             rc = buf_append(out, p, n);
         }
-        if (lengths)
-            chunk_put(lengths, out->len - before);
+        chunk_put(&w->directory, out->len - before);
     }
     return rc;
 }
@@ -395,63 +376,24 @@ chunk_residual_room(struct chunk_writer *w, size_t n)
     return 0;
 }
 
-/* What a few of the series would take under this mode. */
-static int
-chunk_try(struct chunk_writer *w, unsigned mode, size_t *ret)
-{
-    size_t n = 0, step = w->info.series / CHUNK_TRIAL_SERIES + 1, bases = 0;
-    for (size_t i = 0; i < w->info.series && n < CHUNK_TRIAL; i += step) {
-        const struct chunk_entry *e = &w->series[i];
-        struct chunk_base base;
-        if (e->kind != CHUNK_INTEGER)
-            continue;
-        int rc = chunk_residual_room(w, n + e->count);
-        if (rc)
-            return rc;
-        chunk_residuals(w->numbers + e->at, e->count, mode, w->residuals + n, &base);
-        n += e->count;
-        bases += mode & CHUNK_ZIGZAG
-                     ? 0
-                     : (70 - (size_t)__builtin_clzll(bytes_zigzag(base.low) | 1)) / 7;
-    }
-    size_t before = w->values.len;
-    int rc = chunk_planes(w, w->residuals, n, NULL, &w->values);
-    *ret = w->values.len - before + bases;
-    w->values.len = before;
-    return rc;
-}
-
-static int
-chunk_choose(struct chunk_writer *w, unsigned *ret)
-{
-    size_t best = SIZE_MAX;
-    *ret = 1;
-    for (unsigned mode = 0; mode < CHUNK_MODES; mode++) {
-        size_t size;
-        if (mode == CHUNK_ORDER)
-            continue;
-        int rc = chunk_try(w, mode, &size);
-        if (rc)
-            return rc;
-        if (size < best) {
-            best = size;
-            *ret = mode;
-        }
-    }
-    return 0;
-}
-
 /* --- the directory ---------------------------------------------------------------------------- */
 
 static void
-chunk_put_exceptions(struct chunk_writer *w, const struct chunk_entry *e)
+chunk_put_exceptions(struct chunk_writer *w)
 {
-    chunk_put(&w->directory, e->odd_count);
-    for (size_t i = e->odd, before = 0; i < e->odd + e->odd_count; i++) {
-        chunk_put(&w->directory, w->odd[i].index - before);
-        chunk_put_u64(&w->directory, w->odd[i].bits);
-        before = w->odd[i].index;
-    }
+    const struct chunk_entry *end = w->series + w->info.series;
+    for (const struct chunk_entry *e = w->series; e < end; e++)
+        if (e->kind == CHUNK_INTEGER)
+            chunk_put(&w->directory, e->odd_count);
+    for (const struct chunk_entry *e = w->series; e < end; e++)
+        for (size_t i = e->odd, before = 0; i < e->odd + e->odd_count; i++) {
+            const struct chunk_odd *o = &w->odd[i];
+            chunk_put(&w->directory, o->index - before);
+            chunk_put(&w->directory, bytes_zigzag(o->steps));
+            if (!o->steps)
+                chunk_put_u64(&w->directory, o->bits);
+            before = o->index;
+        }
 }
 
 static void
@@ -476,47 +418,38 @@ chunk_put_columns(struct chunk_writer *w)
     }
 }
 
-/* Residuals of one group: the series of a kind from *at on. Their bases go into the directory. */
+/* Integers of all series, and what stands beside them. */
 static int
-chunk_group(struct chunk_writer *w, enum chunk_kind kind, unsigned mode, size_t *at, size_t *ret)
+chunk_put_integers(struct chunk_writer *w)
 {
-    size_t n = 0;
-    for (; *at < w->info.series; ++*at) {
-        const struct chunk_entry *e = &w->series[*at];
-        if (e->kind != kind)
-            continue;
-        if (n && n + e->count > CHUNK_GROUP)
-            break;
-        int rc = chunk_residual_room(w, n + e->count);
-        if (rc)
-            return rc;
-        if (kind == CHUNK_BITS) {
-            chunk_bits(w->numbers + e->at, e->count, w->residuals + n);
-        } else {
-            struct chunk_base base;
-            chunk_residuals(w->numbers + e->at, e->count, mode, w->residuals + n, &base);
-            chunk_put(&w->directory, bytes_zigzag(base.first));
-            if ((mode & CHUNK_ORDER) == 2)
-                chunk_put(&w->directory, bytes_zigzag(base.step));
-            if (!(mode & CHUNK_ZIGZAG))
-                chunk_put(&w->directory, bytes_zigzag(base.low));
-            chunk_put_exceptions(w, e);
-        }
-        n += e->count;
-    }
-    *ret = n;
-    return 0;
+    for (size_t i = 0; i < w->info.series; i++)
+        if (w->series[i].kind == CHUNK_INTEGER)
+            chunk_pack_add(w->pack, w->numbers + w->series[i].at, w->series[i].count);
+    int rc = chunk_pack_finish(w->pack, &w->directory, &w->values);
+    chunk_put_exceptions(w);
+    return rc;
 }
 
+/* The series of bits, in groups. */
 static int
-chunk_put_groups(struct chunk_writer *w, enum chunk_kind kind, unsigned mode)
+chunk_put_bits(struct chunk_writer *w)
 {
-    size_t at = 0, n = 0;
-    int rc;
-    while (!(rc = chunk_group(w, kind, mode, &at, &n)) && n) {
-        rc = chunk_planes(w, w->residuals, n, &w->directory, &w->values);
-        if (rc)
-            return rc;
+    int rc = 0;
+    for (size_t at = 0; !rc && at < w->info.series;) {
+        size_t n = 0;
+        for (; !rc && at < w->info.series; at++) {
+            const struct chunk_entry *e = &w->series[at];
+            if (e->kind != CHUNK_BITS)
+                continue;
+            if (n && n + e->count > CHUNK_GROUP)
+                break;
+            rc = chunk_residual_room(w, n + e->count);
+            if (!rc)
+                chunk_bits(w->numbers + e->at, e->count, w->residuals + n);
+            n += e->count;
+        }
+        if (!rc && n)
+            rc = chunk_planes(w, w->residuals, n);
     }
     return rc;
 }
@@ -538,7 +471,7 @@ chunk_put_header(const struct chunk_writer *w, size_t packed, struct buf *out)
 {
     uint8_t *p = (uint8_t *)out->data;
     bytes_put_u32(p, CHUNK_MAGIC);
-    p[8] = 1;
+    p[8] = CHUNK_PACKED;
     bytes_put_u32(p + 12, w->info.series);
     bytes_put_u32(p + 16, (uint32_t)w->info.samples);
     bytes_put_u32(p + 20, (uint32_t)w->directory.len);
@@ -550,18 +483,14 @@ int
 chunk_writer_finish(struct chunk_writer *w, struct buf *out, struct chunk_info *ret)
 {
     static const uint8_t head[CHUNK_HEADER] = {0};
-    unsigned mode;
     buf_reset(out);
-    int rc = chunk_choose(w, &mode);
-    buf_putc(&w->directory, (char)mode);
     chunk_put(&w->directory, w->columns);
     chunk_put(&w->directory, w->times.len);
     buf_append(&w->directory, w->times.data, w->times.len);
     chunk_put_columns(w);
+    int rc = chunk_put_integers(w);
     if (!rc)
-        rc = chunk_put_groups(w, CHUNK_INTEGER, mode);
-    if (!rc)
-        rc = chunk_put_groups(w, CHUNK_BITS, mode);
+        rc = chunk_put_bits(w);
     if (!rc && (w->directory.failed || w->times.failed || w->values.failed))
         rc = ERR_LIMIT;
     buf_append(out, head, sizeof head);

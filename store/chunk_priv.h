@@ -14,7 +14,8 @@
 #define CHUNK_PLANES_MAX   8
 
 enum chunk_kind { CHUNK_CONSTANT, CHUNK_CONSTANT_BITS, CHUNK_INTEGER, CHUNK_BITS, CHUNK_KINDS };
-/* How the integers of a chunk are coded: the order of their differences, and what a residual is. */
+enum chunk_codec { CHUNK_PLANES = 1, CHUNK_PACKED }; /* how integers are coded; 1 is read only */
+/* How the integers of planes are coded: the order of their differences, and what a residual is. */
 enum { CHUNK_ORDER = 3, CHUNK_ZIGZAG = 4 };
 #define CHUNK_MODES 7 /* orders 0 to 2 above their least, then 4 + orders 0 to 2 as zigzag */
 

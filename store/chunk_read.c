@@ -3,7 +3,9 @@
  * freed. Several threads may read one reader. */
 #include "base/compress.h"
 #include "base/err.h"
+#include "store/chunk_pack.h"
 #include "store/chunk_priv.h"
+#include "store/rans.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,23 +20,24 @@ struct chunk_group {
 
 struct chunk_column { /* one series */
     uint64_t id;
-    uint32_t count, time, group, at; /* at: of its residuals in the group */
+    uint32_t count, time, group, at; /* at: of its residuals in the group, or number in packed */
     uint8_t kind, exponent;
     int64_t first, step, low; /* of constants: first is the number or the bits */
     uint32_t odd, odd_count;  /* exceptions, in the directory */
 };
 
 struct chunk_reader {
-    struct chunk_old *old; /* everything is there then */
-    uint8_t *bytes;        /* a copy of the chunk */
+    struct chunk_old *old;       /* everything is there then */
+    struct chunk_packed *packed; /* series of integers, but for those of planes */
+    uint8_t *bytes;              /* a copy of the chunk */
     size_t len;
-    unsigned mode;
+    unsigned codec, mode;
     uint8_t *directory;
     size_t directory_len, series, columns, groups, group_cap;
     uint32_t *times; /* start of each time column in the directory; columns + 1 places */
     struct chunk_column *at;
     struct chunk_group *group;
-    size_t packed; /* bytes of planes that are unpacked when they are all asked */
+    size_t unpacked; /* bytes of planes that are unpacked when they are all asked */
     struct chunk_unpacker *unpacker;
 };
 
@@ -49,6 +52,7 @@ chunk_reader_free(struct chunk_reader *r)
     if (!r)
         return;
     chunk_old_free(r->old);
+    chunk_packed_free(r->packed);
     if (r->unpacker) {
         pthread_mutex_destroy(&r->unpacker->lock);
         compress_zstd_ctx_free(r->unpacker->zstd);
@@ -156,6 +160,54 @@ chunk_read_times(struct chunk_reader *r, const uint8_t *times, size_t len)
 }
 
 static int
+chunk_read_exceptions(struct chunk_reader *r, struct bytes_in *in, struct chunk_column *c)
+{
+    uint64_t index = 0;
+    c->odd = (uint32_t)(in->p - r->directory);
+    for (uint32_t i = 0; i < c->odd_count; i++) {
+        index += bytes_take_varint(in);
+        if (r->codec == CHUNK_PLANES || !bytes_take_varint(in))
+            bytes_take_u64(in);
+        if (in->bad || index >= c->count)
+            return ERR_CORRUPT;
+    }
+    return 0;
+}
+
+static int
+chunk_read_odd_count(struct bytes_in *in, struct chunk_column *c)
+{
+    uint64_t odd = bytes_take_varint(in);
+    if (in->bad || odd > c->count)
+        return ERR_CORRUPT;
+    c->odd_count = (uint32_t)odd;
+    return 0;
+}
+
+/* The integers of codec 2. */
+static int
+chunk_read_packed(struct chunk_reader *r, struct bytes_in *in, size_t *at)
+{
+    uint32_t *counts = malloc(r->series * sizeof *counts), n = 0;
+    if (!counts)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < r->series; i++)
+        if (r->at[i].kind == CHUNK_INTEGER) {
+            r->at[i].at = n;
+            counts[n++] = r->at[i].count;
+        }
+    int rc = n ? chunk_packed_new(in, counts, n, r->bytes, r->len, at, &r->packed) : 0;
+    free(counts);
+    for (size_t i = 0; !rc && i < r->series; i++)
+        if (r->at[i].kind == CHUNK_INTEGER)
+            rc = chunk_read_odd_count(in, &r->at[i]);
+    for (size_t i = 0; !rc && i < r->series; i++)
+        if (r->at[i].kind == CHUNK_INTEGER)
+            rc = chunk_read_exceptions(r, in, &r->at[i]);
+    return rc;
+}
+
+static int
 chunk_read_base(struct chunk_reader *r, struct bytes_in *in, struct chunk_column *c)
 {
     c->first = bytes_unzigzag(bytes_take_varint(in));
@@ -163,18 +215,8 @@ chunk_read_base(struct chunk_reader *r, struct bytes_in *in, struct chunk_column
         c->step = bytes_unzigzag(bytes_take_varint(in));
     if (!(r->mode & CHUNK_ZIGZAG))
         c->low = bytes_unzigzag(bytes_take_varint(in));
-    uint64_t odd = bytes_take_varint(in), index = 0;
-    if (in->bad || odd > c->count)
-        return ERR_CORRUPT;
-    c->odd = (uint32_t)(in->p - r->directory);
-    c->odd_count = (uint32_t)odd;
-    for (uint64_t i = 0; i < odd; i++) {
-        index += bytes_take_varint(in);
-        bytes_take_u64(in);
-        if (in->bad || index >= c->count)
-            return ERR_CORRUPT;
-    }
-    return 0;
+    int rc = chunk_read_odd_count(in, c);
+    return rc ? rc : chunk_read_exceptions(r, in, c);
 }
 
 static int
@@ -201,7 +243,7 @@ chunk_read_planes(struct chunk_reader *r, struct bytes_in *in, size_t samples, s
             return ERR_CORRUPT;
         g->at[k] = (uint32_t)*at;
         g->len[k] = (uint32_t)len;
-        r->packed += len < samples ? samples : 0;
+        r->unpacked += len < samples ? samples : 0;
         *at += len;
     }
     return in->bad ? ERR_CORRUPT : 0;
@@ -237,7 +279,7 @@ static int
 chunk_read_directory(struct chunk_reader *r, uint64_t samples, size_t at)
 {
     struct bytes_in in = bytes_in_of(r->directory, r->directory_len);
-    r->mode = bytes_take_u8(&in);
+    r->mode = r->codec == CHUNK_PLANES ? bytes_take_u8(&in) : 0;
     uint64_t columns = bytes_take_varint(&in), times_len = bytes_take_varint(&in);
     const uint8_t *times = bytes_take(&in, times_len);
     if (in.bad || r->mode >= CHUNK_MODES || r->mode == CHUNK_ORDER || columns > r->series)
@@ -247,7 +289,8 @@ chunk_read_directory(struct chunk_reader *r, uint64_t samples, size_t at)
     if (!rc)
         rc = chunk_read_times(r, times, (size_t)times_len);
     if (!rc)
-        rc = chunk_read_groups(r, &in, CHUNK_INTEGER, &at);
+        rc = r->codec == CHUNK_PLANES ? chunk_read_groups(r, &in, CHUNK_INTEGER, &at)
+                                      : chunk_read_packed(r, &in, &at);
     if (!rc)
         rc = chunk_read_groups(r, &in, CHUNK_BITS, &at);
     return rc ? rc : in.bad || in.p != in.end || at != r->len ? ERR_CORRUPT : 0;
@@ -259,8 +302,9 @@ chunk_reader_open(struct chunk_reader *r)
     const uint8_t *b = r->bytes;
     uint32_t series = bytes_get_u32(b + 12), samples = bytes_get_u32(b + 16),
              size = bytes_get_u32(b + 20), packed = bytes_get_u32(b + 24);
-    if (b[8] != 1 || !series || series > CHUNK_SERIES_MAX || samples > CHUNK_SAMPLES_MAX ||
-        size > CHUNK_BYTES_MAX || packed > r->len - CHUNK_HEADER)
+    r->codec = b[8];
+    if ((b[8] != CHUNK_PLANES && b[8] != CHUNK_PACKED) || !series || series > CHUNK_SERIES_MAX ||
+        samples > CHUNK_SAMPLES_MAX || size > CHUNK_BYTES_MAX || packed > r->len - CHUNK_HEADER)
         return ERR_CORRUPT;
     r->series = series;
     r->directory_len = size;
@@ -292,9 +336,16 @@ chunk_reader_new(const void *p, size_t len, struct chunk_reader **ret)
     if (!r)
         return ERR_NOMEM;
     r->len = len;
-    int rc = magic == CHUNK_OLD_MAGIC           ? chunk_old_new(p, len, &r->old)
-             : (r->bytes = malloc(len)) == NULL ? ERR_NOMEM
-                                                : (memcpy(r->bytes, b, len), chunk_reader_open(r));
+    int rc = 0;
+    if (magic == CHUNK_OLD_MAGIC) {
+        rc = chunk_old_new(p, len, &r->old);
+    } else if ((r->bytes = malloc(len + RANS_PAD)) != NULL) {
+        memcpy(r->bytes, b, len);
+        memset(r->bytes + len, 0, RANS_PAD);
+        rc = chunk_reader_open(r);
+    } else {
+        rc = ERR_NOMEM;
+    }
     if (rc)
         chunk_reader_free(r);
     else
@@ -307,7 +358,8 @@ chunk_reader_bytes(const struct chunk_reader *r)
 {
     return r->old
                ? chunk_old_bytes(r->old)
-               : sizeof *r + r->len + r->directory_len + r->packed +
+               : sizeof *r + r->len + r->directory_len + r->unpacked +
+                     chunk_packed_bytes(r->packed) +
                      r->series * (sizeof *r->at + sizeof *r->times) + r->groups * sizeof *r->group;
 }
 
@@ -426,10 +478,26 @@ chunk_take_exceptions(const struct chunk_reader *r, const struct chunk_column *c
 {
     struct bytes_in in = bytes_in_of(r->directory + c->odd, r->directory_len - c->odd);
     uint64_t index = 0;
-    for (uint32_t i = 0; i < c->odd_count; i++) {
+    for (uint32_t i = 0; i < c->odd_count; i++) { /* in range: seen when opened */
         index += bytes_take_varint(&in);
-        out[index].v = bytes_to_double(bytes_take_u64(&in)); /* in range: seen when opened */
+        uint64_t steps = r->codec == CHUNK_PLANES ? 0 : bytes_take_varint(&in);
+        out[index].v =
+            bytes_to_double(steps ? bytes_of_double(out[index].v) + (uint64_t)bytes_unzigzag(steps)
+                                  : bytes_take_u64(&in));
     }
+}
+
+static int
+chunk_take_packed(const struct chunk_reader *r, const struct chunk_column *c, struct sample *out)
+{
+    int rc = chunk_packed_take(r->packed, c->at, out);
+    if (rc)
+        return rc;
+    double scale = chunk_pow10[c->exponent];
+    for (uint32_t i = 0; c->exponent && i < c->count; i++)
+        out[i].v /= scale;
+    chunk_take_exceptions(r, c, out);
+    return 0;
 }
 
 static int
@@ -442,6 +510,8 @@ chunk_take_values(const struct chunk_reader *r, const struct chunk_column *c, st
             out[k].v = v;
         return 0;
     }
+    if (c->kind == CHUNK_INTEGER && r->packed)
+        return chunk_take_packed(r, c, out);
     int rc = chunk_take_residuals(r, c, out);
     if (rc)
         return rc;

@@ -10,7 +10,7 @@
 
 #define DAY_PAGE    8192
 #define DAY_READERS 8 /* idle connections kept a file */
-#define DAY_VERSION 2 /* 1: no labels, chunks of version 1 */
+#define DAY_VERSION 3 /* 1: no labels, chunks of version 1; 2: integers of chunks as planes */
 
 enum {
     DAY_ADD_LABELS,

@@ -45,21 +45,21 @@ old_chunk(const uint8_t *data, size_t size, struct buf *b)
     read_all(b->data, b->len);
 }
 
-/* Version 2: a directory, and planes behind it. */
+/* Version 2: a directory, and planes or tokens behind it. */
 static void
-chunk(const uint8_t *data, size_t size, struct buf *b)
+chunk(const uint8_t *data, size_t size, uint8_t codec, struct buf *b)
 {
     static const uint8_t head[32] = {0};
-    size_t directory = data[4] % 4 ? size - 5 : (size - 5) / 2;
+    size_t directory = (data[4] | (size_t)data[5] << 8) % (size - 5);
     buf_reset(b);
     buf_append(b, head, sizeof head);
-    if (compress_zstd(data + 5, directory, 1, b))
+    if (compress_zstd(data + 6, directory, 1, b))
         return;
     size_t packed = b->len - sizeof head;
-    buf_append(b, data + 5 + directory, size - 5 - directory);
+    buf_append(b, data + 6 + directory, size - 6 - directory);
     uint8_t *p = (uint8_t *)b->data;
     bytes_put_u32(p, 0x3243534du);
-    p[8] = 1;
+    p[8] = codec;
     bytes_put_u32(p + 12, data[0]);
     bytes_put_u32(p + 16, bytes_get_u32(data) >> 8);
     bytes_put_u32(p + 20, (uint32_t)directory);
@@ -101,7 +101,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     buf_init(&b, 1 << 22);
     old_chunk(data, size, &b);
-    chunk(data, size, &b);
+    chunk(data, size, 1, &b);
+    chunk(data, size, 2, &b);
     labels(data, size, &b);
     buf_done(&b);
     return 0;
