@@ -15,8 +15,8 @@
 #define COLLECTOR_AGENTS 200000
 #define COLLECTOR_BODY   ((size_t)32 << 20)
 
-static const struct source_ops *const collector_sources[] = {&source_scrape, &source_snmp,
-                                                             &source_syslog, &source_slurm};
+static const struct source_ops *const collector_sources[] = {
+    &source_scrape, &source_snmp, &source_syslog, &source_slurm, &source_redfish};
 #define COLLECTOR_SOURCES (sizeof collector_sources / sizeof *collector_sources)
 _Static_assert(COLLECTOR_SOURCES <= COLLECTOR_SECTIONS_MAX, "one section a source");
 

@@ -35,6 +35,7 @@ struct source_ops {
     void (*metrics)(void *source, struct buf *out);   /* own counters as exposition text */
     unsigned (*port)(void *source, const char *what); /* bound port, 0 none; may be NULL */
 };
-extern const struct source_ops source_scrape, source_snmp, source_syslog, source_slurm;
+extern const struct source_ops source_scrape, source_snmp, source_syslog, source_slurm,
+    source_redfish;
 
 #endif

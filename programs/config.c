@@ -152,11 +152,13 @@ static const struct conf_row config_rows[] = {
     {"syslog", CONF_NODE, AT(nodes[2]), NULL, 0, 0, NULL, NULL, 0, false, "Syslog listeners."},
     {"slurm", CONF_NODE, AT(nodes[3]), NULL, 0, 0, NULL, NULL, 0, false,
      "The Slurm controller to poll."},
+    {"redfish", CONF_NODE, AT(nodes[4]), NULL, 0, 0, NULL, NULL, 0, false,
+     "Management controllers to poll by Redfish."},
     {0}};
 
 /* The node slot of a section, by its key in config_rows. */
 static const char *const config_section_keys[CONFIG_SECTIONS] = {"scrape_configs", "snmp", "syslog",
-                                                                 "slurm"};
+                                                                 "slurm", "redfish"};
 
 static size_t
 config_slot(const char *key)
