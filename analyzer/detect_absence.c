@@ -1,7 +1,8 @@
 /* detect_absence: who has fallen silent, and what that means. Silence alone says nothing of health:
  * a node is absent when its links are down or nothing can vouch for it, and only its telemetry is
  * lost where the switch sees its links up or the job on it goes on. When half of everything is
- * silent at once the observer is at fault, and nothing is said of anybody. */
+ * silent at once the observer is at fault, and nothing is said of anybody but those whose far ends
+ * have been read since and say that the links are down: a room that lost its power. */
 #include "analyzer/detect_priv.h"
 
 #include <stdio.h>
@@ -112,10 +113,10 @@ detect_rule_node_absent(struct detectors *d, const struct detect_row *row)
             detect_say_silent(d, row, i, false, "");
             continue;
         }
-        enum detect_word w = us ? DETECT_UNSAID : detect_far_word(d, s, ENTITY_NIC);
+        enum detect_word w = detect_far_word(d, s, ENTITY_NIC);
         bool waited = d->now_ms - s->seen_ms > detect_silent_after(s) + DETECT_WAIT_MS;
         bool alone = d->kinds[ENTITY_NODE].count < 2;
-        if (us || alone || w == DETECT_ALIVE ||
+        if (alone || w == DETECT_ALIVE || (us && w != DETECT_DEAD) ||
             (w == DETECT_UNSAID && (!waited || detect_job_lives(d, s))))
             continue;
         detect_say_silent(d, row, i, true,
@@ -182,7 +183,6 @@ detect_rule_switch_absent(struct detectors *d, const struct detect_row *row)
 {
     detect_read(d, row->meaning);
     detect_read(d, METRIC_PORT_OPER);
-    bool us = detect_all_silent(d, ENTITY_SWITCH);
     for (uint32_t i = 0; i < d->kinds[ENTITY_SWITCH].count; i++) {
         const struct detect_subject *s = &d->kinds[ENTITY_SWITCH].at[i];
         if (!s->seen_ms)
@@ -191,10 +191,7 @@ detect_rule_switch_absent(struct detectors *d, const struct detect_row *row)
             detect_say_silent(d, row, i, false, "");
             continue;
         }
-        enum detect_word w = us && d->kinds[ENTITY_SWITCH].count > 4
-                                 ? DETECT_UNSAID
-                                 : detect_far_word(d, s, ENTITY_PORT);
-        if (w == DETECT_DEAD)
+        if (detect_far_word(d, s, ENTITY_PORT) == DETECT_DEAD)
             detect_say_silent(d, row, i, true, "and the links to it are down");
     }
 }

@@ -25,8 +25,10 @@
 #define REASON_PARTIAL_SLOW 3.0     /* the same where the effect may still come */
 #define REASON_SLOW_MS      300000
 #define REASON_SPEAK_MS     30000 /* in which who is well has spoken */
-#define REASON_ALIKE        8.0   /* how alike faults are in the share that they take: a beta sum */
-#define REASON_INSTEAD      0.6   /* of what an unseen cause explains */
+#define REASON_HALF                                                                                \
+    0.5 /* of what it would take: so much has to be there for it to be believed at once */
+#define REASON_ALIKE   8.0 /* how alike faults are in the share that they take: a beta sum */
+#define REASON_INSTEAD 0.6 /* of what an unseen cause explains */
 #define REASON_UPSTREAM                                                                            \
     0.25 /* a cause that was seen and explains the best one this well stands above it */
 #define REASON_SILENT_SEEN 5.0    /* a part whose telemetry is fresh shows nothing */
@@ -354,7 +356,7 @@ reason_partial(struct reason *r, struct candidate *c, const struct kb_cause *cau
     double share = (double)sh.hits / (double)(sh.hits + sh.well);
     bool slow = cause->delay_max_ms > REASON_SLOW_MS;
     if (sh.since_ms > r->options.now_ms) {
-        c->early |= !slow && (double)sh.hits < p * (double)walk->count;
+        c->early |= !slow && (double)sh.hits < REASON_HALF * p * (double)walk->count;
         return cause->probability;
     }
     if (share >= p)

@@ -229,10 +229,44 @@ each_world_is_told_for_what_it_is_and_nothing_else(void **state)
     }
 }
 
+/* All nodes fall silent at once; their leaves are still polled and say so much of the links. */
+static size_t
+absent_when_all_are_silent(void **state, double oper)
+{
+    size_t n = 0;
+    bed_setup_with(state, PLAN);
+    struct bed *b = *state;
+    for (int step = 0; step < 40; step++) {
+        struct store_batch *batch = store_batch_new(b->store);
+        for (int i = 1; i <= 4; i++) {
+            if (step < BAD_FROM)
+                put(b, batch, 1.5, "node_load1{node=node%05d}", i);
+            for (int k = 1; k <= 2; k++) {
+                put(b, batch, step < BAD_FROM ? 1 : oper,
+                    "ifOperStatus{instance=leaf-g01-%d,ifName=Ethernet%d}", k, i);
+                put(b, batch, 1, "ifAdminStatus{instance=leaf-g01-%d,ifName=Ethernet%d}", k, i);
+            }
+        }
+        bed_turn(b, batch);
+    }
+    for (size_t i = 0; i < b->count; i++)
+        n += !strcmp(b->heard[i].code, "node.absent") && b->heard[i].phase == EVENT_BEGIN;
+    bed_teardown(state);
+    return n;
+}
+
+static void
+a_dark_room_is_told_where_the_links_are_down_and_blindness_is_not(void **state)
+{
+    assert_int_equal(absent_when_all_are_silent(state, 2), 4);
+    assert_int_equal(absent_when_all_are_silent(state, 1), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dark_room_is_told_where_the_links_are_down_and_blindness_is_not),
         cmocka_unit_test(each_world_is_told_for_what_it_is_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
