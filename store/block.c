@@ -15,9 +15,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define BLOCK_FIRST_CAP      24 /* with the header 64 bytes, one cache line */
-#define BLOCK_CAP_MAX        4096
-#define BLOCK_SAMPLE_MAX     20 /* tag, int64, exponent or XOR head, 8 bytes */
+#define BLOCK_FIRST_CAP      24   /* with the header 64 bytes, one cache line */
+#define BLOCK_CAP_MAX        4096 /* with header and rounding below CELLS_MAX */
+#define BLOCK_SAMPLE_MAX     20   /* tag, int64, exponent or XOR head, 8 bytes */
 #define BLOCK_EXPONENT_MAX   6
 #define BLOCK_DIFFERENCE_MAX 5 /* bytes: counters of bytes move by less than 2^39 a scrape */
 #define BLOCK_STEP_MAX       INT32_MAX
@@ -27,9 +27,9 @@ enum { BLOCK_RESCALED = 6, BLOCK_XOR = 7 };
 static const double block_pow10[BLOCK_EXPONENT_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 
 struct block *
-block_new(int64_t t, double v, unsigned generation, bool raw)
+block_new(struct cells *c, int64_t t, double v, unsigned generation, bool raw)
 {
-    struct block *b = malloc(sizeof *b + BLOCK_FIRST_CAP);
+    struct block *b = cells_take(c, sizeof *b + BLOCK_FIRST_CAP);
     if (!b)
         return NULL;
     *b = (struct block){.t0 = t, .v0 = v, .cap = BLOCK_FIRST_CAP, .count = 1};
@@ -41,24 +41,36 @@ block_new(int64_t t, double v, unsigned generation, bool raw)
     return b;
 }
 
-static int
-block_room(struct block **b, size_t more)
+void
+block_free(struct cells *c, struct block *b)
 {
-    struct block *o = *b;
-    size_t need = (size_t)o->used + more;
-    if (need <= o->cap)
-        return 0;
-    size_t cap = (size_t)o->cap + 40; /* small steps: a fleet of slack is more than the copying */
-    if (cap < need)
-        cap = need;
-    if (cap > BLOCK_CAP_MAX)
+    cells_give(c, b, sizeof *b + b->cap);
+}
+
+/* Room for so many bytes of data; the block moves. Small steps: a fleet of slack is more than the
+ * copying. */
+static int
+block_move(struct cells *c, struct block **bp, size_t need)
+{
+    struct block *o = *bp;
+    size_t size = cells_size(sizeof *o + need);
+    if (need > BLOCK_CAP_MAX)
         return ERR_LIMIT;
-    o = realloc(o, sizeof *o + cap);
-    if (!o)
+    struct block *b = cells_take(c, size);
+    if (!b)
         return ERR_NOMEM;
-    o->cap = (uint16_t)cap;
-    *b = o;
+    memcpy(b, o, block_bytes(o));
+    b->cap = (uint16_t)(size - sizeof *b);
+    block_free(c, o);
+    *bp = b;
     return 0;
+}
+
+static inline int
+block_room(struct cells *c, struct block **b, size_t more)
+{
+    size_t need = (size_t)(*b)->used + more;
+    return need <= (*b)->cap ? 0 : block_move(c, b, need);
 }
 
 /* v as an integer of 10^-e, exactly: true and *ret. */
@@ -129,13 +141,13 @@ block_put_value(struct block *b, uint8_t *p, double v, double last, uint8_t *ret
 }
 
 int
-block_append(struct block **bp, int64_t t, double v, double last)
+block_append(struct cells *c, struct block **bp, int64_t t, double v, double last)
 {
     struct block *b = *bp;
     int64_t step = t - block_last_ms(b);
     if (b->count == UINT16_MAX || t - b->t0 > UINT32_MAX || step > BLOCK_STEP_MAX)
         return ERR_LIMIT;
-    int rc = block_room(bp, BLOCK_SAMPLE_MAX);
+    int rc = block_room(c, bp, BLOCK_SAMPLE_MAX);
     if (rc)
         return rc;
     b = *bp;
@@ -160,7 +172,7 @@ block_append(struct block **bp, int64_t t, double v, double last)
 }
 
 int
-block_insert(struct block **bp, int64_t t, double v)
+block_insert(struct cells *c, struct block **bp, int64_t t, double v)
 {
     struct block *b = *bp;
     struct sample *at = (struct sample *)(void *)b->data;
@@ -172,7 +184,7 @@ block_insert(struct block **bp, int64_t t, double v)
         i--;
     if (i > 0 && at[i - 1].t_ms == t)
         return ERR_EXISTS;
-    int rc = block_room(bp, sizeof(struct sample));
+    int rc = block_room(c, bp, sizeof(struct sample));
     if (rc)
         return rc;
     b = *bp;
@@ -268,24 +280,19 @@ block_decode(const struct block *b, struct sample *out)
 }
 
 struct block *
-block_tail(const struct block *b, size_t keep)
+block_tail(struct cells *c, const struct block *b, size_t keep)
 {
     struct sample at[UINT8_MAX], *all = b->count <= UINT8_MAX ? at : malloc(b->count * sizeof *at);
     size_t i = b->count - keep;
     if (!all)
         return NULL;
     block_decode(b, all);
-    struct block *t = block_new(all[i].t_ms, all[i].v, block_generation(b), false);
+    struct block *t = block_new(c, all[i].t_ms, all[i].v, block_generation(b), false);
     for (i++; t && i < b->count; i++)
-        if (block_append(&t, all[i].t_ms, all[i].v, all[i - 1].v)) {
-            free(t);
+        if (block_append(c, &t, all[i].t_ms, all[i].v, all[i - 1].v)) {
+            block_free(c, t);
             t = NULL;
         }
-    struct block *exact = t ? realloc(t, sizeof *t + t->used) : NULL;
-    if (exact) {
-        t = exact;
-        t->cap = t->used;
-    }
     if (all != at)
         free(all);
     return t;

@@ -7,6 +7,7 @@
 #define STORE_BLOCK_H
 
 #include "base/sample.h"
+#include "store/cells.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,17 +41,19 @@ block_generation(const struct block *b)
     return b->flags >> 2;
 }
 
-struct block *block_new(int64_t t, double v, unsigned generation, bool raw); /* NULL: no memory */
+/* NULL: no memory. */
+struct block *block_new(struct cells *c, int64_t t, double v, unsigned generation, bool raw);
+void block_free(struct cells *c, struct block *b);
 /* Appends (t > last time; the last sample's value is `last`). *b may move. 0; ERR_LIMIT when a new
  * block must be begun; ERR_NOMEM. */
-int block_append(struct block **b, int64_t t, double v, double last);
+int block_append(struct cells *c, struct block **b, int64_t t, double v, double last);
 /* Raw blocks: 0, ERR_EXISTS (same time), ERR_LIMIT, ERR_NOMEM. */
-int block_insert(struct block **b, int64_t t, double v);
+int block_insert(struct cells *c, struct block **b, int64_t t, double v);
 /* All samples, in time order; out has room for b->count. */
 void block_decode(const struct block *b, struct sample *out);
 /* The last `keep` samples (at least 1, less than all) of a stream block as a block of their own
  * that is not appended to any more. NULL: no memory. */
-struct block *block_tail(const struct block *b, size_t keep);
+struct block *block_tail(struct cells *c, const struct block *b, size_t keep);
 static inline int64_t
 block_last_ms(const struct block *b)
 {

@@ -29,7 +29,7 @@ head_find_open(const struct index *ix, struct series *s, bool raw)
 static int
 head_push(struct index *ix, struct series *s, int64_t t, double v, bool raw)
 {
-    struct block *b = block_new(t, v, ix->generation, raw);
+    struct block *b = block_new(ix->cells, t, v, ix->generation, raw);
     if (!b)
         return ERR_NOMEM;
     b->next = s->blocks;
@@ -66,7 +66,7 @@ head_append_late(struct index *ix, struct series *s, int64_t t, double v)
         return ERR_EXISTS;
     struct block **b = head_find_open(ix, s, true);
     size_t before = b ? (*b)->cap : 0;
-    int rc = b ? block_insert(b, t, v) : ERR_LIMIT;
+    int rc = b ? block_insert(ix->cells, b, t, v) : ERR_LIMIT;
     if (rc == 0)
         ix->block_bytes += (*b)->cap - before;
     else if (rc == ERR_LIMIT)
@@ -83,7 +83,7 @@ head_append(struct index *ix, struct series *s, int64_t t, double v)
     } else {
         struct block **b = head_find_open(ix, s, false);
         size_t before = b ? (*b)->cap : 0;
-        rc = b ? block_append(b, t, v, s->last_v) : ERR_LIMIT;
+        rc = b ? block_append(ix->cells, b, t, v, s->last_v) : ERR_LIMIT;
         if (rc == 0)
             ix->block_bytes += (*b)->cap - before;
         else if (rc == ERR_LIMIT)
@@ -244,7 +244,7 @@ head_shrink(struct index *ix, struct series *s, struct block **at)
     struct block *b = *at;
     if (b->flags & BLOCK_RAW || b->count <= HEAD_TAIL)
         return;
-    struct block *t = block_tail(b, HEAD_TAIL);
+    struct block *t = block_tail(ix->cells, b, HEAD_TAIL);
     if (!t)
         return;
     t->flags = b->flags;
@@ -254,7 +254,7 @@ head_shrink(struct index *ix, struct series *s, struct block **at)
     ix->block_bytes += t->cap;
     ix->block_bytes -= b->cap;
     *at = t;
-    free(b);
+    block_free(ix->cells, b);
 }
 
 void
@@ -270,7 +270,7 @@ head_flushed(struct index *ix, struct series *s, int64_t idle_ms)
                 s->mem_from = block_last_ms(b) + 1;
             ix->block_bytes -= sizeof *b + b->cap;
             *at = b->next;
-            free(b);
+            block_free(ix->cells, b);
             continue;
         }
         if (block_generation(b) != ix->generation && !(b->flags & BLOCK_FLUSHED)) {
@@ -301,7 +301,7 @@ head_erase(struct index *ix, struct series *s, int64_t from, int64_t to)
             s->mem_from = block_last_ms(b) + 1;
         ix->block_bytes -= sizeof *b + b->cap;
         *at = b->next;
-        free(b);
+        block_free(ix->cells, b);
     }
     if (!open && s->last_t >= from && s->last_t <= to) {
         if (s->last_t >= s->mem_from)

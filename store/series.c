@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define SERIES_ARENA_BLOCK ((size_t)1 << 20)
 #define SERIES_NAMES_MAX   65536u
@@ -269,9 +270,10 @@ series_place(struct index *ix, uint64_t id) /* makes room up to id */
         if (ix->segments[i])
             continue;
         size_t size = sizeof(struct series) << SERIES_SEGMENT_BITS;
-        ix->segments[i] = aligned_alloc(64, size); /* a series is one cache line */
+        ix->segments[i] = aligned_alloc(size, size); /* a series is one cache line */
         if (!ix->segments[i])
             return ERR_NOMEM;
+        madvise(ix->segments[i], size, MADV_HUGEPAGE); /* refused: small pages do */
         memset(ix->segments[i], 0, size);
         ix->bytes += sizeof(struct series) << SERIES_SEGMENT_BITS;
     }
@@ -513,22 +515,12 @@ series_index_new(uint64_t max, uint64_t seed)
     ix->max = max;
     ix->seed = seed;
     ix->next_id = 1;
-    if (series_place(ix, 0) || series_name_take(ix, "__name__", 8, &ix->metric_name)) {
+    if (!(ix->cells = cells_new()) || series_place(ix, 0) ||
+        series_name_take(ix, "__name__", 8, &ix->metric_name)) {
         series_index_free(ix);
         return NULL;
     }
     return ix;
-}
-
-static void
-series_segment_free(struct series *s)
-{
-    for (size_t i = 0; s && i < (size_t)1 << SERIES_SEGMENT_BITS; i++)
-        for (struct block *b = s[i].blocks, *next; b; b = next) {
-            next = b->next;
-            free(b);
-        }
-    free(s);
 }
 
 void
@@ -537,7 +529,8 @@ series_index_free(struct index *ix)
     if (!ix)
         return;
     for (size_t i = 0; i < ix->segment_cap; i++)
-        series_segment_free(ix->segments[i]);
+        free(ix->segments[i]);
+    cells_free(ix->cells);
     for (uint32_t i = 0; i < ix->pair_count; i++)
         free(ix->pairs[i].ids);
     for (uint32_t i = 0; i < ix->name_count; i++)

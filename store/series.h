@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SERIES_SEGMENT_BITS 12
+#define SERIES_SEGMENT_BITS 15 /* 2 MiB: one huge page */
 
 struct series {
     uint64_t hash[2];      /* of the canonical label bytes: its identity */
@@ -81,6 +81,7 @@ struct index {
     } * arena;
     size_t bytes;        /* of arena, postings and tables */
     size_t block_bytes;  /* of blocks */
+    struct cells *cells; /* where blocks are */
     unsigned generation; /* blocks of former ones are sealed */
     uint64_t unflushed;  /* samples in blocks that no day file holds */
     uint64_t seed;

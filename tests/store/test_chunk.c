@@ -268,12 +268,13 @@ static void
 a_block_gives_back_every_bit(void **state)
 {
     struct sample in[600], out[600];
+    struct cells *c = cells_new();
     (void)state;
     for (unsigned round = 0; round < 900; round++) {
         size_t n = fill(in, 600, round), at = 1;
-        struct block *b = block_new(in[0].t_ms, in[0].v, 5, false);
+        struct block *b = block_new(c, in[0].t_ms, in[0].v, 5, false);
         for (; at < n; at++) {
-            int rc = block_append(&b, in[at].t_ms, in[at].v, in[at - 1].v);
+            int rc = block_append(c, &b, in[at].t_ms, in[at].v, in[at - 1].v);
             if (rc == ERR_LIMIT)
                 break;
             assert_int_equal(rc, 0);
@@ -283,30 +284,67 @@ a_block_gives_back_every_bit(void **state)
         block_decode(b, out);
         assert_same(in, out, at);
         if (at > 40) {
-            struct block *t = block_tail(b, 40);
+            struct block *t = block_tail(c, b, 40);
             block_decode(t, out);
             assert_int_equal(t->count, 40);
             assert_same(in + at - 40, out, 40);
-            free(t);
+            block_free(c, t);
         }
-        free(b);
+        block_free(c, b);
     }
+    cells_free(c);
 }
 
 static void
 a_raw_block_sorts_and_refuses_the_same_time(void **state)
 {
     struct sample out[64];
-    struct block *b = block_new(1000, 1, 0, true);
+    struct cells *c = cells_new();
+    struct block *b = block_new(c, 1000, 1, 0, true);
     (void)state;
     for (int i = 1; i < 50; i++)
-        assert_int_equal(block_insert(&b, 1000 + (i * 37) % 50 * 10, i), 0);
-    assert_int_equal(block_insert(&b, 1000, 9), ERR_EXISTS);
+        assert_int_equal(block_insert(c, &b, 1000 + (i * 37) % 50 * 10, i), 0);
+    assert_int_equal(block_insert(c, &b, 1000, 9), ERR_EXISTS);
     block_decode(b, out);
     for (int i = 0; i < 50; i++)
         assert_int_equal(out[i].t_ms, 1000 + i * 10);
     assert_int_equal(block_last_ms(b), 1490);
-    free(b);
+    cells_free(c);
+}
+
+/* Cells are no one else's while they are taken, and what was given back is used again. */
+static void
+cells_of_all_sizes_do_not_meet(void **state)
+{
+    enum { N = 3000 };
+    static struct {
+        unsigned char *at;
+        size_t size;
+    } held[N];
+    struct cells *c = cells_new();
+    uint32_t x = 1;
+    (void)state;
+    assert_null(cells_take(c, CELLS_MAX + 1));
+    for (unsigned i = 0; i < 40 * N; i++) {
+        unsigned k = (x = x * 1664525 + 1013904223) % N;
+        if (held[k].at) {
+            for (size_t j = 0; j < held[k].size; j++)
+                assert_int_equal(held[k].at[j], (unsigned char)k);
+            cells_give(c, held[k].at, held[k].size);
+            held[k].at = NULL;
+            continue;
+        }
+        held[k].size = 1 + x / 7 % (i / N % 2 ? CELLS_MAX : 200);
+        held[k].at = cells_take(c, held[k].size);
+        assert_non_null(held[k].at);
+        memset(held[k].at, (int)k, held[k].size);
+    }
+    for (unsigned k = 0; k < N; k++) {
+        if (held[k].at)
+            cells_give(c, held[k].at, held[k].size);
+        held[k].at = NULL;
+    }
+    cells_free(c);
 }
 
 int
@@ -318,6 +356,7 @@ main(void)
         cmocka_unit_test(integers_of_earlier_programs_are_read),
         cmocka_unit_test(constant_and_small_series_take_few_bytes),
         cmocka_unit_test(a_block_gives_back_every_bit),
+        cmocka_unit_test(cells_of_all_sizes_do_not_meet),
         cmocka_unit_test(a_raw_block_sorts_and_refuses_the_same_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
