@@ -12,6 +12,7 @@
 #define DISCOVER_FIRST ((size_t)4096)    /* slots */
 #define DISCOVER_SLOTS ((size_t)1 << 23) /* 64 MiB */
 #define DISCOVER_MAX   (DISCOVER_SLOTS / 4 * 3)
+#define DISCOVER_NEAR  ((size_t)64) /* devices of a request among which one is looked for */
 
 struct discover {
     struct store *store;
@@ -177,17 +178,31 @@ discover_keep(struct discover_batch *b, uint64_t hash, const char *entity)
     str_copy(b->found[b->count++].entity, ENTITY_SIZE, entity);
 }
 
+/* A device's series come near each other. */
+static bool
+discover_told(const struct discover_batch *b, const char *entity)
+{
+    size_t n = b->count < DISCOVER_NEAR ? b->count : DISCOVER_NEAR;
+    for (size_t i = b->count; i-- > b->count - n;)
+        if (!strcmp(b->found[i].entity, entity))
+            return true;
+    return false;
+}
+
 static void
 discover_look(struct discover_batch *b, const struct labels *l)
 {
     char entity[ENTITY_SIZE] = "";
-    uint64_t hash = labels_hash(l) | 1;
-    if (!discover_new_to(b->d, hash))
+    uint64_t hash = b->next.known ? 0 : labels_hash(l) | 1;
+    if (hash && !discover_new_to(b->d, hash))
         return;
     struct topo *t = topo_get(b->d->store);
     bool unknown = discover_entity(b->d, t, l, entity) == ERR_NOTFOUND && *entity;
     topo_put(t);
-    discover_keep(b, hash, unknown && discover_wanted(entity) ? entity : "");
+    if (!(unknown && discover_wanted(entity)))
+        *entity = 0;
+    if (hash || (*entity && !discover_told(b, entity)))
+        discover_keep(b, hash, entity);
 }
 
 static int
@@ -225,7 +240,7 @@ discover_done(struct discover_batch *b, bool stored)
             break; /* told again with a later batch */
         last = entity;
     }
-    if (told)
+    if (told && !b->next.known)
         discover_remember(b->d, b, told);
     free(b->found);
     b->found = NULL;

@@ -1,7 +1,8 @@
 /* discover: entities that samples speak of and nobody declared become devices marked discovered.
  *
  * A sink in front of a batch's: each label set is looked at once, by a set of their hashes that
- * never grows over its ceiling (beyond it nothing is looked at, and counted). What was found is
+ * never grows over its ceiling (beyond it nothing is looked at, and counted). A sink that remembers
+ * sets by their bytes needs no such set: what it knows does not come here. What was found is
  * told to the catalog after the batch is durable. Thread-safe; what is found belongs to the
  * request. Expected load: a million known series a second, some thousand new ones at a start. */
 #ifndef COLLECTOR_DISCOVER_H

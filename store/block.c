@@ -113,26 +113,26 @@ block_difference_bytes(int64_t d)
     return (71 - (unsigned)__builtin_clzll(u)) / 8;
 }
 
-/* Writes the value's bytes; *ret_kind is the tag's low half. */
+/* Writes the value's bytes, perhaps with another exponent; *ret_kind is the tag's low half. */
 static uint8_t *
-block_put_value(struct block *b, uint8_t *p, double v, double last, uint8_t *ret_kind)
+block_put_value(uint8_t *exponent, uint8_t *p, double v, double last, uint8_t *ret_kind)
 {
     if (bytes_of_double(v) == bytes_of_double(last)) {
         *ret_kind = 0;
         return p;
     }
     int64_t i, j;
-    for (unsigned e = b->exponent; e <= BLOCK_EXPONENT_MAX; e++) {
+    for (unsigned e = *exponent; e <= BLOCK_EXPONENT_MAX; e++) {
         if (!block_scaled(v, e, &i))
             continue;
         if (!block_scaled(last, e, &j) || block_difference_bytes(i - j) > BLOCK_DIFFERENCE_MAX)
             break;
         *ret_kind = BLOCK_RESCALED;
-        if (e == b->exponent) {
+        if (e == *exponent) {
             *ret_kind = (uint8_t)block_difference_bytes(i - j);
             return block_put_difference(p, i - j, *ret_kind);
         }
-        b->exponent = (uint8_t)e;
+        *exponent = (uint8_t)e;
         *p++ = (uint8_t)e;
         return block_put_difference(p, i - j, BLOCK_DIFFERENCE_MAX);
     }
@@ -147,11 +147,7 @@ block_append(struct cells *c, struct block **bp, int64_t t, double v, double las
     int64_t step = t - block_last_ms(b);
     if (b->count == UINT16_MAX || t - b->t0 > UINT32_MAX || step > BLOCK_STEP_MAX)
         return ERR_LIMIT;
-    int rc = block_room(c, bp, BLOCK_SAMPLE_MAX);
-    if (rc)
-        return rc;
-    b = *bp;
-    uint8_t *tag = b->data + b->used, *p = tag + 1, kind;
+    uint8_t one[BLOCK_SAMPLE_MAX], *p = one + 1, kind, exponent = b->exponent;
     int64_t change = step - b->delta;
     unsigned time = 0;
     if (change >= INT8_MIN && change <= INT8_MAX) {
@@ -162,9 +158,16 @@ block_append(struct cells *c, struct block **bp, int64_t t, double v, double las
         time = 2;
         p = bytes_put_u32(p, (uint32_t)(int32_t)step);
     }
-    p = block_put_value(b, p, v, last, &kind);
-    *tag = (uint8_t)(time << 6 | kind);
-    b->used = (uint16_t)(p - b->data);
+    p = block_put_value(&exponent, p, v, last, &kind);
+    one[0] = (uint8_t)(time << 6 | kind);
+    size_t n = (size_t)(p - one);
+    int rc = block_room(c, bp, n);
+    if (rc)
+        return rc;
+    b = *bp;
+    memcpy(b->data + b->used, one, n);
+    b->exponent = exponent;
+    b->used = (uint16_t)(b->used + n);
     b->delta = (int32_t)step;
     b->span = (uint32_t)(t - b->t0);
     b->count++;

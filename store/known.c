@@ -17,9 +17,9 @@
 struct known_segment {
     struct known_entry {
         uint64_t key;
-        uint32_t rest, id; /* rest: of the key, the second word's high half */
+        uint32_t id;
+        uint16_t rest, len; /* rest: the highest bits of the key's second word; len: of the set */
     } at[KNOWN_SEGMENT];
-    uint16_t len[KNOWN_SEGMENT]; /* of the set's bytes */
 };
 
 struct known {
@@ -87,7 +87,7 @@ known_find(const struct known *k, const uint64_t key[2], uint32_t *ret_place)
         if (!(v = (uint32_t)atomic_load_explicit(&k->slot[at], memory_order_acquire)))
             return 0;
         const struct known_entry *e = known_entry(k, v - 1);
-        if (e->key == key[0] && e->rest == key[1] >> 32) {
+        if (e->key == key[0] && e->rest == key[1] >> 48) {
             *ret_place = v - 1;
             return e->id;
         }
@@ -100,7 +100,7 @@ known_at(const struct known *k, uint32_t place, const uint64_t key[2])
     if (place >= atomic_load_explicit(&k->used, memory_order_acquire))
         return 0;
     const struct known_entry *e = known_entry(k, place);
-    return e->key == key[0] && e->rest == key[1] >> 32 ? e->id : 0;
+    return e->key == key[0] && e->rest == key[1] >> 48 ? e->id : 0;
 }
 
 size_t
@@ -108,7 +108,7 @@ known_len(const struct known *k, uint32_t place)
 {
     if (place >= atomic_load_explicit(&k->used, memory_order_acquire))
         return 0;
-    return k->segments[place >> KNOWN_SEGMENT_BITS]->len[place & (KNOWN_SEGMENT - 1)];
+    return known_entry(k, place)->len;
 }
 
 static void
@@ -151,9 +151,8 @@ known_put(struct known *k, const uint64_t key[2], size_t len, uint64_t id)
     struct known_segment **segment = &k->segments[place >> KNOWN_SEGMENT_BITS];
     if (!*segment && !(*segment = malloc(sizeof **segment)))
         return;
-    (*segment)->at[place & (KNOWN_SEGMENT - 1)] =
-        (struct known_entry){key[0], (uint32_t)(key[1] >> 32), (uint32_t)id};
-    (*segment)->len[place & (KNOWN_SEGMENT - 1)] = len > UINT16_MAX ? 0 : (uint16_t)len;
+    (*segment)->at[place & (KNOWN_SEGMENT - 1)] = (struct known_entry){
+        key[0], (uint32_t)id, (uint16_t)(key[1] >> 48), len > UINT16_MAX ? 0 : (uint16_t)len};
     known_place(k->slot, k->mask, key[0], place);
     atomic_store_explicit(&k->used, place + 1, memory_order_release);
 }

@@ -1,11 +1,11 @@
 /* known: sources' own bytes of a label set -> series, so that a set that was read once is not read
  * again. Expected load: a look-up a sample, an entry a series. Insiders only.
  *
- * A key is 128 bits of a seeded hash of the bytes. Sets keep the order in which they first came,
- * and sources send them in that order again: who was told the place of one set asks for the next
- * place first. Any thread looks up between known_hold and known_release; the writer's thread alone
- * puts. Growing waits for nobody: while someone holds, what does not fit is not kept, and is put
- * again when it comes again. */
+ * A key is 128 bits of a seeded hash of the bytes, of which 80 are kept. Sets keep the order in
+ * which they first came, and sources send them in that order again: who was told the place of one
+ * set asks for the next place first. Any thread looks up between known_hold and known_release; the
+ * writer's thread alone puts. Growing waits for nobody: while someone holds, what does not fit is
+ * not kept, and is put again when it comes again. */
 #ifndef STORE_KNOWN_H
 #define STORE_KNOWN_H
 
