@@ -4,12 +4,13 @@
  * incident, state pending, delivered, failed, silenced or dropped, time = when it is due. The
  * incident is read anew at delivery, so that a page says what is known then; one that ended or was
  * merged before its page was due is dropped. A row of an unreachable receiver is tried again with
- * growing pauses for a day. The circuit breaker of a hook counts what it did within its window. */
+ * growing pauses for a day. Nodes are isolated by analyzer/isolate.h. */
 #include "analyzer/alert.h"
 
 #include "analyzer/alert_conf.h"
 #include "analyzer/alert_send.h"
 #include "analyzer/incident_doc.h"
+#include "analyzer/isolate.h"
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/map.h"
@@ -27,11 +28,11 @@
 #define ALERT_PAUSE_MAX_MS 60000
 #define ALERT_ROW_MAX      8192
 #define ALERT_RECEIVERS    64
+#define ALERT_FOLLOW_MS    1000
 
 struct alert_state { /* of one receiver, for its row in the API */
     char name[64];
-    int64_t success_ms, error_ms, acted[64]; /* acted: times of a hook's actions */
-    size_t acted_count;
+    int64_t success_ms, error_ms;
     char error[256];
 };
 
@@ -42,7 +43,7 @@ struct alert {
     const struct alert_conf *conf;
     struct alert_state states[ALERT_RECEIVERS];
     size_t state_count;
-    int64_t heartbeat_ms;
+    int64_t heartbeat_ms, followed_ms;
     unsigned lent; /* tests that are sending by a receiver of conf */
     bool woken, stop, started;
     pthread_t thread;
@@ -415,88 +416,23 @@ alert_row_update(struct alert *a, const struct alert_due *due, const struct doc_
     buf_done(&json);
 }
 
-static const struct alert_hook *
-alert_hook_of(const struct alert_receiver *r)
-{
-    return r->slurm.scontrol ? &r->slurm : r->kubernetes.url ? &r->kubernetes : NULL;
-}
-
-/* The breaker: false when the hook has acted `limit` times within its window. */
-static bool
-alert_breaker(struct alert_state *s, const struct alert_hook *h, int64_t now_ms)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->acted_count; i++)
-        if (now_ms - s->acted[i] < h->window_ms)
-            s->acted[n++] = s->acted[i];
-    s->acted_count = n;
-    return (int64_t)n < h->limit && n < sizeof s->acted / sizeof *s->acted;
-}
-
-static void
-alert_hook_record(struct alert *a, const struct alert_due *due, const struct alert_hook *h,
-                  const struct doc_node *incident, const char *result, const char *text,
-                  int64_t now_ms)
-{
-    struct buf json;
-    struct jsonw w;
-    char node[128] = "", entity[160];
-    alert_node(incident, node, sizeof node);
-    snprintf(entity, sizeof entity, "node:%s", node);
-    buf_init(&json, ALERT_ROW_MAX);
-    jsonw_init(&w, &json);
-    jsonw_object(&w);
-    jsonw_ktime(&w, "time", now_ms);
-    jsonw_kstr(&w, "action", h->scontrol ? "drain" : "cordon");
-    jsonw_kstr(&w, "entity", entity);
-    jsonw_kstr(&w, "incident", due->incident);
-    jsonw_kbool(&w, "dry_run", h->dry_run);
-    jsonw_kstr(&w, "result", result);
-    jsonw_kstr(&w, "text", text);
-    jsonw_end_object(&w);
-    struct catalog_doc d = {.kind = "hook",
-                            .id = due->id,
-                            .tenant = "",
-                            .state = result,
-                            .key = due->incident,
-                            .time_ms = now_ms,
-                            .json = buf_str(&json),
-                            .json_len = json.len};
-    catalog_put(a->cfg.store, &d, NULL); /* the outbox row tells the same */
-    buf_done(&json);
-}
-
 static int
-alert_deliver_to(struct alert *a, const struct alert_receiver *r, const struct alert_due *due,
-                 const struct alert_message *m, struct buf *note, int64_t now_ms, struct err *err)
+alert_deliver_to(struct alert *a, const struct alert_receiver *r, const struct alert_message *m,
+                 struct buf *note, int64_t now_ms, struct err *err)
 {
-    const struct alert_hook *h = alert_hook_of(r);
+    struct isolate iso = {a->cfg.store, a->http, a->cfg.log, now_ms};
+    int rc = isolate_hook_of(r) ? isolate_run(&iso, r, m, note, err)
+                                : alert_send(a->http, r, m, note, err);
     pthread_mutex_lock(&a->mutex);
     struct alert_state *s = alert_state_of(a, r->name);
-    bool open = !h || m->resolved || alert_breaker(s, h, now_ms);
-    pthread_mutex_unlock(&a->mutex);
-    int rc = open ? alert_send(a->http, r, m, note, err)
-                  : err_set(err, ERR_DENIED,
-                            "the circuit breaker is open: %lld actions within its window",
-                            (long long)h->limit);
-    pthread_mutex_lock(&a->mutex);
-    if (rc) {
+    if (rc && rc != ERR_BUSY) { /* a receiver that waits for a surer diagnosis is well */
         s->error_ms = now_ms;
         str_copy(s->error, sizeof s->error, err->text);
-    } else {
+    } else if (!rc) {
         s->success_ms = now_ms;
         s->error[0] = 0;
-        bool acted =
-            h && !m->resolved &&
-            (strstr(buf_str(note), "State=DRAIN") || strstr(buf_str(note), "unschedulable"));
-        if (acted && s->acted_count < sizeof s->acted / sizeof *s->acted)
-            s->acted[s->acted_count++] = now_ms;
     }
     pthread_mutex_unlock(&a->mutex);
-    if (h && !m->resolved && m->incident && *due->incident)
-        alert_hook_record(a, due, h, m->incident,
-                          rc ? (rc == ERR_DENIED ? "refused" : "failed") : "done",
-                          rc ? err->text : buf_str(note), now_ms);
     return rc;
 }
 
@@ -590,7 +526,7 @@ alert_deliver(struct alert *a, const struct alert_conf *conf, const struct alert
                                   .idempotency_key = due->id,
                                   .base_url = a->cfg.base_url,
                                   .resolved = !strcmp(kind, "resolved")};
-        int rc = alert_deliver_to(a, r, due, &m, &note, now_ms, &err);
+        int rc = alert_deliver_to(a, r, &m, &note, now_ms, &err);
         alert_outcome(a, due, row, rc, &note, &err, now_ms);
     }
     buf_done(&note);
@@ -642,12 +578,21 @@ alert_heartbeat(struct alert *a, int64_t now_ms)
         return;
     a->heartbeat_ms = now_ms;
     snprintf(key, sizeof key, "heartbeat:%lld:%s", (long long)now_ms, r->name);
-    struct alert_due due = {.id = key, .incident = (char[]){""}};
     struct alert_message m = {
         .idempotency_key = key, .base_url = a->cfg.base_url, .heartbeat = true};
     buf_init(&note, 4096);
-    alert_deliver_to(a, r, &due, &m, &note, now_ms, &err);
+    alert_deliver_to(a, r, &m, &note, now_ms, &err);
     buf_done(&note);
+}
+
+static void
+alert_isolated(struct alert *a, int64_t now_ms)
+{
+    struct isolate iso = {a->cfg.store, a->http, a->cfg.log, now_ms};
+    if (now_ms - a->followed_ms < ALERT_FOLLOW_MS && now_ms >= a->followed_ms)
+        return;
+    a->followed_ms = now_ms;
+    isolate_follow(&iso, a->conf);
 }
 
 static void *
@@ -666,6 +611,7 @@ alert_run(void *ctx)
         int64_t now_ms = clock_now_ms(a->cfg.clock);
         alert_heartbeat(a, now_ms);
         alert_round(a, now_ms);
+        alert_isolated(a, now_ms);
         pthread_mutex_lock(&a->mutex);
     }
     pthread_mutex_unlock(&a->mutex);
@@ -836,30 +782,15 @@ alert_receivers_json(struct alert *a, struct buf *out)
 void
 alert_breaker_json(struct alert *a, int64_t now_ms, struct buf *out)
 {
-    const struct alert_hook *worst = NULL;
-    size_t used = 0;
-    struct jsonw w;
+    struct isolate iso = {a->cfg.store, NULL, a->cfg.log, now_ms};
     pthread_mutex_lock(&a->mutex);
-    const struct alert_receiver *r = a->conf ? a->conf->receivers.at : NULL;
-    for (size_t i = 0; r && i < a->conf->receivers.count; i++) {
-        const struct alert_hook *h = alert_hook_of(&r[i]);
-        struct alert_state *s = h ? alert_state_of(a, r[i].name) : NULL;
-        if (!s)
-            continue;
-        alert_breaker(s, h, now_ms);
-        if (!worst || (int64_t)s->acted_count * worst->limit > (int64_t)used * h->limit) {
-            worst = h;
-            used = s->acted_count;
-        }
-    }
-    jsonw_init(&w, out);
-    jsonw_object(&w);
-    jsonw_kstr(&w, "state", worst && (int64_t)used >= worst->limit ? "open" : "closed");
-    jsonw_kint(&w, "used", (int64_t)used);
-    jsonw_kint(&w, "limit", worst ? worst->limit : 0);
-    jsonw_kint(&w, "window_seconds", worst ? worst->window_ms / 1000 : 0);
-    jsonw_kbool(&w, "dry_run", !worst || worst->dry_run);
-    jsonw_end_object(&w);
+    const struct alert_conf *conf = a->conf;
+    a->lent++;
+    pthread_mutex_unlock(&a->mutex);
+    isolate_breaker_json(&iso, conf, out);
+    pthread_mutex_lock(&a->mutex);
+    if (!--a->lent)
+        pthread_cond_broadcast(&a->back);
     pthread_mutex_unlock(&a->mutex);
 }
 

@@ -44,8 +44,7 @@ void alert_wake(struct alert *a);
 /* Sends a test notification to one receiver now; blocks. */
 int alert_test(struct alert *a, const char *receiver, struct err *err);
 void alert_receivers_json(struct alert *a, struct buf *out);
-/* The circuit breaker of the hook that has used most of its limit: {state, used, limit,
- * window_seconds, dry_run}. */
+/* The circuit breaker of the receiver that has used most of its limit (analyzer/isolate.h). */
 void alert_breaker_json(struct alert *a, int64_t now_ms, struct buf *out);
 void alert_metrics(struct alert *a, struct buf *out);
 

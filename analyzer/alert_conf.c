@@ -56,6 +56,9 @@ static const struct conf_row alert_command_rows[] = {
              "Actions within the window at which the circuit breaker opens."),                     \
         DFLT("window", CONF_DURATION, offsetof(struct alert_hook, window_ms), "1h", 1000, 8.64e8,  \
              "The circuit breaker's window."),                                                     \
+        DFLT("share", CONF_REAL, offsetof(struct alert_hook, share), "0.02", 0, 1,                 \
+             "Share of all nodes that may be isolated within a day, one at the least; then it "    \
+             "opens too."),                                                                        \
         DFLT("confidence", CONF_REAL, offsetof(struct alert_hook, confidence), "0.8", 0, 1,        \
              "Least confidence of the diagnosis to act on.")
 
@@ -65,6 +68,10 @@ static const struct conf_row alert_slurm_rows[] = {
      .offset = offsetof(struct alert_hook, scontrol),
      .required = true,
      .help = "Slurm's scontrol program, an absolute path."},
+    DFLT("requeue", CONF_BOOL, offsetof(struct alert_hook, requeue), "false", 0, 0,
+         "Put the jobs that a critical fault of the node hurts back into the queue."),
+    DFLT("hurry", CONF_BOOL, offsetof(struct alert_hook, hurry), "true", 0, 0,
+         "Ask Slurm to start a job that was put back at once, not after its pause of two minutes."),
     HOOK_ROWS,
     {0}};
 

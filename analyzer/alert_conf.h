@@ -35,9 +35,9 @@ struct alert_command {
 };
 struct alert_hook {
     char *scontrol, *url, *token_file, *ca;
-    bool dry_run, insecure;
+    bool dry_run, insecure, requeue, hurry;
     int64_t limit, window_ms;
-    double confidence;
+    double confidence, share;
 };
 
 struct alert_receiver {

@@ -25,7 +25,8 @@
 #define SLURM_TICK_MS    20
 #define SLURM_WRITES     4u /* documents a tick: each waits for the disk */
 #define SLURM_ARGS       16
-#define SLURM_ASKED_MAX  100u /* jobs of one sacct */
+#define SLURM_ASKED_MAX  100u          /* jobs of one sacct */
+#define SLURM_OURS       "myriascope:" /* how reasons begin that the appliance gives when it drains */
 
 struct slurm_known { /* a job as last written */
     uint64_t hash;
@@ -238,18 +239,18 @@ slurm_node_event(struct store_batch *b, const struct slurm_node *n, enum slurm_n
         return 0;
     snprintf(text, sizeof text, "slurm: node %s state %s%s%s", n->name, n->state_word,
              *n->reason ? " reason: " : "", n->reason);
-    struct event ev = {.time_ms = now,
-                       .phase = phase,
-                       .severity = SEVERITY_WARNING,
-                       .entity = entity,
-                       .code = state == SLURM_NODE_DRAINED ? "slurm.node-drained"
-                                                           : "slurm.node-not-responding",
-                       .source = "slurm",
-                       .text = text,
-                       .node = n->name,
-                       .job = "",
-                       .tenant = "",
-                       .fields = ""};
+    struct event ev = {
+        .time_ms = now,
+        .phase = phase,
+        .severity = str_prefix(n->reason, SLURM_OURS) ? SEVERITY_INFO : SEVERITY_WARNING,
+        .entity = entity,
+        .code = state == SLURM_NODE_DRAINED ? "slurm.node-drained" : "slurm.node-not-responding",
+        .source = "slurm",
+        .text = text,
+        .node = n->name,
+        .job = "",
+        .tenant = "",
+        .fields = ""};
     return store_batch_event(b, &ev) >= 0;
 }
 

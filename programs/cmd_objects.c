@@ -107,6 +107,51 @@ job_list(const struct cmd_args *a)
     return CMD_DONE;
 }
 
+/* Each fault that hit the job as a line of links, from the first evidence to the first step again.
+ */
+static void
+job_chain(const struct cmd_args *a, const struct doc_node *c)
+{
+    static const struct {
+        const char *word, *en, *zh;
+    } states[] = {{"running", "under way", "进行中"},
+                  {"done", "done", "已恢复"},
+                  {"refused", "refused by the breaker", "被熔断器拒绝"},
+                  {"dry_run", "dry run, nothing was done", "演练,未执行"}};
+    const struct doc_node *steps = doc_get(c, "steps");
+    const char *state = doc_get_str(c, "state", "");
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (!strcmp(states[i].word, state))
+            state = a->zh ? states[i].zh : states[i].en;
+    printf("\n%s %s  %s  [%s]  %s\n", a->zh ? "恢复" : "recovery", doc_get_str(c, "incident", ""),
+           cmd_text(a, doc_get(c, "title")), doc_get_str(c, "entity", "-"), state);
+    for (const struct doc_node *s = steps ? steps->first : NULL; s; s = s->next) {
+        const char *time = doc_get_str(s, "time", NULL);
+        if (time)
+            printf("  %+8.1f s  %s  %s  %.120s\n", doc_get_real(s, "seconds", 0), time,
+                   cmd_text(a, doc_get(s, "title")), doc_get_str(s, "text", ""));
+        else
+            printf("         -  %-24s  %s  %.120s\n", "-", cmd_text(a, doc_get(s, "title")),
+                   doc_get_str(s, "text", ""));
+    }
+}
+
+static int
+job_recovery(const struct cmd_args *a, const char *id)
+{
+    int rc;
+    struct doc *d = objects_get(a, objects_path("/api/v1/jobs", id, "/recovery"), &rc);
+    if (!d)
+        return rc;
+    for (const struct doc_node *c = objects_items(d); c; c = c->next)
+        job_chain(a, c);
+    if (!objects_items(d))
+        puts(a->zh ? "没有影响该作业的基础设施故障"
+                   : "no fault of the infrastructure hit this job");
+    doc_free(d);
+    return CMD_DONE;
+}
+
 static int
 job_show(const struct cmd_args *a, const char *id)
 {
@@ -124,8 +169,9 @@ job_show(const struct cmd_args *a, const char *id)
                doc_get_str(k, "unit", ""));
     for (const struct doc_node *i = inc ? inc->first : NULL; i; i = i->next)
         printf("  %s %s\n", a->zh ? "故障" : "incident", doc_str(i, doc_get_str(i, "id", "")));
+    bool hurt = inc && inc->count;
     doc_free(d);
-    return CMD_DONE;
+    return hurt ? job_recovery(a, id) : CMD_DONE;
 }
 
 static int
@@ -161,8 +207,10 @@ cmd_job(struct cmd_args *a)
                                  a->words[2], a->zh ? "已保存" : "saved");
     if (a->count == 2 && !strcmp(a->words[0], "path"))
         return job_path(a, a->words[1]);
+    if (a->count == 2 && !strcmp(a->words[0], "recovery"))
+        return job_recovery(a, a->words[1]);
     return a->count == 1 ? job_show(a, a->words[0])
-                         : cmd_usage(a, "job [ID | set ID FILE | path ID]");
+                         : cmd_usage(a, "job [ID | set ID FILE | path ID | recovery ID]");
 }
 
 /* --- incidents -------------------------------------------------------------------------------- */

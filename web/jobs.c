@@ -3,6 +3,7 @@
 #include "web/resources.h"
 
 #include "analyzer/path.h"
+#include "analyzer/recovery.h"
 #include "base/hostlist.h"
 #include "base/str.h"
 #include "store/jobs.h"
@@ -286,6 +287,26 @@ jobs_path(void *ctx, const struct httpd_request *req, struct httpd_response *res
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
+/* A job's past belongs to whoever may see the job, its incidents too. */
+static int
+jobs_recovery(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct web *web = ctx;
+    struct err err = {0};
+    struct job j;
+    struct jsonw w;
+    int rc = jobs_get(web, req, &j, &err);
+    if (rc)
+        return web_fail(resp, rc, &err);
+    web_list_begin(&w, resp);
+    rc = recovery_write(web->cfg.store, web->cfg.metrics, &j, &w, &err);
+    web_list_end(&w, NULL);
+    job_done(&j);
+    if (rc)
+        buf_reset(&resp->body);
+    return rc ? web_fail(resp, rc, &err) : 0;
+}
+
 const struct route jobs_routes[] = {
     {"GET", "/api/v1/jobs", ROLE_VIEWER, jobs_list,
      .query = "state=words by comma; q=words; tenant=; user=; node=; suffering=1: worst first; "
@@ -295,5 +316,8 @@ const struct route jobs_routes[] = {
     {"GET", "/api/v1/jobs/{id}/path", ROLE_VIEWER, jobs_path, .query = "at=instant of the past",
      .help = "What a job rests on, in layers: health, values and open issues of each hop, of the "
              "path, and its score."},
+    {"GET", "/api/v1/jobs/{id}/recovery", ROLE_VIEWER, jobs_recovery,
+     .help = "Of each fault that hit the job: when it was detected, diagnosed, isolated, and when "
+             "the job ran and made its first step again."},
 };
 const size_t jobs_route_count = sizeof jobs_routes / sizeof *jobs_routes;

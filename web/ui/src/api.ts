@@ -102,6 +102,19 @@ export interface PathItem {
   role?: 'root' | 'victim' | 'related';
 }
 export interface PathLink { a: string; b: string; entity: string; health: Health; role?: 'root' | 'victim' | 'related' }
+export interface Recovery {
+  incident: string;
+  title: Text2;
+  entity: string | null;
+  node: string | null;
+  cause: string;
+  class: string;
+  dry_run: boolean;
+  state: 'running' | 'done' | 'refused' | 'dry_run';
+  total_seconds: number;
+  steps: { step: string; title: Text2; time: string | null; seconds: number | null; text: string }[];
+}
+
 export interface JobPath {
   job: Job;
   health: Health;
@@ -358,7 +371,7 @@ export interface Reliability {
   by_reason: { reason: string; title: Text2; count: number; lost_gpu_hours: number }[];
   by_job: { job: string; name: string; effective_ratio: number | null; gpu_hours: number; lost_gpu_hours: number; interruptions: number }[];
   timeline: { time: string; effective_ratio: number | null; interruptions: number }[];
-  breaker: { state: 'closed' | 'open'; used: number; limit: number; window_seconds: number; dry_run: boolean };
+  breaker: { state: 'closed' | 'open'; used: number; limit: number; window_seconds: number; nodes: number; share_limit: number; dry_run: boolean };
   hooks: { time: string; action: string; entity: string; incident: string | null; dry_run: boolean; result: 'done' | 'failed' | 'refused'; text: string }[];
 }
 
@@ -492,6 +505,7 @@ export const measures = (s?: AbortSignal) => get<List<Measure>>(`${V1}/measures`
 export const jobs = (p: Params, s?: AbortSignal) => get<List<Job>>(`${V1}/jobs${query(p)}`, s);
 export const job = (id: string, s?: AbortSignal) => get<Job>(`${V1}/jobs/${encodeURIComponent(id)}`, s);
 export const jobPath = (id: string, at?: string | null, s?: AbortSignal) => get<JobPath>(`${V1}/jobs/${encodeURIComponent(id)}/path${query({ at })}`, s);
+export const jobRecovery = (id: string, s?: AbortSignal) => get<List<Recovery>>(`${V1}/jobs/${encodeURIComponent(id)}/recovery`, s);
 export const jobDiagnosis = (id: string, s?: AbortSignal) => get<Diagnosis>(`${V1}/jobs/${encodeURIComponent(id)}/diagnosis`, s);
 export const diagnoseText = (text: string) => change<Diagnosis>('POST', `${V1}/diagnose`, text, 'text/plain; charset=utf-8');
 

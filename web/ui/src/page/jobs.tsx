@@ -66,14 +66,31 @@ function Issues({ p }: { p: api.JobPath }) {
 
 const SHOWN = ['node', 'gpu', 'nic', 'optic', 'leaf', 'spine', 'core', 'storage'];
 
+const RECOVERED = { running: 'major', done: 'ok', refused: 'critical', dry_run: 'minor' } as const;
+
+// One fault: its links, from the first evidence to the first step again.
+function Chain({ c }: { c: api.Recovery }) {
+  return (
+    <Panel title={<><a href={href('incidents', c.incident)}>{c.incident}</a> {tx(c.title)}</>} right={<Mark h={RECOVERED[c.state]} text={word('recovery', c.state)} />}>
+      <Table name={t('jobs.tab.recovery')} rows={c.steps} id={(x) => x.step} cols={[
+        { k: 'step', name: t('rec.link'), cell: (x) => tx(x.title) },
+        { k: 'since', name: t('rec.since'), cell: (x) => (x.seconds === null ? '–' : `+${formatSpan(x.seconds)}`), num: true },
+        { k: 'time', name: t('col.time'), cell: (x) => (x.time ? <Time v={x.time} seconds /> : '–') },
+        { k: 'text', name: t('col.text'), cell: (x) => <span class="mono">{x.text}</span> },
+      ]} />
+    </Panel>
+  );
+}
+
 export function JobPage() {
   const { place } = useApp();
   const { id, q } = place;
-  const tab = ['diagnosis', 'logs'].includes(place.tab) ? place.tab : 'path';
+  const tab = ['diagnosis', 'recovery', 'logs'].includes(place.tab) ? place.tab : 'path';
   const at = q.at ?? (range().moving || q.from === 'job' ? '' : iso(range().end));
   const path = useLoad((s) => api.jobPath(id, at, s), [id, at], { every: at ? undefined : 15, on: ['job', 'incident', 'device'], when: tab === 'path' });
   const jobOnly = useLoad((s) => api.job(id, s), [id], { every: 30, on: ['job'] });
   const diag = useLoad((s) => api.jobDiagnosis(id, s), [id], { when: tab === 'diagnosis', on: ['incident'] });
+  const back = useLoad((s) => api.jobRecovery(id, s), [id], { every: 10, when: tab === 'recovery', on: ['incident', 'job'] });
   const j = jobOnly.data ?? path.data?.job ?? null;
   const life = j?.start ? `${j.start} ${j.end ?? ''}` : '';
   useEffect(() => {
@@ -93,7 +110,7 @@ export function JobPage() {
       )}>
         {j && <div class={`score h-${j.health}`}><b>{j.score ?? '–'}</b><span>{t('path.score')}</span></div>}
       </Head>
-      <Tabs now={tab} tabs={[['path', t('jobs.tab.path'), href('jobs', id)], ['diagnosis', t('jobs.tab.diagnosis'), href('jobs', id, {}, 'diagnosis')], ['logs', t('jobs.tab.logs'), href('jobs', id, {}, 'logs')]]} />
+      <Tabs now={tab} tabs={[['path', t('jobs.tab.path'), href('jobs', id)], ['diagnosis', t('jobs.tab.diagnosis'), href('jobs', id, {}, 'diagnosis')], ['recovery', t('jobs.tab.recovery'), href('jobs', id, {}, 'recovery')], ['logs', t('jobs.tab.logs'), href('jobs', id, {}, 'logs')]]} />
       {tab === 'path' && (
         <Answer of={path} lines={10}>{(p) => (
           <>
@@ -120,6 +137,7 @@ export function JobPage() {
         )}</Answer>
       )}
       {tab === 'diagnosis' && <Answer of={diag} lines={8}>{(d) => <DiagnosisView d={d} />}</Answer>}
+      {tab === 'recovery' && <Answer of={back} lines={6}>{(r) => r.items.length ? <>{r.items.map((c) => <Chain key={c.incident} c={c} />)}</> : <Empty why={t('rec.none')} what={t('rec.none.what')} />}</Answer>}
       {tab === 'logs' && <LogView fixed={{ job: id }} key={rangeKey()} />}
     </>
   );
