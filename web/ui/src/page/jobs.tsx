@@ -1,7 +1,7 @@
 // Jobs: the list, and one job's path, diagnosis and logs.
 import { useEffect } from 'preact/hooks';
 import * as api from '../api';
-import { entityHref, href, range, rangeKey, said, set, setQuery, t, useApp, word } from '../base/app';
+import { entityHref, href, range, rangeKey, said, set, setQuery, t, tx, useApp, word } from '../base/app';
 import { badness, label, MARK } from '../base/entity';
 import { number, value } from '../base/format';
 import { useLoad } from '../base/load';
