@@ -37,3 +37,9 @@ test('versions_are_exact_and_no_registry_is_named', () => {
   for (const v of Object.values({ ...p.dependencies, ...p.devDependencies })) assert.match(v, /^\d+\.\d+\.\d+$/);
   assert.ok(!/"resolved"|https?:\/\/[^"]*registry/.test(readFileSync(join(ui, 'package-lock.json'), 'utf8')));
 });
+
+test('what_the_server_names_with_a_page_is_there', { skip }, () => {
+  const rows = [...readFileSync(join(ui, '../ui.c'), 'utf8').matchAll(/\{"\/(\w+)", \{([^}]*)\}\}/g)];
+  assert.ok(rows.length > 10);
+  for (const [, page, files] of rows) for (const f of files.match(/\w+/g)) assert.ok(existsSync(join(dist, 'assets', `${f}.js`)), `${page}: ${f}`);
+});

@@ -1,7 +1,7 @@
 // The front page: is the cluster well, which job suffers, what is broken; the fleet map live or at any time of the past.
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import * as api from '../api';
-import { entityHref, href, range, rangeKey, said, saidOf, setQuery, t, tx, useApp, word } from '../base/app';
+import { app, entityHref, href, range, rangeKey, said, saidOf, setQuery, t, tx, useApp, word } from '../base/app';
 import { badness, HEALTHS, MARK, severityHealth } from '../base/entity';
 import { GROUPS, groupFleet, worstOf, type GroupBy } from '../base/fleetlayout';
 import { number, percent, value } from '../base/format';
@@ -67,17 +67,32 @@ export function IncidentCards({ list }: { list: api.Incident[] }) {
   );
 }
 
+// What the first page shows is asked for while the application still starts; each answer is taken once.
+const moment = () => app.place.q.at ?? (range().moving ? '' : iso(range().end));
+const early = new Map<string, Promise<unknown>>();
+if (app.place.page === 'overview') {
+  const [at, name] = [moment(), app.place.q.measure ?? 'health'];
+  early.set(`overview ${at}`, api.overview(at)).set(`topology ${at}`, api.fleetTopology(at)).set(`fleet ${name} ${at}`, api.fleet(name, at));
+  for (const p of early.values()) p.catch(() => undefined);
+  setTimeout(() => early.clear(), 10000);
+}
+function once<T>(key: string, ask: () => Promise<T>): Promise<T> {
+  const p = early.get(key) as Promise<T> | undefined;
+  early.delete(key);
+  return p ?? ask();
+}
+
 export function Overview() {
   const { place, live, lang } = useApp();
   const q = place.q;
-  const at = q.at ?? (range().moving ? '' : iso(range().end));
+  const at = moment();
   const by = (GROUPS.includes(q.group as GroupBy) ? q.group : 'pod') as GroupBy;
   const name = q.measure ?? 'health';
   const every = at || !live ? undefined : 15;
-  const o = useLoad((s) => api.overview(at, s), ['overview', at], { every, on: ['incident', 'job'] });
+  const o = useLoad((s) => once(`overview ${at}`, () => api.overview(at, s)), ['overview', at], { every, on: ['incident', 'job'] });
   const measures = useLoad((s) => api.measures(s), ['measures']);
-  const topo = useLoad((s) => api.fleetTopology(at, s), ['topology', at], { on: ['topology'] });
-  const fleet = useLoad((s) => api.fleet(name, at, s), ['fleet', name, at], { every, on: ['device', 'topology'] });
+  const topo = useLoad((s) => once(`topology ${at}`, () => api.fleetTopology(at, s)), ['topology', at], { on: ['topology'] });
+  const fleet = useLoad((s) => once(`fleet ${name} ${at}`, () => api.fleet(name, at, s)), ['fleet', name, at], { every, on: ['device', 'topology'] });
   const inc = useLoad((s) => api.incidents({ state: at ? '' : 'open,acknowledged', end: at, limit: 50 }, s), ['incidents', at], { every, on: ['incident'] });
   const past = useLoad((s) => api.incidents({ start: iso(range().start), end: iso(range().end), limit: 100 }, s), ['marks', rangeKey()], { on: ['incident'] });
   const choice = measures.data?.items.filter((m) => m.fleet) ?? [];
