@@ -17,6 +17,7 @@
 
 struct catalog_request {
     const struct catalog_change *changes;
+    struct catalog_found *found; /* n of them, instead of changes */
     size_t n, failed;
     int (*fn)(void *ctx, struct catalog_conn *w, struct err *err); /* instead of changes */
     void *ctx;
@@ -104,7 +105,9 @@ catalog_request_run(struct catalog *c, struct catalog_request *r)
     int rc = db_exec(c->writer->db, "SAVEPOINT request", &r->err);
     if (rc < 0)
         return rc;
-    r->rc = r->fn ? r->fn(r->ctx, c->writer, &r->err) : catalog_request_changes(c, r);
+    r->rc = r->fn      ? r->fn(r->ctx, c->writer, &r->err)
+            : r->found ? found_add(c->writer, r->found, r->n, &r->err)
+                       : catalog_request_changes(c, r);
     if (r->rc < 0 && sqlite3_get_autocommit(c->writer->db))
         return r->rc; /* SQLite gave the transaction up: disk full, I/O error */
     struct err err;
@@ -140,6 +143,26 @@ catalog_group_commit(struct catalog *c, struct catalog_request *group)
 }
 
 static void
+catalog_tell(struct catalog *c, enum catalog_op op, const struct catalog_doc *d, const char *before)
+{
+    bool deleted = op == CATALOG_DELETE;
+    pthread_mutex_lock(&c->lock);
+    unsigned inside = c->inside_count, watchers = c->watcher_count;
+    pthread_mutex_unlock(&c->lock);
+    for (unsigned i = 0; i < inside; i++)
+        c->inside[i].cb(c->inside[i].ctx, d, before, deleted);
+    for (unsigned i = 0; i < watchers; i++)
+        c->watchers[i].cb(c->watchers[i].ctx, op, d);
+}
+
+static int
+catalog_tell_found(void *ctx, const struct catalog_doc *d)
+{
+    catalog_tell(ctx, CATALOG_INSERT, d, "");
+    return 0;
+}
+
+static void
 catalog_tell_change(struct catalog *c, const struct catalog_change *ch,
                     const struct catalog_effect *e)
 {
@@ -154,13 +177,17 @@ catalog_tell_change(struct catalog *c, const struct catalog_change *ch,
         d.json = "";
         d.json_len = 0;
     }
-    pthread_mutex_lock(&c->lock);
-    unsigned inside = c->inside_count, watchers = c->watcher_count;
-    pthread_mutex_unlock(&c->lock);
-    for (unsigned i = 0; i < inside; i++)
-        c->inside[i].cb(c->inside[i].ctx, &d, e->before, deleted);
-    for (unsigned i = 0; i < watchers; i++)
-        c->watchers[i].cb(c->watchers[i].ctx, ch->op, &d);
+    catalog_tell(c, ch->op, &d, e->before);
+}
+
+static void
+catalog_tell_request(struct catalog *c, const struct catalog_request *r)
+{
+    for (size_t i = 0; r->changes && i < r->n; i++)
+        catalog_tell_change(c, &r->changes[i], &r->effects[i]);
+    for (size_t i = 0; r->found && i < r->n; i++)
+        if (r->found[i].added)
+            found_show(&r->found[i], catalog_tell_found, c);
 }
 
 static struct catalog_request *
@@ -186,8 +213,8 @@ catalog_lead(struct catalog *c)
     pthread_mutex_unlock(&c->lock);
     catalog_group_commit(c, group);
     for (struct catalog_request *r = group; r; r = r->next)
-        for (size_t i = 0; r->rc == 0 && !r->fn && i < r->n; i++)
-            catalog_tell_change(c, &r->changes[i], &r->effects[i]);
+        if (r->rc == 0)
+            catalog_tell_request(c, r);
     pthread_mutex_lock(&c->lock);
     for (struct catalog_request *r = group, *next; r; r = next) {
         next = r->next; /* the owner may go once done is seen, but not before the lock is free */
@@ -240,6 +267,26 @@ catalog_apply(struct store *s, const struct catalog_change *changes, size_t n, s
         *ret_failed = r.failed;
     if (r.effects != &one)
         free(r.effects);
+    return rc;
+}
+
+int
+catalog_add_found(struct store *s, struct catalog_found *at, size_t n, struct err *err)
+{
+    struct catalog_request r = {.found = at, .n = n};
+    return n ? catalog_request_wait(s->catalog, &r, err) : 0;
+}
+
+int
+catalog_each_found(struct store *s, int (*cb)(void *ctx, const struct catalog_doc *d), void *ctx,
+                   struct err *err)
+{
+    struct catalog_conn *conn;
+    int rc = catalog_reader_take(s->catalog, &conn, err);
+    if (rc < 0)
+        return rc;
+    rc = found_each(conn, cb, ctx, err);
+    catalog_reader_give(s->catalog, conn);
     return rc;
 }
 

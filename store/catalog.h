@@ -42,6 +42,20 @@ int catalog_put(struct store *s, const struct catalog_doc *doc, struct err *err)
 int catalog_delete(struct store *s, const char *kind, const char *id,
                    struct err *err); /* ERR_NOTFOUND */
 
+/* Devices that were seen and nobody touched: a few bytes each, beside the documents. catalog_get
+ * and watchers see documents of kind "device" and state "discovered" in them, catalog_list does
+ * not; a change makes a document of one. What is there already is left as it is. Puts `at` in order
+ * and tells what was added. */
+struct catalog_found {
+    const char *id, *source;
+    int64_t time_ms; /* first seen */
+    bool added;
+};
+int catalog_add_found(struct store *s, struct catalog_found *at, size_t n, struct err *err);
+/* All of them, by id. cb < 0 ends it and is returned. */
+int catalog_each_found(struct store *s, int (*cb)(void *ctx, const struct catalog_doc *d),
+                       void *ctx, struct err *err);
+
 /* Valid during cb only. 0 or ERR_NOTFOUND. */
 int catalog_get(struct store *s, const char *kind, const char *id,
                 int (*cb)(void *ctx, const struct catalog_doc *d), void *ctx, struct err *err);

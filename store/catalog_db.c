@@ -27,6 +27,7 @@ static const char *const catalog_db_schema[] = {
     " tenant TEXT NOT NULL DEFAULT '', from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, text TEXT "
     "NOT NULL);"
     "CREATE INDEX topology_cluster ON topology(cluster, from_ms);",
+    "CREATE TABLE found(first TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;",
 };
 #define CATALOG_SCHEMA ((int)(sizeof catalog_db_schema / sizeof *catalog_db_schema))
 

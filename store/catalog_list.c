@@ -399,7 +399,9 @@ catalog_get(struct store *s, const char *kind, const char *id,
         catalog_row(st, kind, &d);
         rc = cb(ctx, &d);
     } else if (rc == 0) {
-        rc = err_set(err, ERR_NOTFOUND, "there is no %s %s", kind, id);
+        rc = strcmp(kind, "device") ? ERR_NOTFOUND : found_get(conn, id, cb, ctx, err);
+        if (rc == ERR_NOTFOUND)
+            err_set(err, rc, "there is no %s %s", kind, id);
     }
     catalog_reader_give(s->catalog, conn);
     return rc < 0 ? rc : 0;

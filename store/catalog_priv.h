@@ -103,6 +103,20 @@ struct catalog_effect { /* what a change did, for watchers */
 int catalog_write_change(struct catalog_conn *w, const struct catalog_change *ch, int64_t now_ms,
                          struct catalog_effect *ret, struct err *err);
 
+/* --- found.c: devices that were seen and nobody touched; within the writer's transaction --------
+ */
+int found_add(struct catalog_conn *c, struct catalog_found *at, size_t n, struct err *err);
+/* As a document. ERR_NOTFOUND. */
+int found_get(struct catalog_conn *c, const char *id,
+              int (*cb)(void *ctx, const struct catalog_doc *d), void *ctx, struct err *err);
+int found_show(const struct catalog_found *f, int (*cb)(void *ctx, const struct catalog_doc *d),
+               void *ctx);
+/* The same, and takes it out when cb did well. */
+int found_take(struct catalog_conn *c, const char *id,
+               int (*cb)(void *ctx, const struct catalog_doc *d), void *ctx, struct err *err);
+int found_each(struct catalog_conn *c, int (*cb)(void *ctx, const struct catalog_doc *d), void *ctx,
+               struct err *err);
+
 /* --- catalog_text.c: full text ---------------------------------------------------------------- */
 bool catalog_text_indexed(const char *kind);
 /* Words of id and of the values (not keys) of a JSON text. */

@@ -201,6 +201,27 @@ catalog_write_apply(struct catalog_conn *w, const struct catalog_change *ch,
     return rc;
 }
 
+/* A device that nobody touched so far becomes a document, to be changed. */
+static int
+catalog_write_found(void *ctx, const struct catalog_doc *d)
+{
+    struct catalog_change ch = {.op = CATALOG_INSERT, .doc = *d};
+    struct catalog_effect effect = {.updated_ms = d->updated_ms};
+    struct catalog_old none = {0};
+    return catalog_write_apply(ctx, &ch, &none, &effect, NULL);
+}
+
+static int
+catalog_write_look(struct catalog_conn *w, const struct catalog_doc *d, struct catalog_old *old,
+                   struct catalog_effect *effect, struct err *err)
+{
+    int rc = catalog_write_old(w, d, old, effect, err);
+    if (rc < 0 || old->there || strcmp(d->kind, "device"))
+        return rc;
+    rc = found_take(w, d->id, catalog_write_found, w, err);
+    return rc == ERR_NOTFOUND ? 0 : rc < 0 ? rc : catalog_write_old(w, d, old, effect, err);
+}
+
 int
 catalog_write_change(struct catalog_conn *w, const struct catalog_change *ch, int64_t now_ms,
                      struct catalog_effect *ret, struct err *err)
@@ -212,7 +233,7 @@ catalog_write_change(struct catalog_conn *w, const struct catalog_change *ch, in
         return rc;
     buf_init(&old.body, 2 * CATALOG_JSON_MAX);
     buf_init(&old.tags, 4096);
-    if ((rc = catalog_write_old(w, &ch->doc, &old, &effect, err)) == 0 &&
+    if ((rc = catalog_write_look(w, &ch->doc, &old, &effect, err)) == 0 &&
         (rc = catalog_write_allowed(ch, &old, err)) == 0 &&
         (rc = catalog_write_apply(w, ch, &old, &effect, err)) == 0)
         *ret = effect;

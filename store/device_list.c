@@ -271,6 +271,8 @@ device_has_word(struct device_scan *d, topo_id id, size_t word)
     const struct topo_base *b = d->t->base;
     if (device_contains(topo_name(d->t, id), d->words[word]))
         return true;
+    if ((b->flags[id] & TOPO_FLAG_DISCOVERED) && device_contains("discovered", d->words[word]))
+        return true;
     for (uint32_t i = b->attr_first[id]; i < b->attr_first[id + 1]; i++)
         if (b->attrs[i].name != TOPO_ATTR_STATE &&
             device_value_contains(d, b->attrs[i].value, word))

@@ -21,7 +21,7 @@
 
 #define TOPO_PENDING_MAX    200000 /* discoveries waiting to be written; beyond: seen again later */
 #define TOPO_SEEN_MAX       2000000
-#define TOPO_DISCOVER_BATCH 500
+#define TOPO_DISCOVER_BATCH 2000
 #define TOPO_PAST_BASES     2
 
 struct topo_found { /* a discovery that waits */
@@ -166,6 +166,8 @@ topo_state_read_devices(struct store *s, struct topo_reading *r)
         rc = catalog_list(s, &q, topo_state_read_device, r, next, &r->err);
         memcpy(cursor, next, sizeof cursor);
     } while (rc >= 0 && *cursor);
+    if (rc >= 0)
+        rc = catalog_each_found(s, topo_state_read_device, r, &r->err);
     return rc < 0 ? rc : topo_state_adopt(&r->b);
 }
 
@@ -411,67 +413,20 @@ topo_state_found_free(struct topo_found *f)
 }
 
 static void
-topo_state_found_json(const struct topo_found *f, int64_t now, struct buf *out)
-{
-    struct jsonw w;
-    jsonw_init(&w, out);
-    jsonw_object(&w);
-    jsonw_kstr(&w, "entity", f->entity);
-    jsonw_kstr(&w, "kind", entity_kind_row(entity_kind_of(f->entity))->word);
-    jsonw_kstr(&w, "state", "discovered");
-    jsonw_kstr(&w, "origin", "discovered");
-    jsonw_ktime(&w, "first_seen", now);
-    jsonw_key(&w, "attributes");
-    jsonw_object(&w);
-    jsonw_kstr(&w, "source", f->source);
-    jsonw_end_object(&w);
-    jsonw_end_object(&w);
-}
-
-/* Inserts devices; those that exist meanwhile are left as they are. */
-static void
-topo_state_insert(struct topo_state *st, struct catalog_change *ch, size_t n)
-{
-    while (n) {
-        struct err err;
-        size_t failed = 0;
-        int rc = catalog_apply(st->s, ch, n, &failed, &err);
-        if (rc == 0 || rc != ERR_EXISTS)
-            return; /* what could not be written (disk full) is discovered again after a restart */
-        memmove(&ch[failed], &ch[failed + 1], (n - failed - 1) * sizeof *ch);
-        n--;
-    }
-}
-
-static void
 topo_state_write_found(struct topo_state *st, struct topo_found *list)
 {
-    struct catalog_change *ch = calloc(TOPO_DISCOVER_BATCH, sizeof *ch);
-    struct buf *json = calloc(TOPO_DISCOVER_BATCH, sizeof *json);
+    struct catalog_found *at = calloc(TOPO_DISCOVER_BATCH, sizeof *at);
     int64_t now = clock_now_ms(st->s->cfg.clock);
     struct topo_found *f = list;
-    while (f && ch && json) {
+    while (f && at) {
         size_t n = 0;
-        for (; f && n < TOPO_DISCOVER_BATCH; f = f->next) {
-            buf_init(&json[n], 4096);
-            if (!f->entity || !f->source)
-                continue;
-            topo_state_found_json(f, now, &json[n]);
-            ch[n].op = CATALOG_INSERT;
-            ch[n].doc = (struct catalog_doc){.kind = "device",
-                                             .id = f->entity,
-                                             .state = "discovered",
-                                             .time_ms = now,
-                                             .json = buf_str(&json[n]),
-                                             .json_len = json[n].len};
-            n++;
-        }
-        topo_state_insert(st, ch, n);
-        for (size_t i = 0; i < n; i++)
-            buf_done(&json[i]);
+        for (; f && n < TOPO_DISCOVER_BATCH; f = f->next)
+            if (f->entity && f->source)
+                at[n++] = (struct catalog_found){f->entity, f->source, now, false};
+        /* what could not be written (disk full) is discovered again after a restart */
+        catalog_add_found(st->s, at, n, NULL);
     }
-    free(ch);
-    free(json);
+    free(at);
     topo_state_found_free(list);
 }
 

@@ -389,6 +389,76 @@ a_file_of_a_newer_program_or_of_none_is_refused(void **state)
     assert_int_equal(catalog_open(f->s, f->folder, &err), ERR_CORRUPT);
 }
 
+struct found_seen {
+    size_t count;
+    char last[64];
+    bool ordered;
+};
+
+static int
+see_found(void *ctx, const struct catalog_doc *d)
+{
+    struct found_seen *f = ctx;
+    f->ordered = (!f->count || strcmp(f->last, d->id) < 0) && strstr(d->json, d->id);
+    f->count++;
+    snprintf(f->last, sizeof f->last, "%s", d->id);
+    return f->ordered ? 0 : ERR_STATE;
+}
+
+static int
+keep_state(void *ctx, const struct catalog_doc *d)
+{
+    snprintf(ctx, 16, "%s %d", d->state, (int)d->revision);
+    return 0;
+}
+
+static void
+what_was_found_stands_in_blocks_until_it_is_changed(void **state)
+{
+    enum { BATCH = 1500, ROUNDS = 5 };
+    struct store *s = ((struct fixture *)*state)->s;
+    struct catalog_found at[BATCH];
+    char names[BATCH][32], said[16];
+    struct err err;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < BATCH; i++) { /* in no order; a fifth of each batch was there */
+            unsigned n = round * BATCH * 4 / 5 + i;
+            snprintf(names[i], sizeof names[i], "node:n%05u", n * 7919 % 100003);
+            at[i] = (struct catalog_found){names[i], i % 2 ? "agent" : "remote_write", 1000 + i, 0};
+        }
+        assert_int_equal(catalog_add_found(s, at, BATCH, &err), 0);
+        unsigned added = 0;
+        for (unsigned i = 0; i < BATCH; i++)
+            added += at[i].added;
+        assert_int_equal(added, round ? BATCH * 4 / 5 : BATCH);
+    }
+    size_t all = BATCH + (ROUNDS - 1) * BATCH * 4 / 5;
+    struct found_seen seen = {0};
+    assert_int_equal(catalog_each_found(s, see_found, &seen, &err), 0);
+    assert_int_equal(seen.count, all);
+    assert_int_equal(catalog_get(s, "device", names[3], keep_state, said, &err), 0);
+    assert_string_equal(said, "discovered 1");
+    assert_int_equal(catalog_get(s, "device", "node:none", keep_state, said, &err), ERR_NOTFOUND);
+    struct catalog_doc d = doc("device", names[3], 5, "{\"note\":\"spare\"}");
+    d.state = "active";
+    d.revision = 1;
+    struct catalog_change edit = {.op = CATALOG_PUT_IF, .doc = d};
+    assert_int_equal(catalog_apply(s, &edit, 1, NULL, &err), 0);
+    assert_int_equal(catalog_get(s, "device", names[3], keep_state, said, &err), 0);
+    assert_string_equal(said, "active 2");
+    edit.op = CATALOG_INSERT;
+    edit.doc.id = names[4];
+    assert_int_equal(catalog_apply(s, &edit, 1, NULL, &err), ERR_EXISTS);
+    assert_int_equal(catalog_delete(s, "device", names[5], &err), 0);
+    assert_int_equal(catalog_get(s, "device", names[5], keep_state, said, &err), ERR_NOTFOUND);
+    at[0] = (struct catalog_found){names[3], "agent", 1, 0};
+    assert_int_equal(catalog_add_found(s, at, 1, &err), 0);
+    assert_false(at[0].added);
+    seen = (struct found_seen){0};
+    assert_int_equal(catalog_each_found(s, see_found, &seen, &err), 0);
+    assert_int_equal(seen.count, all - 2);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -408,6 +478,7 @@ main(void)
         T(topology_versions_have_their_span_of_time),
         T(what_was_written_is_there_after_reopening_and_in_a_copy),
         T(a_file_of_a_newer_program_or_of_none_is_refused),
+        T(what_was_found_stands_in_blocks_until_it_is_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
