@@ -64,7 +64,8 @@ packet_bth(struct packet_cursor *c, struct packet *ret)
     ret->qp = packet_u24(b + 5);
     ret->ack_request = b[8] & 0x80;
     ret->psn = packet_u24(b + 9);
-    ret->kind = b[0] == 0x81 ? PACKET_CNP : PACKET_ROCE;
+    ret->becn = b[4] & 0x40;
+    ret->kind = b[0] >> 5 == 4 || (b[0] >= 0xc0 && ret->becn) ? PACKET_CNP : PACKET_ROCE;
     if (b[0] >> 5 == 5 && !packet_skip(c, 4)) { /* XRC: its extended header comes first */
         ret->cut = true;
         return 0;
@@ -165,7 +166,10 @@ packet_udp(struct packet_cursor *c, struct packet *ret)
         return packet_bth(c, ret);
     if (port == 4789 && c->depth < PACKET_DEPTH_MAX) { /* VXLAN, RFC 7348 */
         c->depth++;
-        return packet_skip(c, 8) ? packet_ethernet(c, ret) : ERR_SYNTAX;
+        if (!packet_skip(c, 8))
+            return ERR_SYNTAX;
+        ret->path = packet_u24(u + 12) + 1;
+        return packet_ethernet(c, ret);
     }
     return 0;
 }
@@ -188,6 +192,8 @@ packet_gre(struct packet_cursor *c, struct packet *ret)
         return ERR_SYNTAX;
     size_t header = protocol == 0x22eb ? 12 : sequence ? 8 : 0;
     bool extra = protocol == 0x22eb && c->left >= 12 && c->p[11] & 1;
+    if (header && c->left >= 4)
+        ret->path = (packet_u16(c->p + 2) & 0x3ffu) + 1;
     return packet_skip(c, header + (extra ? 8 : 0)) ? packet_ethernet(c, ret) : ERR_SYNTAX;
 }
 
@@ -292,6 +298,11 @@ packet_type(struct packet_cursor *c, unsigned type, struct packet *ret)
         return packet_control(c, ret);
     case 0x8915:
         return packet_grh(c, ret);
+    case 0x88cc:
+        ret->kind = PACKET_LLDP;
+        ret->body = c->p;
+        ret->body_len = c->left;
+        return 0;
     default:
         return 0;
     }

@@ -1,9 +1,11 @@
 /* packet: one frame of a capture, as far as RoCE and its flow control go.
  *
  * Ethernet (802.1Q, 802.1ad), Linux cooked and raw IP captures; IPv4, IPv6; VXLAN and ERSPAN are
- * looked through. RoCEv2 (UDP 4791), RoCEv1 (0x8915), CNP, 802.3x pause and 802.1Qbb PFC. Sources:
- * InfiniBand Architecture 1.6 volume 1 chapter 9 and annexes A16, A17; IEEE 802.1Q-2018 36.2.
- * Linear, allocates nothing, reads nothing behind what was captured. */
+ * looked through. RoCEv2 (UDP 4791), RoCEv1 (0x8915), CNP, 802.3x pause, 802.1Qbb PFC, LLDP. A CNP
+ * is opcode 0x81, another of the transport 100b, or a manufacturer's own (11xxxxxxb) that bears
+ * BECN. Sources: InfiniBand Architecture 1.6 volume 1 chapter 9 and annexes A16, A17; IEEE
+ * 802.1Q-2018 36.2, IEEE 802.1AB 8. Linear, allocates nothing, reads nothing behind what was
+ * captured. */
 #ifndef DECODE_PACKET_H
 #define DECODE_PACKET_H
 
@@ -11,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum packet_kind { PACKET_OTHER, PACKET_ROCE, PACKET_CNP, PACKET_PFC, PACKET_PAUSE };
+enum packet_kind { PACKET_OTHER, PACKET_ROCE, PACKET_CNP, PACKET_PFC, PACKET_PAUSE, PACKET_LLDP };
 
 /* Link types of pcap files (tcpdump.org/linktypes.html). */
 enum {
@@ -28,9 +30,11 @@ struct packet {
     uint16_t source_port;     /* UDP's */
     uint8_t priority;         /* 802.1Q, 0 without a tag */
     uint8_t dscp, ecn;        /* ecn 3: congestion experienced */
+    uint32_t path;            /* of a mirror: ERSPAN's session or VXLAN's network, + 1; 0: none */
     /* ROCE, CNP: base transport header */
     uint8_t opcode;
     bool solicited, ack_request, cut; /* cut: headers beyond the captured bytes */
+    bool becn;                        /* the other way is congested */
     uint32_t qp, psn;
     bool has_aeth;
     uint8_t syndrome;
@@ -39,6 +43,9 @@ struct packet {
     /* PFC, PAUSE */
     uint8_t classes;    /* bit p: priority p is in the frame */
     uint16_t quanta[8]; /* of 512 bit times; PAUSE: [0] */
+    /* LLDP: what follows the Ethernet header, within the frame */
+    const uint8_t *body;
+    size_t body_len;
 };
 
 /* 0, or ERR_SYNTAX: a frame that is too short or ill-formed for what it says it is. */

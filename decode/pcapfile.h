@@ -1,4 +1,5 @@
-/* pcapfile: captures of any size, pcap and pcapng (libpcap), in constant memory. */
+/* pcapfile: captures of any size, pcap and pcapng (libpcap), and of an interface, in constant
+ * memory. */
 #ifndef DECODE_PCAPFILE_H
 #define DECODE_PCAPFILE_H
 
@@ -14,6 +15,13 @@ struct pcapfile_frame {
     const uint8_t *data;
     size_t len;
 };
+
+/* The same from an interface, in promiscuous mode, its first 128 bytes of each frame, for so many
+ * milliseconds. Needs the right to capture. *ret_dropped: frames that the kernel could not hand on.
+ */
+int64_t pcapfile_capture(const char *interface, int64_t duration_ms,
+                         int (*cb)(void *ctx, const struct pcapfile_frame *f), void *ctx,
+                         uint64_t *ret_dropped, struct err *err);
 
 /* path "-" is standard input. cb stops the reading with a negative return, which is returned.
  * Frames read, or ERR_NOTFOUND, ERR_DENIED, ERR_SYNTAX (no capture, or a broken record: frames

@@ -98,9 +98,10 @@ const struct cmd cmd_rows[] = {
      "receivers of alerts and what they were told", "告警接收方及投递记录", cmd_alerts},
     {"silence", "[add NAME=VALUE... | expire ID]", "duration comment", "list, add and end silences",
      "列出、添加和结束静默", cmd_silence},
-    {"pcap", "FILE...", "output",
-     "report on RoCE traffic in a capture (--format html too); needs no server",
-     "分析抓包中的 RoCE 流量(也可输出 html);无需服务器", cmd_pcap},
+    {"pcap", "FILE... | live INTERFACE", "output duration",
+     "report on RoCE traffic in a capture, or of an interface now (--format html too); needs no "
+     "server",
+     "分析抓包文件或网卡实时的 RoCE 流量(也可输出 html);无需服务器", cmd_pcap},
     {"optics", "SERVER | SWITCH | SERVER/PORT | decode FILE...", "",
      "optical modules, the weakest first, or one with its limits; decode memory pages (needs no "
      "server)",

@@ -20,9 +20,9 @@ def ip6(src, dst, body, ecn=2):
 def udp(body, sport=50000, dport=4791): return struct.pack(">HHHH", sport, dport, 8 + len(body), 0) + body
 def bth(op, qp, psn, body=b"", ack=0): return struct.pack(">BBHII", op, 0x40, 0xffff, qp, ack << 31 | psn) + body + b"\0\0\0\0"
 a, b = (10, 0, 0, 1), (10, 0, 0, 2)
-def roce(op, qp, psn, body=b"", src=a, dst=b, ecn=2, vlan=None, sport=50000):
+def roce(op, qp, psn, body=b"", src=a, dst=b, ecn=2, vlan=None, sport=50000, ack=0):
     want["roce"] += 1; want["ce"] += ecn == 3
-    frame(ether(0x0800, ip4(src, dst, udp(bth(op, qp, psn, body), sport), ecn), vlan))
+    frame(ether(0x0800, ip4(src, dst, udp(bth(op, qp, psn, body, ack), sport), ecn), vlan))
 psn = 0xfffff0
 for i in range(600):                       # writes of three packets, over the end of the number space
     for op in (6, 7, 8):
@@ -50,6 +50,48 @@ for i in range(3):
     want["pause"] += 1
     frame(ether(0x8808, struct.pack(">HH", 1, 0xffff) + bytes(42)))
 for i in range(20): frame(ether(0x0800, ip4(a, b, udp(b"hello", 1234, 53))))
+# --- answers: 50 requests that ask, answered 20 us later; two reads, answered 40 us later
+for i in range(50):
+    roce(10, 0x55, i, struct.pack(">QII", 0, 7, 64) + bytes(64), ack=1)
+    t += 13
+    roce(17, 0x66, i, struct.pack(">BBBB", 0x1f, 0, 0, 1), src=b, dst=a)
+for i in range(2):
+    roce(12, 0x55, 50 + i, struct.pack(">QII", 0, 7, 64))
+    t += 33
+    roce(13, 0x66, 50 + i, struct.pack(">BBBB", 0x1f, 0, 0, 1) + bytes(64), src=b, dst=a)
+want["answers"], want["slow"] = 52, 40
+# --- a manufacturer's own congestion notice, and an acknowledgement that bears BECN
+def notice(op, psn):
+    return struct.pack(">BBHIBBHI", op, 0x40, 0xffff, 0, 0, 0, 0, 0)[:4] + struct.pack(">I", 1 << 30 | 0x77) + struct.pack(">I", psn) + bytes(20)
+want["cnp"] += 4; want["becn"] = 4
+for i in range(4): frame(ether(0x0800, ip4(b, a, udp(notice(0xc1, i), 4791), 1)))
+# --- what a mirror wraps: VXLAN network 7, ERSPAN II session 9, III session 11
+def inner(psn): return ether(0x0800, ip4(a, b, udp(bth(4, 0x88, psn, bytes(64)), 50001), 2))
+def outer(proto, body):
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0x4000, 64, proto, 0, bytes((10, 9, 9, 1)), bytes((10, 9, 9, 2)))
+    return ether(0x0800, head + body)
+want["paths"] = [7, 9, 11]
+for k in range(600):
+    big = ether(0x0800, ip4(a, b, udp(bth(7, 0x90 + k % 2, k // 2, bytes(1024)), 50002), 2))
+    want["roce"] += 1
+    frame(outer(17, struct.pack(">HHHH", 1, 4789, 16 + len(big), 0) + bytes((8, 0, 0, 0, 0, 0, 7, 0)) + big), 9000)
+for psn, gre in enumerate((struct.pack(">HHI", 0x1000, 0x88be, 1) + struct.pack(">HHI", 0x1000, 9, 0),
+            struct.pack(">HHI", 0x1000, 0x22eb, 1) + struct.pack(">HHIHH", 0x2000, 11, 0, 0, 0))):
+    want["roce"] += 1
+    frame(outer(47, gre + inner(psn)))
+# --- a switch port that announces itself: PFC on 3 and 4, RoCE to priority 3
+def tlv(kind, body): return struct.pack(">H", kind << 9 | len(body)) + body
+lldp = tlv(1, b"\x04\x02\0\0\0\0\x09") + tlv(2, b"\x05Ethernet7") + tlv(3, b"\0\x78") + tlv(5, b"leaf-g01-1") + \
+    tlv(127, b"\0\x80\xc2\x0b\x08\x18") + tlv(127, b"\0\x80\xc2\x0c\0" + bytes((3 << 5 | 3,)) + struct.pack(">H", 4791)) + tlv(0, b"")
+frame(ether(0x88cc, lldp + bytes(20)))
+# --- a storm: one port holds others for a fifth of a second, then another joins
+def pause(mac, quanta): frame(bytes.fromhex("0180c2000001") + mac + struct.pack(">HHHH8H", 0x8808, 0x0101, 0x08, 0, 0, 0, quanta, 0, 0, 0, 0, 0)[:2] +
+                               struct.pack(">HH8H", 0x0101, 0x08, 0, 0, 0, quanta, 0, 0, 0, 0) + bytes(26))
+origin, victim = bytes.fromhex("0200000000aa"), bytes.fromhex("0200000000bb")
+for i in range(6000):
+    pause(origin, 0xffff); t += 43; want["pfc"] += 1
+    if i > 3000: pause(victim, 0xffff); want["pfc"] += 1
+want["storm"] = "02:00:00:00:00:aa"
 frame(b"\x02\x00\x00")                     # cut to nothing
 want["frames"] = len(frames)
 open(sys.argv[1], "wb").write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) + b"".join(frames))

@@ -8,7 +8,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const int links[] = {PACKET_LINK_ETHERNET, PACKET_LINK_RAW, PACKET_LINK_SLL,
                                 PACKET_LINK_SLL2};
-    struct roce *r = roce_new();
+    struct roce *r = roce_new(0);
     struct buf out;
     struct jsonw w;
     if (!r)
