@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "collector/discover.h"
+#include "collector/mirror.h"
 #include "collector/push.h"
 #include "collector/source.h"
 
@@ -16,7 +17,8 @@
 #define COLLECTOR_BODY   ((size_t)32 << 20)
 
 static const struct source_ops *const collector_sources[] = {
-    &source_scrape, &source_snmp, &source_syslog, &source_slurm, &source_redfish};
+    &source_scrape, &source_snmp, &source_syslog, &source_slurm, &source_redfish, &source_mirror};
+enum { COLLECTOR_MIRROR = 5 }; /* its place there */
 #define COLLECTOR_SOURCES (sizeof collector_sources / sizeof *collector_sources)
 _Static_assert(COLLECTOR_SOURCES <= COLLECTOR_SECTIONS_MAX, "one section a source");
 
@@ -30,6 +32,28 @@ struct collector {
     pthread_mutex_t mutex; /* running[] against reconfiguration */
     _Atomic bool ready;
 };
+
+static int
+collector_packets(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct collector *c = ctx;
+    struct jsonw w;
+    if (*req->who.tenant)
+        return httpd_reply_fail(resp, 403, "denied",
+                                "the traffic of all tenants is not yours to read");
+    jsonw_init(&w, &resp->body);
+    jsonw_object(&w);
+    jsonw_key(&w, "items");
+    jsonw_array(&w);
+    pthread_mutex_lock(&c->mutex);
+    mirror_reports_json(c->running[COLLECTOR_MIRROR], &w);
+    pthread_mutex_unlock(&c->mutex);
+    jsonw_end_array(&w);
+    jsonw_key(&w, "next");
+    jsonw_null(&w);
+    jsonw_end_object(&w);
+    return 0;
+}
 
 static const struct route collector_route_rows[] = {
     {"POST", "/prometheus/api/v1/write", ROLE_AGENT, push_remote_write,
@@ -47,6 +71,9 @@ static const struct route collector_route_rows[] = {
      "Takes one batch of a node agent and acknowledges it.", COLLECTOR_BODY, NULL},
     {"GET", "/api/v1/agents/matcher", ROLE_AGENT, push_agent_matcher,
      "The compiled pattern database that agents match lines with.", 0, NULL},
+    {"GET", "/api/v1/packets", ROLE_VIEWER, collector_packets,
+     "What each mirror saw of RoCE traffic in its last window: flows, answers, pauses, neighbours.",
+     0, NULL},
     {"PUT", "/api/v1/topology", ROLE_OPERATOR, push_topology,
      "Replaces the topology document of one cluster, JSON or YAML.", (size_t)64 << 20, NULL},
     {"PUT", "/api/v1/jobs/{id}", ROLE_OPERATOR, push_job_put, "Creates or replaces a job document.",

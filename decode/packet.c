@@ -155,6 +155,16 @@ packet_opcode_name(uint8_t opcode)
 static int packet_ethernet(struct packet_cursor *c, struct packet *ret);
 
 static int
+packet_vxlan(struct packet_cursor *c, struct packet *ret)
+{
+    const uint8_t *v = c->p;
+    if (!packet_skip(c, 8))
+        return ERR_SYNTAX;
+    ret->path = packet_u24(v + 4) + 1;
+    return packet_ethernet(c, ret);
+}
+
+static int
 packet_udp(struct packet_cursor *c, struct packet *ret)
 {
     const uint8_t *u = c->p;
@@ -166,10 +176,7 @@ packet_udp(struct packet_cursor *c, struct packet *ret)
         return packet_bth(c, ret);
     if (port == 4789 && c->depth < PACKET_DEPTH_MAX) { /* VXLAN, RFC 7348 */
         c->depth++;
-        if (!packet_skip(c, 8))
-            return ERR_SYNTAX;
-        ret->path = packet_u24(u + 12) + 1;
-        return packet_ethernet(c, ret);
+        return packet_vxlan(c, ret);
     }
     return 0;
 }
@@ -216,6 +223,7 @@ packet_ip4(struct packet_cursor *c, struct packet *ret)
     memset(ret->to + 10, 0xff, 2);
     memcpy(ret->from + 12, h + 12, 4);
     memcpy(ret->to + 12, h + 16, 4);
+    ret->length = packet_u16(h + 2) + 14;
     ret->dscp = h[1] >> 2;
     ret->ecn = h[1] & 3;
     if (packet_u16(h + 6) & 0x1fff) /* a later fragment has no headers */
@@ -232,6 +240,7 @@ packet_ip6(struct packet_cursor *c, struct packet *ret)
     memcpy(ret->from, h + 8, 16);
     memcpy(ret->to, h + 24, 16);
     unsigned traffic = packet_u16(h) >> 4 & 255u, next = h[6];
+    ret->length = packet_u16(h + 4) + 54;
     ret->dscp = (uint8_t)(traffic >> 2);
     ret->ecn = traffic & 3;
     for (unsigned i = 0; i < 8 && (next == 0 || next == 43 || next == 60); i++) {
@@ -330,6 +339,9 @@ packet_decode(int link, const uint8_t *data, size_t len, struct packet *ret)
         return packet_skip(&c, 16) ? packet_type(&c, packet_u16(data + 14), ret) : ERR_SYNTAX;
     case PACKET_LINK_SLL2:
         return packet_skip(&c, 20) ? packet_type(&c, packet_u16(data), ret) : ERR_SYNTAX;
+    case PACKET_LINK_VXLAN:
+        c.depth++;
+        return packet_vxlan(&c, ret);
     case PACKET_LINK_RAW:
         return !len ? ERR_SYNTAX : data[0] >> 4 == 6 ? packet_ip6(&c, ret) : packet_ip4(&c, ret);
     default:

@@ -20,7 +20,8 @@ enum {
     PACKET_LINK_ETHERNET = 1,
     PACKET_LINK_RAW = 101,
     PACKET_LINK_SLL = 113,
-    PACKET_LINK_SLL2 = 276
+    PACKET_LINK_SLL2 = 276,
+    PACKET_LINK_VXLAN = -1 /* our own: what a datagram of VXLAN holds */
 };
 
 struct packet {
@@ -30,7 +31,8 @@ struct packet {
     uint16_t source_port;     /* UDP's */
     uint8_t priority;         /* 802.1Q, 0 without a tag */
     uint8_t dscp, ecn;        /* ecn 3: congestion experienced */
-    uint32_t path;            /* of a mirror: ERSPAN's session or VXLAN's network, + 1; 0: none */
+    uint32_t length; /* of the frame by its IP header, where a mirror cut it; 0: not told */
+    uint32_t path;   /* of a mirror: ERSPAN's session or VXLAN's network, + 1; 0: none */
     /* ROCE, CNP: base transport header */
     uint8_t opcode;
     bool solicited, ack_request, cut; /* cut: headers beyond the captured bytes */

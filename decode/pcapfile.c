@@ -5,6 +5,7 @@
 
 #include <pcap/pcap.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PCAPFILE_SNAP    128
@@ -118,4 +119,60 @@ pcapfile_capture(const char *interface, int64_t duration_ms,
     *ret_dropped = pcap_stats(p, &stat) ? 0 : stat.ps_drop;
     pcap_close(p);
     return rc ? rc : frames;
+}
+
+/* --- for a loop ---------------------------------------------------------------------------------
+ */
+
+struct pcapfile_live {
+    pcap_t *p;
+    int link, fd;
+};
+
+int
+pcapfile_live_open(const char *interface, struct pcapfile_live **ret, struct err *err)
+{
+    char why[PCAP_ERRBUF_SIZE] = "";
+    struct pcapfile_live *l = calloc(1, sizeof *l);
+    int rc = l ? pcapfile_listen(interface, &l->p, err) : err_set(err, ERR_NOMEM, "no memory");
+    if (!rc && (pcap_setnonblock(l->p, 1, why) || (l->fd = pcap_get_selectable_fd(l->p)) < 0))
+        rc = err_set(err, ERR_IO, "cannot wait for frames of %s: %s", interface, why);
+    if (rc) {
+        pcapfile_live_close(l);
+        return rc;
+    }
+    l->link = pcapfile_link(l->p);
+    *ret = l;
+    return 0;
+}
+
+int
+pcapfile_live_fd(const struct pcapfile_live *l)
+{
+    return l->fd;
+}
+
+int
+pcapfile_live_read(struct pcapfile_live *l, int max,
+                   int (*cb)(void *ctx, const struct pcapfile_frame *f), void *ctx, struct err *err)
+{
+    struct pcap_pkthdr *head;
+    const u_char *data;
+    int n = 0, more = 0, rc = 0;
+    while (!rc && n < max && (more = pcap_next_ex(l->p, &head, &data)) == 1) {
+        struct pcapfile_frame f = pcapfile_frame(l->link, head, data);
+        rc = cb(ctx, &f);
+        n++;
+    }
+    if (!rc && more < 0)
+        rc = err_set(err, ERR_IO, "capture: %s", pcap_geterr(l->p));
+    return rc ? rc : n;
+}
+
+void
+pcapfile_live_close(struct pcapfile_live *l)
+{
+    if (l && l->p)
+        pcap_close(l->p);
+    free(l);
 }

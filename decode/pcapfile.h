@@ -16,6 +16,17 @@ struct pcapfile_frame {
     size_t len;
 };
 
+/* An interface, for a loop: its descriptor becomes readable; read hands on at most `max` frames
+ * without waiting and gives their count, or negative. The first 128 bytes of each frame, in
+ * promiscuous mode; needs the right to capture. */
+struct pcapfile_live;
+int pcapfile_live_open(const char *interface, struct pcapfile_live **ret, struct err *err);
+int pcapfile_live_fd(const struct pcapfile_live *l);
+int pcapfile_live_read(struct pcapfile_live *l, int max,
+                       int (*cb)(void *ctx, const struct pcapfile_frame *f), void *ctx,
+                       struct err *err);
+void pcapfile_live_close(struct pcapfile_live *l);
+
 /* The same from an interface, in promiscuous mode, its first 128 bytes of each frame, for so many
  * milliseconds. Needs the right to capture. *ret_dropped: frames that the kernel could not hand on.
  */

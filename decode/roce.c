@@ -134,6 +134,10 @@ static void
 roce_packet(struct roce *r, const struct packet *p, int64_t time_us, size_t wire_length)
 {
     struct roce_flow *f = roce_flow(r, p);
+    if (p->length > wire_length) { /* cut by a mirror */
+        r->totals.bytes += p->length - wire_length;
+        wire_length = p->length;
+    }
     r->totals.roce += p->kind == PACKET_ROCE;
     r->totals.cnp += p->kind == PACKET_CNP;
     r->totals.ce += p->ecn == 3;

@@ -154,11 +154,13 @@ static const struct conf_row config_rows[] = {
      "The Slurm controller to poll."},
     {"redfish", CONF_NODE, AT(nodes[4]), NULL, 0, 0, NULL, NULL, 0, false,
      "Management controllers to poll by Redfish."},
+    {"mirror", CONF_NODE, AT(nodes[5]), NULL, 0, 0, NULL, NULL, 0, false,
+     "RoCE traffic that switches mirror here."},
     {0}};
 
 /* The node slot of a section, by its key in config_rows. */
-static const char *const config_section_keys[CONFIG_SECTIONS] = {"scrape_configs", "snmp", "syslog",
-                                                                 "slurm", "redfish"};
+static const char *const config_section_keys[CONFIG_SECTIONS] = {
+    "scrape_configs", "snmp", "syslog", "slurm", "redfish", "mirror"};
 
 static size_t
 config_slot(const char *key)

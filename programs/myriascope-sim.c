@@ -27,8 +27,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 2, EXIT_USAGE = 3 };
     30000 /* real time that was missed (a suspended machine) is not caught up beyond this */
 
 struct main_options {
-    const char *topology, *cluster, *server, *token_file, *syslog_udp, *syslog_tcp, *trap, *control,
-        *lines, *truth, *snmp_switches;
+    const char *topology, *cluster, *server, *token_file, *syslog_udp, *syslog_tcp, *trap, *mirror,
+        *control, *lines, *truth, *snmp_switches;
     struct plan_fabric fabric;
     struct world_config world;
     const char *faults[MAIN_FAULTS_MAX];
@@ -80,6 +80,9 @@ static const struct main_option main_table[] = {
      "IP:PORT",
      "hosts log by syslog over TCP (RFC 5424) instead of Loki push"},
     {{"trap", required_argument, NULL, 'R'}, "IP:PORT", "switches send SNMPv2c traps"},
+    {{"mirror", required_argument, NULL, 'M' + 128},
+     "IP:PORT",
+     "switches mirror some RoCE frames there, in VXLAN"},
     {{"snmp", required_argument, NULL, 'm'},
      "PORT",
      "answer SNMPv2c at the switches' 127.x addresses (0: any port)"},
@@ -211,11 +214,11 @@ main_text_option(struct main_options *o, int c, const char *v)
         int c;
         const char **at;
     } texts[] = {
-        {'t', &o->topology},     {'f', &o->fabric.kind},   {'V', &o->fabric.vendor},
-        {'M', &o->fabric.model}, {'c', &o->cluster},       {'s', &o->server},
-        {'T', &o->token_file},   {'y', &o->syslog_udp},    {'Y', &o->syslog_tcp},
-        {'R', &o->trap},         {'w', &o->snmp_switches}, {'C', &o->control},
-        {'L', &o->lines},        {'U', &o->truth},
+        {'t', &o->topology},     {'f', &o->fabric.kind},  {'V', &o->fabric.vendor},
+        {'M', &o->fabric.model}, {'c', &o->cluster},      {'s', &o->server},
+        {'T', &o->token_file},   {'y', &o->syslog_udp},   {'Y', &o->syslog_tcp},
+        {'R', &o->trap},         {'M' + 128, &o->mirror}, {'w', &o->snmp_switches},
+        {'C', &o->control},      {'L', &o->lines},        {'U', &o->truth},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i].c == c) {
@@ -431,6 +434,7 @@ main_open_feed(struct main_run *r, struct err *err)
                              .syslog_udp = o->syslog_udp,
                              .syslog_tcp = o->syslog_tcp,
                              .trap = o->trap,
+                             .mirror = o->mirror,
                              .lines = r->lines,
                              .truth = r->truth,
                              .replay = o->start_ms != 0,

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "sim/emit_agent.h"
 #include "sim/emit_lines.h"
+#include "sim/emit_mirror.h"
 #include "sim/emit_trap.h"
 #include "sim/emit_write.h"
 #include "sim/post.h"
@@ -28,9 +29,10 @@ struct feed {
     struct world *w;
     struct emit_write *write;
     struct emit_agent *agent;
+    struct emit_mirror *mirror;
     struct post *samples, *control;
     struct buf lines;
-    struct sockaddr_in syslog, trap, tcp;
+    struct sockaddr_in syslog, trap, tcp, mirrored;
     int udp_fd, tcp_fd;
     int64_t tcp_retry_ms;
     uint64_t line_count, trap_count, refused;
@@ -68,6 +70,8 @@ feed_new(const struct feed_config *cfg, struct feed **ret, struct err *err)
         rc = feed_address(cfg->syslog_tcp, &f->tcp, err);
     if (rc >= 0)
         rc = feed_address(cfg->trap, &f->trap, err);
+    if (rc >= 0)
+        rc = feed_address(cfg->mirror, &f->mirrored, err);
     if (rc >= 0 && cfg->server != NULL) {
         struct post_config pc = {.server = cfg->server,
                                  .token = cfg->token,
@@ -111,6 +115,7 @@ feed_free(struct feed *f, int64_t wait_ms)
     post_free(f->control, wait_ms);
     emit_write_free(f->write);
     emit_agent_free(f->agent);
+    emit_mirror_free(f->mirror);
     buf_done(&f->lines);
     if (f->udp_fd >= 0)
         close(f->udp_fd);
@@ -135,13 +140,23 @@ feed_send_samples(void *ctx, const void *body, size_t len, unsigned series)
     buf_done(&out);
 }
 
+static void
+feed_mirrored(void *ctx, const void *datagram, size_t len)
+{
+    struct feed *f = ctx;
+    (void)sendto(f->udp_fd, datagram, len, 0, (const struct sockaddr *)&f->mirrored,
+                 sizeof f->mirrored);
+}
+
 int
 feed_bind(struct feed *f, struct world *w, struct err *err)
 {
     f->w = w;
     f->write = emit_write_new(w, f->cfg.series_max, feed_send_samples, f);
     f->agent = f->cfg.agents > 0 ? emit_agent_new(w) : NULL;
-    if (f->write == NULL || (f->cfg.agents > 0 && f->agent == NULL))
+    f->mirror = f->cfg.mirror != NULL ? emit_mirror_new(w, feed_mirrored, f) : NULL;
+    if (f->write == NULL || (f->cfg.agents > 0 && f->agent == NULL) ||
+        (f->cfg.mirror != NULL && f->mirror == NULL))
         return err_set(err, ERR_NOMEM, "no memory for the labels of so many series");
     if (f->cfg.switch_interval_s == 0)
         f->cfg.switch_interval_s =
@@ -375,6 +390,8 @@ feed_tick(struct feed *f)
         world_sample_site(w);
         emit_write_site(f->write, w->now_ms);
     }
+    if (f->mirror != NULL)
+        emit_mirror_tick(f->mirror);
     if (!f->cfg.replay || second % 15 == 0) {
         emit_write_flush(f->write);
         feed_flush_lines(f);

@@ -12,11 +12,11 @@
 #include <stdio.h>
 
 struct feed_config {
-    const char *server;                         /* NULL: nothing is sent over HTTP */
-    const char *token;                          /* NULL: none */
-    const char *syslog_udp, *syslog_tcp, *trap; /* host:port, or NULL */
-    FILE *lines, *truth;                        /* copies for people and for evaluation, or NULL */
-    bool replay;                                /* wait for the server rather than drop */
+    const char *server;                                  /* NULL: nothing is sent over HTTP */
+    const char *token;                                   /* NULL: none */
+    const char *syslog_udp, *syslog_tcp, *trap, *mirror; /* host:port, or NULL */
+    FILE *lines, *truth;        /* copies for people and for evaluation, or NULL */
+    bool replay;                /* wait for the server rather than drop */
     unsigned agents;            /* the first so many nodes send agents' batches instead */
     unsigned series_max;        /* a request; 0: 8,000 */
     unsigned switch_interval_s; /* 0: the world's, 60 from 20,000 ports on */

@@ -251,6 +251,15 @@ plan_add_port(struct plan *p, uint32_t sw, const char *name)
     return w->first_port;
 }
 
+const char *
+plan_nic_address(const struct plan *p, uint32_t nic, char out[16])
+{
+    const struct plan_nic *n = &p->nics.at[nic];
+    unsigned rail = n->rail > 0 ? (unsigned)n->rail : nic - p->nodes.at[n->node].first_nic + 1;
+    snprintf(out, 16, "10.%u.%u.%u", rail & 255u, n->node >> 8 & 255u, n->node & 255u);
+    return out;
+}
+
 int32_t
 plan_end_link(const struct plan *p, struct plan_end e)
 {

@@ -137,6 +137,8 @@ void *plan_grow(void *array_at, uint32_t *count, uint32_t *cap, size_t size);
 /* Names of ends: "node00001/mlx5_0", "leaf-g01-1/Ethernet1". Returns out. */
 const char *plan_end_name(const struct plan *p, struct plan_end e, char *out, size_t size);
 struct plan_end plan_far_end(const struct plan *p, struct plan_end e); /* itself when not cabled */
+/* The adapter's IPv4 address, a network a rail: 10.RAIL.x.y. Returns out. */
+const char *plan_nic_address(const struct plan *p, uint32_t nic, char out[16]);
 int32_t plan_end_link(const struct plan *p, struct plan_end e);
 int32_t plan_end_optic(const struct plan *p, struct plan_end e);
 

@@ -332,6 +332,7 @@ plan_print_node(const struct plan *p, const struct plan_node *n, struct jsonw *w
     jsonw_array(w);
     for (uint32_t i = n->first_nic; i < n->first_nic + n->nics; i++) {
         const struct plan_nic *c = &p->nics.at[i];
+        char address[16];
         jsonw_object(w);
         jsonw_kstr(w, "name", c->name);
         if (c->rail > 0)
@@ -339,6 +340,7 @@ plan_print_node(const struct plan *p, const struct plan_node *n, struct jsonw *w
         jsonw_kstr(w, "plane", c->plane);
         jsonw_kstr(w, "netdev", c->netdev);
         jsonw_kstr(w, "pci", c->pci);
+        jsonw_kstr(w, "address", plan_nic_address(p, i, address));
         jsonw_end_object(w);
     }
     jsonw_end_array(w);
