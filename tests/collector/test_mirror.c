@@ -3,6 +3,8 @@
 #include "collector/mirror.h"
 #include "tests/collector/collector_test.h"
 
+#include "store/jobs.h"
+
 static const char plan[] = "version: 1\ncluster: {name: demo}\n"
                            "nodes:\n"
                            "  - {name: node00001, gpus: {count: 1, model: H100},\n"
