@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "collector/inlet.h"
+#include "collector/orphans.h"
 #include "collector/slurm_conf.h"
 #include "collector/slurm_parse.h"
 #include "collector/source.h"
@@ -410,6 +411,16 @@ slurm_stop(void *source)
     free(s);
 }
 
+/* Jobs that ran when we were last here: one that the controller does not name is asked for. */
+static void
+slurm_recall(void *ctx, const char *id)
+{
+    struct slurm *s = ctx;
+    struct slurm_known *k = calloc(1, sizeof *k);
+    if (!k || strlen(id) > 31 || map_set(s->jobs, id, strlen(id), k, NULL))
+        free(k);
+}
+
 static int
 slurm_start(const struct source_env *env, const void *conf, void **ret, struct err *err)
 {
@@ -427,6 +438,7 @@ slurm_start(const struct source_env *env, const void *conf, void **ret, struct e
         slurm_stop(s);
         return err_set(err, ERR_NOMEM, "no memory for Slurm");
     }
+    orphans_each(env->store, "slurm", slurm_recall, s);
     loop_timer_set(s->timer, 0, SLURM_TICK_MS);
     *ret = s;
     return 0;

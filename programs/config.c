@@ -156,11 +156,13 @@ static const struct conf_row config_rows[] = {
      "Management controllers to poll by Redfish."},
     {"mirror", CONF_NODE, AT(nodes[5]), NULL, 0, 0, NULL, NULL, 0, false,
      "RoCE traffic that switches mirror here."},
+    {"kubernetes", CONF_NODE, AT(nodes[6]), NULL, 0, 0, NULL, NULL, 0, false,
+     "The Kubernetes cluster to follow."},
     {0}};
 
 /* The node slot of a section, by its key in config_rows. */
 static const char *const config_section_keys[CONFIG_SECTIONS] = {
-    "scrape_configs", "snmp", "syslog", "slurm", "redfish", "mirror"};
+    "scrape_configs", "snmp", "syslog", "slurm", "redfish", "mirror", "kubernetes"};
 
 static size_t
 config_slot(const char *key)
