@@ -1,6 +1,8 @@
-/* gpu_child: eight GPUs, some forty questions each, every 15 s. Always true: a question that fails
- * gives no series; a GPU that is lost gives none but myriascope_agent_gpu_lost. Names and units as
- * dcgm-exporter writes them. */
+/* gpu_child: eight GPUs, some forty questions each every 15 s, and twenty that change seldom once a
+ * minute. Always true: a question that fails gives no series; a GPU that is lost, or that the
+ * kernel put to sleep, gives none but the one that says so; a value that no GPU can have (the table
+ * of metrics has the ranges) is not told but counted. Names and units as dcgm-exporter writes them.
+ */
 #include "agents/gpu_child.h"
 
 #include "agents/nvml.h"
@@ -8,9 +10,12 @@
 #include "agents/snap.h"
 #include "base/err.h"
 #include "base/jsonw.h"
+#include "base/metric.h"
 
+#include <ctype.h>
 #include <dlfcn.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +23,7 @@
 #include <unistd.h>
 
 #define GPU_CHILD_GPUS_MAX 64u
+#define GPU_CHILD_SLOW     4u /* turns between two looks at what changes seldom */
 
 struct gpu_child_gpu {
     nvml_device device;
@@ -25,7 +31,8 @@ struct gpu_child_gpu {
     double xid;
     void *gpm[2]; /* the sample before, and the next; NULL: the GPU has none */
     bool gpm_begun;
-    bool found, lost;
+    bool found, lost, asleep;
+    double implausible; /* values that were not told */
 };
 
 struct gpu_child {
@@ -37,7 +44,10 @@ struct gpu_child {
     void *events;
     bool plain;
     struct nvml_gpm gpm; /* 20 KB */
-    struct snap out;
+    struct metric_table *ranges;
+    struct snap out, slow; /* slow: what changes seldom, as last asked */
+    struct snap *to;       /* which of them is filled */
+    unsigned turns;
 };
 
 static int
@@ -71,6 +81,16 @@ gpu_child_gpm_open(struct gpu_child *c, struct gpu_child_gpu *g)
         g->gpm[0] = NULL;
 }
 
+/* What the library wrote, as a label can have it: printable, and ended. */
+static void
+gpu_child_clean(char *text, size_t size)
+{
+    text[size - 1] = 0;
+    for (char *c = text; *c; c++)
+        if (!isprint((unsigned char)*c))
+            *c = '?';
+}
+
 static void
 gpu_child_identify(struct gpu_child *c, unsigned i)
 {
@@ -88,6 +108,10 @@ gpu_child_identify(struct gpu_child *c, unsigned i)
     ASK(c, serial, g->device, g->serial, sizeof g->serial);
     if (ASK(c, pci, g->device, &pci) == NVML_OK)
         snprintf(g->pci, sizeof g->pci, "%.31s", pci.bus_id);
+    gpu_child_clean(g->name, sizeof g->name);
+    gpu_child_clean(g->uuid, sizeof g->uuid);
+    gpu_child_clean(g->serial, sizeof g->serial);
+    gpu_child_clean(g->pci, sizeof g->pci);
     gpu_child_gpm_open(c, g);
     if (c->events)
         ASK(c, event_register, g->device, NVML_EVENT_XID, c->events);
@@ -99,20 +123,36 @@ gpu_child_init(struct gpu_child *c)
     unsigned count = 0;
     if (c->nvml.init() != NVML_OK || c->nvml.count(&count) != NVML_OK)
         return GPU_CHILD_NO_GPU;
+    if (count > GPU_CHILD_GPUS_MAX)
+        return GPU_CHILD_LIES;
     ASK(c, driver, c->driver, sizeof c->driver);
+    gpu_child_clean(c->driver, sizeof c->driver);
     if (ASK(c, event_set, &c->events) != NVML_OK)
         c->events = NULL;
-    c->count = count < GPU_CHILD_GPUS_MAX ? count : GPU_CHILD_GPUS_MAX;
+    c->count = count;
     for (unsigned i = 0; i < c->count; i++)
         gpu_child_identify(c, i);
     return c->count ? 0 : GPU_CHILD_NO_GPU;
 }
 
-static void
-gpu_child_add(struct gpu_child *c, const struct gpu_child_gpu *g, const char *name, double v)
+/* No GPU has a negative, an endless or an undefined value of anything. */
+static bool
+gpu_child_plausible(const struct gpu_child *c, const char *name, double v)
 {
-    snap_add(&c->out, name, v, "gpu", g->index, "UUID", g->uuid, "device", g->file, "modelName",
-             g->name, "Hostname", c->node, "pci_bus_id", g->pci, NULL);
+    const struct metric_row *row = metric_find(c->ranges, name, strlen(name));
+    if (!isfinite(v) || v < 0)
+        return false;
+    return !row || (v * row->scale >= row->min && v * row->scale <= row->max);
+}
+
+static void
+gpu_child_add(struct gpu_child *c, struct gpu_child_gpu *g, const char *name, double v)
+{
+    if (gpu_child_plausible(c, name, v))
+        snap_add(c->to, name, v, "gpu", g->index, "UUID", g->uuid, "device", g->file, "modelName",
+                 g->name, "Hostname", c->node, "pci_bus_id", g->pci, NULL);
+    else
+        g->implausible++;
 }
 
 static void
@@ -127,6 +167,7 @@ gpu_child_load_of(struct gpu_child *c, struct gpu_child_gpu *g)
         gpu_child_add(c, g, "DCGM_FI_DEV_MEM_COPY_UTIL", use.memory);
     }
     if (ASK(c, memory, g->device, &memory) == NVML_OK) {
+        gpu_child_add(c, g, "DCGM_FI_DEV_FB_TOTAL", (double)(memory.total >> 20));
         gpu_child_add(c, g, "DCGM_FI_DEV_FB_USED", (double)(memory.used >> 20)); /* MiB */
         gpu_child_add(c, g, "DCGM_FI_DEV_FB_FREE", (double)(memory.free >> 20));
     }
@@ -141,6 +182,10 @@ gpu_child_load_of(struct gpu_child *c, struct gpu_child_gpu *g)
 static void
 gpu_child_power_of(struct gpu_child *c, struct gpu_child_gpu *g)
 {
+    static const char *const violations[NVML_VIOLATIONS] = {
+        "DCGM_FI_DEV_POWER_VIOLATION",      "DCGM_FI_DEV_THERMAL_VIOLATION",
+        "DCGM_FI_DEV_SYNC_BOOST_VIOLATION", "DCGM_FI_DEV_BOARD_LIMIT_VIOLATION",
+        "DCGM_FI_DEV_LOW_UTIL_VIOLATION",   "DCGM_FI_DEV_RELIABILITY_VIOLATION"};
     struct nvml_violation violation;
     struct nvml_field field = {.field = NVML_FIELD_MEMORY_TEMP};
     unsigned v;
@@ -153,10 +198,9 @@ gpu_child_power_of(struct gpu_child *c, struct gpu_child_gpu *g)
         gpu_child_add(c, g, "DCGM_FI_DEV_POWER_USAGE", v / 1e3); /* mW */
     if (ASK(c, energy, g->device, &big) == NVML_OK)
         gpu_child_add(c, g, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", (double)big);
-    if (ASK(c, violation, g->device, 0, &violation) == NVML_OK)
-        gpu_child_add(c, g, "DCGM_FI_DEV_POWER_VIOLATION", (double)violation.violation_time);
-    if (ASK(c, violation, g->device, 1, &violation) == NVML_OK)
-        gpu_child_add(c, g, "DCGM_FI_DEV_THERMAL_VIOLATION", (double)violation.violation_time);
+    for (int i = 0; i < NVML_VIOLATIONS; i++)
+        if (ASK(c, violation, g->device, i, &violation) == NVML_OK)
+            gpu_child_add(c, g, violations[i], (double)violation.violation_time);
 }
 
 static void
@@ -189,27 +233,111 @@ gpu_child_errors_of(struct gpu_child *c, struct gpu_child_gpu *g)
 static void
 gpu_child_nvlink_of(struct gpu_child *c, struct gpu_child_gpu *g)
 {
+    static const char *const names[NVML_NVLINK_ERRORS] = {
+        "DCGM_FI_DEV_NVLINK_REPLAY_ERROR_COUNT_TOTAL",
+        "DCGM_FI_DEV_NVLINK_RECOVERY_ERROR_COUNT_TOTAL",
+        "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL",
+        "DCGM_FI_DEV_NVLINK_CRC_DATA_ERROR_COUNT_TOTAL"};
     struct nvml_field f[2] = {{.field = NVML_FIELD_NVLINK_TX_KIB, .scope = UINT_MAX},
                               {.field = NVML_FIELD_NVLINK_RX_KIB, .scope = UINT_MAX}};
-    unsigned links = 0, up, state;
-    double errors = 0;
-    for (up = 0; links < NVML_NVLINKS_MAX; links++) {
-        unsigned long long crc = 0;
+    unsigned links = 0, up = 0, told[NVML_NVLINK_ERRORS] = {0}, state;
+    double errors[NVML_NVLINK_ERRORS] = {0};
+    for (; links < NVML_NVLINKS_MAX; links++) {
         if (ASK(c, nvlink_state, g->device, links, &state) != NVML_OK)
             break;
         up += state == 1;
-        if (ASK(c, nvlink_errors, g->device, links, NVML_NVLINK_CRC_FLIT, &crc) == NVML_OK)
-            errors += (double)crc;
+        for (int i = 0; i < NVML_NVLINK_ERRORS; i++) {
+            unsigned long long v = 0;
+            if (ASK(c, nvlink_errors, g->device, links, i, &v) != NVML_OK)
+                continue;
+            told[i]++;
+            errors[i] += (double)v;
+        }
     }
     if (!links)
         return;
-    gpu_child_add(c, g, "DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL", errors);
+    for (int i = 0; i < NVML_NVLINK_ERRORS; i++)
+        if (told[i])
+            gpu_child_add(c, g, names[i], errors[i]);
+    gpu_child_add(c, g, "myriascope_gpu_nvlinks", links);
     gpu_child_add(c, g, "myriascope_gpu_nvlinks_up", up);
     if (ASK(c, fields, g->device, 2, f) != NVML_OK || f[0].result || f[1].result)
         return;
     gpu_child_add(c, g, "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
                   (double)(f[0].value.ull + f[1].value.ull)); /* KiB */
 }
+
+/* --- what changes seldom ---------------------------------------------------------------------- */
+
+static void
+gpu_child_limits_of(struct gpu_child *c, struct gpu_child_gpu *g)
+{
+    static const char *const thresholds[] = {
+        "DCGM_FI_DEV_SHUTDOWN_TEMP", "DCGM_FI_DEV_SLOWDOWN_TEMP", "DCGM_FI_DEV_MEM_MAX_OP_TEMP",
+        "DCGM_FI_DEV_GPU_MAX_OP_TEMP"};
+    unsigned v, period;
+    for (int i = 0; i < 4; i++)
+        if (ASK(c, threshold, g->device, i, &v) == NVML_OK)
+            gpu_child_add(c, g, thresholds[i], v);
+    if (ASK(c, power_limit, g->device, &v) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_ENFORCED_POWER_LIMIT", v / 1e3); /* mW */
+    if (ASK(c, link_gen_max, g->device, &v) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_PCIE_MAX_LINK_GEN", v);
+    if (ASK(c, link_width_max, g->device, &v) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_PCIE_MAX_LINK_WIDTH", v);
+    if (ASK(c, encoder, g->device, &v, &period) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_ENC_UTIL", v);
+    if (ASK(c, decoder, g->device, &v, &period) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_DEC_UTIL", v);
+}
+
+static void
+gpu_child_modes_of(struct gpu_child *c, struct gpu_child_gpu *g)
+{
+    struct nvml_fabric fabric = {.state = 0};
+    unsigned on, next;
+    int now, then;
+    if (ASK(c, mig, g->device, &on, &next) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_MIG_MODE", on);
+    if (ASK(c, ecc_mode, g->device, &now, &then) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_ECC_CURRENT", now);
+    if (ASK(c, persistence, g->device, &now) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_PERSISTENCE_MODE", now);
+    if (ASK(c, pstate, g->device, &now) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_PSTATE", now);
+    if (ASK(c, fabric, g->device, &fabric) != NVML_OK || fabric.state > 3)
+        return;
+    /* As DCGM counts: 0 not supported, 1 not started, 2 in progress, 3 success, 4 failure. */
+    bool failed = fabric.state == 3 && fabric.status != NVML_OK;
+    gpu_child_add(c, g, "DCGM_FI_DEV_FABRIC_MANAGER_STATUS", failed ? 4 : fabric.state);
+    if (failed)
+        gpu_child_add(c, g, "DCGM_FI_DEV_FABRIC_MANAGER_ERROR_CODE", fabric.status);
+}
+
+static void
+gpu_child_retired_of(struct gpu_child *c, struct gpu_child_gpu *g)
+{
+    static const char *const retired[] = {"DCGM_FI_DEV_RETIRED_SBE", "DCGM_FI_DEV_RETIRED_DBE"};
+    struct nvml_remap_histogram h;
+    int pending;
+    for (int cause = 0; cause < 2; cause++) {
+        unsigned count = 0; /* no room for addresses: their number is all that is wanted */
+        int rc = ASK(c, retired, g->device, cause, &count, NULL);
+        if (rc == NVML_OK || rc == NVML_INSUFFICIENT_SIZE)
+            gpu_child_add(c, g, retired[cause], count);
+    }
+    if (ASK(c, retired_pending, g->device, &pending) == NVML_OK)
+        gpu_child_add(c, g, "DCGM_FI_DEV_RETIRED_PENDING", pending);
+    if (ASK(c, remap_histogram, g->device, &h) != NVML_OK)
+        return;
+    gpu_child_add(c, g, "DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_MAX", h.max);
+    gpu_child_add(c, g, "DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_HIGH", h.high);
+    gpu_child_add(c, g, "DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_PARTIAL", h.partial);
+    gpu_child_add(c, g, "DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_LOW", h.low);
+    gpu_child_add(c, g, "DCGM_FI_DEV_BANKS_REMAP_ROWS_AVAIL_NONE", h.none);
+}
+
+/* --- rates ------------------------------------------------------------------------------------ */
 
 /* Shares of the time since the last collection, as DCGM's profiling fields. */
 static void
@@ -221,6 +349,12 @@ gpu_child_gpm_of(struct gpu_child *c, struct gpu_child_gpu *g)
         double scale;
     } rows[] = {{NVML_GPM_GRAPHICS, "DCGM_FI_PROF_GR_ENGINE_ACTIVE", 0.01},
                 {NVML_GPM_SM, "DCGM_FI_PROF_SM_ACTIVE", 0.01},
+                {NVML_GPM_OCCUPANCY, "DCGM_FI_PROF_SM_OCCUPANCY", 0.01},
+                {NVML_GPM_FP64, "DCGM_FI_PROF_PIPE_FP64_ACTIVE", 0.01},
+                {NVML_GPM_FP32, "DCGM_FI_PROF_PIPE_FP32_ACTIVE", 0.01},
+                {NVML_GPM_FP16, "DCGM_FI_PROF_PIPE_FP16_ACTIVE", 0.01},
+                {NVML_GPM_NVLINK_TX, "DCGM_FI_PROF_NVLINK_TX_BYTES", 1048576},
+                {NVML_GPM_NVLINK_RX, "DCGM_FI_PROF_NVLINK_RX_BYTES", 1048576},
                 {NVML_GPM_TENSOR, "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", 0.01},
                 {NVML_GPM_DRAM, "DCGM_FI_PROF_DRAM_ACTIVE", 0.01},
                 {NVML_GPM_PCIE_TX, "DCGM_FI_PROF_PCIE_TX_BYTES", 1048576},
@@ -255,29 +389,78 @@ gpu_child_events(struct gpu_child *c)
                 c->gpus[i].xid = (double)ev.data;
 }
 
+/* "00000000:1B:00.0" is 0000:1b:00.0 in sysfs. A question would wake a GPU that sleeps. */
+static bool
+gpu_child_asleep(const struct gpu_child_gpu *g)
+{
+    char path[128], status[16] = "", pci[32];
+    size_t n = strlen(g->pci);
+    const char *from = n > 12 ? g->pci + n - 12 : g->pci;
+    snprintf(pci, sizeof pci, "%s", from);
+    for (char *p = pci; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    snprintf(path, sizeof path, "/sys/bus/pci/devices/%s/power/runtime_status", pci);
+    FILE *f = strpbrk(pci, "/ ") || !*pci ? NULL : fopen(path, "re");
+    if (!f)
+        return false;
+    bool read = fgets(status, sizeof status, f) != NULL;
+    fclose(f);
+    return read && !strncmp(status, "suspend", 7);
+}
+
+static void
+gpu_child_of(struct gpu_child *c, struct gpu_child_gpu *g)
+{
+    unsigned v;
+    g->asleep = g->found && gpu_child_asleep(g);
+    if (g->asleep) {
+        gpu_child_add(c, g, "myriascope_agent_gpu_asleep", 1);
+        return;
+    }
+    if (g->found)
+        g->lost = ASK(c, temperature, g->device, 0, &v) == NVML_GPU_IS_LOST;
+    gpu_child_add(c, g, "myriascope_agent_gpu_lost", g->lost || !g->found);
+    if (g->lost || !g->found)
+        return;
+    gpu_child_load_of(c, g);
+    gpu_child_power_of(c, g);
+    gpu_child_errors_of(c, g);
+    gpu_child_nvlink_of(c, g);
+    gpu_child_gpm_of(c, g);
+    gpu_child_add(c, g, "myriascope_agent_gpu_implausible_total", g->implausible);
+}
+
+static void
+gpu_child_slowly(struct gpu_child *c)
+{
+    snap_reset(&c->slow);
+    c->to = &c->slow;
+    for (unsigned i = 0; i < c->count; i++) {
+        struct gpu_child_gpu *g = &c->gpus[i];
+        if (!g->found || g->lost || g->asleep)
+            continue;
+        gpu_child_limits_of(c, g);
+        gpu_child_modes_of(c, g);
+        gpu_child_retired_of(c, g);
+    }
+}
+
 static void
 gpu_child_collect(struct gpu_child *c)
 {
     unsigned lost = 0;
     snap_reset(&c->out);
     gpu_child_events(c);
+    c->to = &c->out;
     for (unsigned i = 0; i < c->count; i++) {
-        struct gpu_child_gpu *g = &c->gpus[i];
-        unsigned v;
-        if (g->found)
-            g->lost = ASK(c, temperature, g->device, 0, &v) == NVML_GPU_IS_LOST;
-        lost += g->lost || !g->found;
-        gpu_child_add(c, g, "myriascope_agent_gpu_lost", g->lost || !g->found);
-        if (g->lost || !g->found)
-            continue;
-        gpu_child_load_of(c, g);
-        gpu_child_power_of(c, g);
-        gpu_child_errors_of(c, g);
-        gpu_child_nvlink_of(c, g);
-        gpu_child_gpm_of(c, g);
+        gpu_child_of(c, &c->gpus[i]);
+        lost += c->gpus[i].lost || !c->gpus[i].found;
     }
     snap_add(&c->out, "myriascope_agent_gpus", c->count, NULL);
     snap_add(&c->out, "myriascope_agent_gpus_lost", lost, NULL);
+    if (c->turns++ % GPU_CHILD_SLOW == 0)
+        gpu_child_slowly(c);
+    snap_append(&c->out, &c->slow);
 }
 
 static void
@@ -346,6 +529,10 @@ gpu_child_run(const char *option, const char *library, const char *node)
     c.node = node;
     c.plain = !strcmp(option, GPU_CHILD_PLAIN);
     snap_init(&c.out);
+    snap_init(&c.slow);
+    c.ranges = metric_table_new();
+    if (!c.ranges)
+        return GPU_CHILD_NO_LIBRARY;
     shed_pages(true);
     int rc = gpu_child_load(&c, library);
     if (!rc)

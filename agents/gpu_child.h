@@ -10,7 +10,8 @@
 #define GPU_CHILD_FD        3
 #define GPU_CHILD_FRAME_MAX (4u << 20)
 
-enum { GPU_CHILD_NO_LIBRARY = 41, GPU_CHILD_NO_GPU = 42 }; /* exit codes */
+/* Exit codes. */
+enum { GPU_CHILD_NO_LIBRARY = 41, GPU_CHILD_NO_GPU = 42, GPU_CHILD_LIES = 43 };
 
 /* Runs until descriptor 3 is closed; returns the exit code. */
 int gpu_child_run(const char *option, const char *library, const char *node);

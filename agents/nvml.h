@@ -16,8 +16,26 @@ enum {
     NVML_FIELD_MEMORY_TEMP = 82,
     NVML_FIELD_NVLINK_TX_KIB = 138, /* NVLink data sent, KiB, all links with scope UINT_MAX */
     NVML_FIELD_NVLINK_RX_KIB = 139,
+    NVML_NVLINK_REPLAY = 0,
+    NVML_NVLINK_RECOVERY = 1,
     NVML_NVLINK_CRC_FLIT = 2,
+    NVML_NVLINK_CRC_DATA = 3,
+    NVML_NVLINK_ERRORS = 4,
     NVML_NVLINKS_MAX = 18,
+    NVML_INSUFFICIENT_SIZE = 7, /* the count is given, the room was too small */
+    NVML_VIOLATIONS = 6, /* power, thermal, sync boost, board limit, low utilization, reliability */
+};
+
+/* Banks of memory by how many spare rows they have left. */
+struct nvml_remap_histogram {
+    unsigned max, high, partial, low, none;
+};
+/* State: 0 not supported, 1 not started, 2 in progress, 3 completed (status tells how). */
+struct nvml_fabric {
+    unsigned char cluster[16];
+    int status;
+    unsigned clique;
+    unsigned char state;
 };
 
 struct nvml_memory {
@@ -57,10 +75,16 @@ struct nvml_event {
 enum {
     NVML_GPM_GRAPHICS = 1, /* percent */
     NVML_GPM_SM = 2,
+    NVML_GPM_OCCUPANCY = 3,
     NVML_GPM_TENSOR = 5,
     NVML_GPM_DRAM = 10,
+    NVML_GPM_FP64 = 11,
+    NVML_GPM_FP32 = 12,
+    NVML_GPM_FP16 = 13,
     NVML_GPM_PCIE_TX = 20, /* MiB/s */
     NVML_GPM_PCIE_RX = 21,
+    NVML_GPM_NVLINK_RX = 60, /* MiB/s, of all links */
+    NVML_GPM_NVLINK_TX = 61,
     NVML_GPM_ROOM = 512, /* places that the library may know of; only metric_count are asked */
 };
 struct nvml_gpm_support {
@@ -106,6 +130,21 @@ struct nvml_gpm {
       (nvml_device, unsigned, int, unsigned long long *))                                          \
     X("nvmlDeviceGetViolationStatus", violation, (nvml_device, int, struct nvml_violation *))      \
     X("nvmlDeviceGetFieldValues", fields, (nvml_device, int, struct nvml_field *))                 \
+    X("nvmlDeviceGetMaxPcieLinkGeneration", link_gen_max, (nvml_device, unsigned *))               \
+    X("nvmlDeviceGetMaxPcieLinkWidth", link_width_max, (nvml_device, unsigned *))                  \
+    X("nvmlDeviceGetRetiredPages", retired, (nvml_device, int, unsigned *, unsigned long long *))  \
+    X("nvmlDeviceGetRetiredPagesPendingStatus", retired_pending, (nvml_device, int *))             \
+    X("nvmlDeviceGetRowRemapperHistogram", remap_histogram,                                        \
+      (nvml_device, struct nvml_remap_histogram *))                                                \
+    X("nvmlDeviceGetMigMode", mig, (nvml_device, unsigned *, unsigned *))                          \
+    X("nvmlDeviceGetEccMode", ecc_mode, (nvml_device, int *, int *))                               \
+    X("nvmlDeviceGetPersistenceMode", persistence, (nvml_device, int *))                           \
+    X("nvmlDeviceGetPerformanceState", pstate, (nvml_device, int *))                               \
+    X("nvmlDeviceGetEnforcedPowerLimit", power_limit, (nvml_device, unsigned *))                   \
+    X("nvmlDeviceGetTemperatureThreshold", threshold, (nvml_device, int, unsigned *))              \
+    X("nvmlDeviceGetEncoderUtilization", encoder, (nvml_device, unsigned *, unsigned *))           \
+    X("nvmlDeviceGetDecoderUtilization", decoder, (nvml_device, unsigned *, unsigned *))           \
+    X("nvmlDeviceGetGpuFabricInfo", fabric, (nvml_device, struct nvml_fabric *))                   \
     X("nvmlEventSetCreate", event_set, (void **))                                                  \
     X("nvmlDeviceRegisterEvents", event_register, (nvml_device, unsigned long long, void *))       \
     X("nvmlEventSetWait_v2", event_wait, (void *, struct nvml_event *, unsigned))                  \

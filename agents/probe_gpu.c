@@ -110,7 +110,11 @@ probe_gpu_reap(struct probe_gpu_state *s, int64_t now)
     bool absent = WIFEXITED(status) && (WEXITSTATUS(status) == GPU_CHILD_NO_LIBRARY ||
                                         WEXITSTATUS(status) == GPU_CHILD_NO_GPU);
     s->plain = s->plain || WIFSIGNALED(status);
-    s->problem = absent ? NULL : s->killed ? "gpu-library-hangs" : "gpu-library-crashed";
+    bool lies = WIFEXITED(status) && WEXITSTATUS(status) == GPU_CHILD_LIES;
+    s->problem = absent      ? NULL
+                 : s->killed ? "gpu-library-hangs"
+                 : lies      ? "gpu-library-lies"
+                             : "gpu-library-crashed";
     s->retry_us = now + (absent ? PROBE_GPU_RETRY_US : PROBE_GPU_AGAIN_US);
     return true;
 }

@@ -4,6 +4,7 @@
  * question, "xid" to report XID 79 once. */
 #include "agents/nvml.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ fake_index(nvml_device d)
 static int
 fake_lost(nvml_device d)
 {
+    if (fake_is("fail"))
+        return 999; /* unknown error */
     return fake_is("lost") && fake_index(d) == 1 ? NVML_GPU_IS_LOST : NVML_OK;
 }
 
@@ -50,6 +53,15 @@ EXPORT int nvmlGpmQueryDeviceSupport(nvml_device d, struct nvml_gpm_support *ret
 EXPORT int nvmlGpmSampleAlloc(void **ret);
 EXPORT int nvmlGpmSampleGet(nvml_device d, void *sample);
 EXPORT int nvmlGpmMetricsGet(struct nvml_gpm *g);
+EXPORT int nvmlDeviceGetNvLinkState(nvml_device d, unsigned link, unsigned *ret);
+EXPORT int nvmlDeviceGetNvLinkErrorCounter(nvml_device d, unsigned link, int kind, unsigned long long *ret);
+EXPORT int nvmlDeviceGetViolationStatus(nvml_device d, int kind, struct nvml_violation *ret);
+EXPORT int nvmlDeviceGetRetiredPages(nvml_device d, int cause, unsigned *count, unsigned long long *at);
+EXPORT int nvmlDeviceGetRetiredPagesPendingStatus(nvml_device d, int *ret);
+EXPORT int nvmlDeviceGetRowRemapperHistogram(nvml_device d, struct nvml_remap_histogram *ret);
+EXPORT int nvmlDeviceGetMigMode(nvml_device d, unsigned *now, unsigned *next);
+EXPORT int nvmlDeviceGetGpuFabricInfo(nvml_device d, struct nvml_fabric *ret);
+EXPORT int nvmlDeviceGetTemperatureThreshold(nvml_device d, int kind, unsigned *ret);
 /* clang-format on */
 
 int
@@ -71,7 +83,7 @@ int
 nvmlDeviceGetCount_v2(unsigned *ret)
 {
     const char *gpus = getenv("FAKE_NVML_GPUS");
-    *ret = fake_is("none") ? 0 : gpus ? (unsigned)atoi(gpus) : 2;
+    *ret = fake_is("none") ? 0 : fake_is("lie-count") ? ~0u : gpus ? (unsigned)atoi(gpus) : 2;
     return NVML_OK;
 }
 
@@ -85,7 +97,10 @@ nvmlDeviceGetHandleByIndex_v2(unsigned i, nvml_device *ret)
 int
 nvmlDeviceGetName(nvml_device d, char *out, unsigned size)
 {
-    snprintf(out, size, "Example GPU");
+    if (fake_is("lie"))
+        memset(out, 0xff, size);
+    else
+        snprintf(out, size, "Example GPU");
     return fake_lost(d);
 }
 
@@ -112,21 +127,21 @@ nvmlDeviceGetTemperature(nvml_device d, int sensor, unsigned *ret)
         pause();
     if (fake_is("crash"))
         abort();
-    *ret = 40 + (unsigned)fake_index(d);
+    *ret = fake_is("lie") ? 4000000000u : 40 + (unsigned)fake_index(d);
     return fake_lost(d);
 }
 
 int
 nvmlDeviceGetPowerUsage(nvml_device d, unsigned *ret)
 {
-    *ret = 123456;
+    *ret = fake_is("lie") ? ~0u : 123456;
     return fake_lost(d);
 }
 
 int
 nvmlDeviceGetUtilizationRates(nvml_device d, struct nvml_utilization *ret)
 {
-    *ret = (struct nvml_utilization){97, 12};
+    *ret = fake_is("lie") ? (struct nvml_utilization){~0u, 12} : (struct nvml_utilization){97, 12};
     return fake_lost(d);
 }
 
@@ -204,6 +219,70 @@ nvmlGpmMetricsGet(struct nvml_gpm *g)
     if (fake_is("gpm-crash"))
         abort();
     for (unsigned i = 0; i < g->metric_count; i++)
-        g->metrics[i].value = 50;
+        g->metrics[i].value = fake_is("lie") ? (i & 1 ? NAN : -INFINITY) : 50;
     return NVML_OK;
+}
+
+int
+nvmlDeviceGetNvLinkState(nvml_device d, unsigned link, unsigned *ret)
+{
+    *ret = link != 3; /* one is down */
+    return link < 18 ? fake_lost(d) : 2;
+}
+
+int
+nvmlDeviceGetNvLinkErrorCounter(nvml_device d, unsigned link, int kind, unsigned long long *ret)
+{
+    *ret = link == 5 ? 7 + (unsigned)kind : 0;
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetViolationStatus(nvml_device d, int kind, struct nvml_violation *ret)
+{
+    *ret = (struct nvml_violation){1, 1000u * (unsigned)kind};
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetRetiredPages(nvml_device d, int cause, unsigned *count, unsigned long long *at)
+{
+    (void)at;
+    *count = cause ? 2 : 5;
+    return fake_lost(d) ? fake_lost(d) : NVML_INSUFFICIENT_SIZE;
+}
+
+int
+nvmlDeviceGetRetiredPagesPendingStatus(nvml_device d, int *ret)
+{
+    *ret = 1;
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetRowRemapperHistogram(nvml_device d, struct nvml_remap_histogram *ret)
+{
+    *ret = (struct nvml_remap_histogram){640, 1, 0, 0, 0};
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetMigMode(nvml_device d, unsigned *now, unsigned *next)
+{
+    *now = *next = 0;
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetGpuFabricInfo(nvml_device d, struct nvml_fabric *ret)
+{
+    *ret = (struct nvml_fabric){.state = 3, .status = fake_index(d) ? 15 : NVML_OK};
+    return fake_lost(d);
+}
+
+int
+nvmlDeviceGetTemperatureThreshold(nvml_device d, int kind, unsigned *ret)
+{
+    *ret = 95 - (unsigned)kind;
+    return fake_lost(d);
 }
