@@ -659,18 +659,27 @@ check_store(struct check *c, const char *id, const struct buf *json, struct err 
     return catalog_put(c->store, &d, err);
 }
 
+void
+check_new_id(int64_t now_ms, char out[CHECK_ID_SIZE])
+{
+    uint32_t salt = 0;
+    file_random(&salt, sizeof salt);
+    snprintf(out, CHECK_ID_SIZE, "c-%lld-%04x", (long long)(now_ms / 1000), salt & 0xffff);
+}
+
 int
 check_run(struct store *s, const struct metric_table *metrics, const struct kb *kb,
           const struct check_request *req, int64_t now_ms, struct buf *ret_json, struct err *err)
 {
     struct check c = {.store = s, .metrics = metrics, .req = req, .now_ms = now_ms};
     struct doc *profile = NULL;
-    uint32_t salt = 0;
-    char id[48];
+    char id[CHECK_ID_SIZE];
     int64_t start = clock_mono_us();
     (void)kb;
-    file_random(&salt, sizeof salt);
-    snprintf(id, sizeof id, "c-%lld-%04x", (long long)(now_ms / 1000), salt & 0xffff);
+    if (req->id)
+        str_copy(id, sizeof id, req->id);
+    else
+        check_new_id(now_ms, id);
     int rc = check_profile(&c, &profile, err);
     if (!rc)
         rc = check_init(&c, err);

@@ -16,7 +16,10 @@
 
 struct kpi_places;
 
+#define CHECK_ID_SIZE 48
+
 struct check_request {
+    const char *id;      /* of the report, from check_new_id; NULL: one is made */
     const char *profile; /* prejob, full, or a profile's YAML text (profile_text) */
     const char *profile_text;
     size_t profile_len;
@@ -25,6 +28,7 @@ struct check_request {
     bool passed;               /* items that pass are listed too, else counted only */
     struct kpi_places *places; /* of the present's series; NULL: none are remembered */
 };
+void check_new_id(int64_t now_ms, char out[CHECK_ID_SIZE]);
 /* Runs on the caller's thread; the report is stored (catalog kind "check") and returned as JSON. */
 int check_run(struct store *s, const struct metric_table *metrics, const struct kb *kb,
               const struct check_request *req, int64_t now_ms, struct buf *ret_json,

@@ -1,10 +1,11 @@
 /* checks: profiles, what a run would do, runs, their reports. A run takes milliseconds to a second
- * and answers at once. */
+ * and answers at once; one that takes longer than its caller waits answers 202 with its id. */
 #include "analyzer/check.h"
 
 #include "base/hostlist.h"
 #include "store/jobs.h"
 #include "store/topo.h"
+#include "web/check_runs.h"
 #include "web/resources.h"
 #include "web/view.h"
 #include "web/web_priv.h"
@@ -14,6 +15,9 @@
 #include <string.h>
 
 /* --- profiles --------------------------------------------------------------------------------- */
+
+#define CHECKS_WAIT_S     10 /* that a caller waits unless it says otherwise */
+#define CHECKS_WAIT_MAX_S 25 /* below the time after which a silent connection is closed */
 
 struct checks_profile {
     const char *name, *en, *zh, *about_en, *about_zh;
@@ -273,14 +277,20 @@ checks_run(void *ctx, const struct httpd_request *req, struct httpd_response *re
     struct check_request r;
     struct err err = {0};
     int rc = web_body(req, &d, &err);
+    double wait_s = rc ? 0 : doc_get_real(doc_root(d), "wait", CHECKS_WAIT_S);
+    if (!rc && !(wait_s >= 0 && wait_s <= CHECKS_WAIT_MAX_S))
+        rc = err_set(&err, ERR_RANGE, "wait: 0 to %d seconds", CHECKS_WAIT_MAX_S);
     if (!rc)
         rc = checks_request(w, req, doc_root(d), &r, &err);
     if (!rc)
-        rc = check_run(w->cfg.store, w->cfg.metrics, w->cfg.kb, &r, web_now(w), &resp->body, &err);
+        rc = check_runs_start(w->checks, &r, (int64_t)(wait_s * 1000), &resp->body, &err);
     doc_free(d);
     if (rc == ERR_NOTFOUND || rc == ERR_USAGE)
         return httpd_reply_fail(resp, 400, "range", "%s", err.text);
-    return rc ? web_fail(resp, rc, &err) : 0;
+    if (rc < 0)
+        return web_fail(resp, rc, &err);
+    resp->status = rc ? 200 : 202;
+    return 0;
 }
 
 struct checks_page {
@@ -432,6 +442,8 @@ checks_get(void *ctx, const struct httpd_request *req, struct httpd_response *re
     struct checks_report r = {.req = req};
     struct err err = {0};
     const char *id = httpd_param(req, "id");
+    if (check_runs_answer(w->checks, req, id, resp))
+        return 0;
     int rc = catalog_get(w->cfg.store, "check", id, checks_take, &r, &err);
     if (rc == ERR_NOTFOUND)
         return httpd_reply_fail(resp, 404, "not_found", "there is no check %s", id);
@@ -447,8 +459,10 @@ const struct route checks_routes[] = {
     {"POST", "/api/v1/checks/plan", ROLE_OPERATOR, checks_plan,
      .help = "Says what a check would look at; runs nothing.", .body_max = (size_t)4 << 20},
     {"POST", "/api/v1/checks", ROLE_OPERATOR, checks_run,
-     .help = "Runs a check of a job's nodes, of named nodes, or of the cluster, and answers its "
-             "report. What passed is counted; \"items\": \"all\" lists it too.",
+     .help =
+         "Runs a check of a job's nodes, of named nodes, or of the cluster, and answers its "
+         "report. What passed is counted; \"items\": \"all\" lists it too. After \"wait\" seconds "
+         "(10) the answer is 202 with its id, and the report comes there.",
      .body_max = (size_t)4 << 20},
     {"GET", "/api/v1/checks", ROLE_VIEWER, checks_list, .help = "Past runs, newest first.",
      .query = "items=0 leaves items and summary out; limit=1 to 1000; cursor=from a former answer"},

@@ -7,6 +7,7 @@
 
 #include "analyzer/incident_doc.h"
 #include "web/auth.h"
+#include "web/check_runs.h"
 #include "web/entries.h"
 #include "web/resources.h"
 #include "web/stream.h"
@@ -42,6 +43,8 @@ web_new(const struct web_config *cfg, struct web **ret, struct err *err)
         rc = stream_new(w, &w->stream, err);
     if (!rc)
         rc = view_cache_new(cfg->store, cfg->metrics, &w->views, err);
+    if (!rc)
+        rc = check_runs_new(w, &w->checks, err);
     if (rc) {
         web_free(w);
         return rc;
@@ -55,6 +58,7 @@ web_free(struct web *w)
 {
     if (!w)
         return;
+    check_runs_free(w->checks);
     view_cache_free(w->views);
     stream_free(w->stream);
     entries_free(w->entries);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 struct auth;
+struct check_runs;
 struct stream;
 struct view_cache;
 
@@ -33,6 +34,7 @@ struct web {
     struct auth *auth;         /* who may what: auth.h */
     struct entries *entries;   /* the knowledge base: entries.h */
     struct stream *stream;     /* live events: stream.h */
+    struct check_runs *checks; /* those that run: check_runs.h */
     struct view_cache *views;  /* what many answers need at one instant: view.h */
     struct web_speed speed;
 };

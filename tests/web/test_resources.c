@@ -236,6 +236,50 @@ checks_are_planned_run_and_rendered(void **state)
                   "{\"scope\":{\"nodes\":\"node1\"}}", 403);
 }
 
+/* A run that fails says why at its id, once it has ended. */
+static void
+resources_until_fails(const char *path)
+{
+    struct httpc_response resp;
+    char url[256];
+    snprintf(url, sizeof url, "%s%s", t.base, path);
+    do {
+        struct httpc_request req = {.url = url};
+        assert_int_equal(httpc_fetch(t.client, &req, &resp, NULL), 0);
+        assert_true(resp.status == 200 || resp.status == 400);
+        if (resp.status == 200)
+            assert_non_null(strstr(buf_str(&resp.body), "running"));
+        else
+            assert_non_null(strstr(buf_str(&resp.body), "nothing1"));
+        httpc_response_done(&resp);
+    } while (resp.status == 200);
+}
+
+static void
+a_check_nobody_waits_for_is_answered_by_its_id(void **state)
+{
+    char path[160];
+    (void)state;
+    const struct doc_node *n =
+        web_test_call(&t, "POST", "/api/v1/checks", NULL, NULL,
+                      "{\"profile\":\"full\",\"wait\":0,\"scope\":{\"nodes\":\"node[1-2]\"}}", 202);
+    assert_string_equal(doc_get_str(n, "state", ""), "running");
+    assert_string_equal(doc_get_str(doc_get(n, "scope"), "nodes", ""), "node[1-2]");
+    snprintf(path, sizeof path, "/api/v1/checks/%s", doc_get_str(n, "id", ""));
+    do
+        n = web_test_get(&t, path, NULL);
+    while (!strcmp(doc_get_str(n, "state", ""), "running"));
+    assert_string_equal(doc_get_str(n, "state", ""), "done");
+    assert_string_equal(doc_get_str(n, "id", ""), path + strlen("/api/v1/checks/"));
+    n = web_test_call(&t, "POST", "/api/v1/checks", NULL, NULL,
+                      "{\"profile\":\"full\",\"wait\":0,\"scope\":{\"nodes\":\"nothing[1-2]\"}}",
+                      202);
+    snprintf(path, sizeof path, "/api/v1/checks/%s", doc_get_str(n, "id", ""));
+    resources_until_fails(path);
+    web_test_call(&t, "POST", "/api/v1/checks", NULL, NULL, "{\"wait\":99}", 400);
+    web_test_call(&t, "POST", "/api/v1/checks", NULL, NULL, "{\"wait\":-1}", 400);
+}
+
 static void
 entries_are_found_in_both_languages(void **state)
 {
@@ -421,6 +465,7 @@ main(void)
         cmocka_unit_test(a_job_without_incident_is_reasoned_from_events),
         cmocka_unit_test(log_text_is_diagnosed_and_not_kept),
         cmocka_unit_test(checks_are_planned_run_and_rendered),
+        cmocka_unit_test(a_check_nobody_waits_for_is_answered_by_its_id),
         cmocka_unit_test(entries_are_found_in_both_languages),
         cmocka_unit_test(a_site_entry_is_linted_saved_and_removed),
         cmocka_unit_test(an_entry_starts_from_an_incident),

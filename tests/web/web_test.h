@@ -157,6 +157,7 @@ web_test_call(struct web_test *f, const char *method, const char *path, const ch
                               .body = body,
                               .body_len = body ? strlen(body) : 0,
                               .headers = headers + f->bare,
+                              .timeout_ms = 60000, /* patterns are compiled on a busy machine */
                               .max_body = (size_t)64 << 20};
     if (httpc_fetch(f->client, &q, &r, &err))
         fail_msg("%s %s: %s", method, path, err.text);
