@@ -78,6 +78,24 @@ snmp_read_named(struct snmp_target *t, uint32_t name)
     return NULL;
 }
 
+/* A queue and what of it is counted share the place of the lane. */
+static bool
+snmp_read_queue(struct snmp_target *t, const struct snmp_column *c, const uint32_t *index,
+                size_t len, struct snmp_cell *cell, struct snmp_port **ret_port)
+{
+    enum { UNICAST_DROPPED = 5, OTHERS_DROPPED = 7 };
+    bool drops = c->by == SNMP_BY_PORT_DROPS;
+    uint32_t queue = len == (drops ? 4u : 3u) ? index[len - 2] : UINT32_MAX,
+             type = len ? index[len - 1] : 0;
+    *ret_port = queue < 256 && type < 256 ? snmp_poll_port(t, index[0]) : NULL;
+    if (!*ret_port || (*ret_port)->name == SNMP_NO_NAME ||
+        (drops && type != UNICAST_DROPPED && type != OTHERS_DROPPED))
+        return false;
+    cell->name = (*ret_port)->name;
+    cell->lane = (uint16_t)(type << 8 | queue);
+    return true;
+}
+
 /* What a row's index says; false when it is of nothing known. */
 static bool
 snmp_read_row(struct snmp_target *t, const struct snmp_column *c, const uint32_t *index, size_t len,
@@ -101,6 +119,8 @@ snmp_read_row(struct snmp_target *t, const struct snmp_column *c, const uint32_t
         *ret_port = place->port ? snmp_read_named(t, place->name) : NULL;
         return c->by == SNMP_BY_PART ? !place->port : *ret_port != NULL;
     }
+    if (c->by == SNMP_BY_PORT_QUEUE || c->by == SNMP_BY_PORT_DROPS)
+        return snmp_read_queue(t, c, index, len, cell, ret_port);
     if (c->by == SNMP_BY_STACK_LANE)
         *ret_port = len == 3 ? snmp_read_placed(t, index[1]) : NULL;
     else

@@ -43,7 +43,8 @@ snmp_series_switch(struct labels *l, const char *name, const char *metric)
     labels_add_str(l, "node", name);
 }
 
-/* A cell's labels; number holds its lane or priority. False when there is no such name. */
+/* A cell's labels; number holds its lane or priority, or its queue and what is counted of it. False
+ * when there is no such name. */
 static bool
 snmp_series_labels(const struct snmp_target *t, struct snmp_cell c, struct labels *l,
                    char number[8])
@@ -51,7 +52,9 @@ snmp_series_labels(const struct snmp_target *t, struct snmp_cell c, struct label
     const char *name = c.name < t->name_count ? t->names[c.name].name : "",
                *descr = c.name < t->name_count ? t->names[c.name].descr : "";
     snmp_series_switch(l, t->conf->name, snmp_metric_name(c.metric));
-    snprintf(number, 8, "%u", c.lane);
+    bool queue = c.metric == SNMP_QUEUE_DROPS;
+    int n = snprintf(number, 8, "%u", queue ? c.lane & 255u : c.lane);
+    snprintf(number + n + 1, (size_t)(8 - n - 1), "%u", (unsigned)c.lane >> 8);
     if (snmp_metric_optic(c.metric)) {
         labels_add_str(l, "port", name);
         if (snmp_metric_laned(c.metric))
@@ -61,8 +64,10 @@ snmp_series_labels(const struct snmp_target *t, struct snmp_cell c, struct label
     } else if (c.name != SNMP_NO_NAME) {
         labels_add_str(l, "ifName", name);
         labels_add_str(l, "ifDescr", descr);
-        if (c.metric == SNMP_PFC_RX || c.metric == SNMP_PFC_TX)
-            labels_add_str(l, "priority", number);
+        if (c.metric == SNMP_PFC_RX || c.metric == SNMP_PFC_TX || queue)
+            labels_add_str(l, queue ? "queue" : "priority", number);
+        if (queue)
+            labels_add_str(l, "type", number + n + 1);
     }
     return !labels_finish(l);
 }

@@ -29,6 +29,7 @@ static const char *const snmp_metric_names[SNMP_METRICS] = {
     [SNMP_IF_LAST_CHANGE] = "ifLastChange",
     [SNMP_PFC_RX] = "switch_pfc_rx_total",
     [SNMP_PFC_TX] = "switch_pfc_tx_total",
+    [SNMP_QUEUE_DROPS] = "switch_queue_drops_total",
     [SNMP_FCS_ERRORS] = "dot3StatsFCSErrors",
     [SNMP_SYMBOL_ERRORS] = "dot3StatsSymbolErrors",
 #define NAMES(M, NAME)                                                                             \
@@ -98,6 +99,17 @@ static const struct snmp_column snmp_arista_pfc[] = {
      EVERY},
     {"1.3.6.1.4.1.30065.3.11.1.1.1.4", SNMP_PFC_RX, SNMP_BY_PORT_PRIORITY, SNMP_LINEAR, 0, 1,
      EVERY}};
+
+/* ARISTA-QUEUE-MIB: packets that a port's queue dropped; the type is that of their destination. */
+static const struct snmp_column snmp_arista_queues[] = {{"1.3.6.1.4.1.30065.3.6.1.2.1.6",
+                                                         SNMP_QUEUE_DROPS, SNMP_BY_PORT_QUEUE,
+                                                         SNMP_LINEAR, 0, 1, EVERY}};
+
+/* CISCO-SWITCH-QOS-MIB, csqIfQosGroupStatsTable; SONiC answers with it too (type 5: unicast packets
+ * dropped, 7: others). */
+static const struct snmp_column snmp_cisco_queues[] = {{"1.3.6.1.4.1.9.9.580.1.5.5.1.4",
+                                                        SNMP_QUEUE_DROPS, SNMP_BY_PORT_DROPS,
+                                                        SNMP_LINEAR, 0, 1, EVERY}};
 
 static const struct snmp_column snmp_host[] = {
     {"1.3.6.1.2.1.25.3.3.1.2", SNMP_SWITCH_CPU, SNMP_BY_ROW, SNMP_LINEAR, 0, 1, EVERY}};
@@ -257,6 +269,8 @@ const struct snmp_table snmp_tables[] = {
     TABLE("EtherLike-MIB", SNMP_SENSORS, snmp_etherlike),
     TABLE("CISCO-PFC-EXT-MIB", SNMP_COUNTERS, snmp_cisco_pfc),
     TABLE("ARISTA-PFC-MIB", SNMP_COUNTERS, snmp_arista_pfc),
+    TABLE("ARISTA-QUEUE-MIB", SNMP_SENSORS, snmp_arista_queues),
+    TABLE("CISCO-SWITCH-QOS-MIB", SNMP_SENSORS, snmp_cisco_queues),
     TABLE("HOST-RESOURCES-MIB", SNMP_SENSORS, snmp_host),
     TABLE("CISCO-PROCESS-MIB", SNMP_SENSORS, snmp_cisco_cpu),
     TABLE("HUAWEI-ENTITY-EXTENT-MIB state", SNMP_SENSORS, snmp_huawei_state),

@@ -37,6 +37,7 @@ enum snmp_metric {
     SNMP_IF_LAST_CHANGE,
     SNMP_PFC_RX,
     SNMP_PFC_TX,
+    SNMP_QUEUE_DROPS,
     SNMP_FCS_ERRORS,
     SNMP_SYMBOL_ERRORS,
     SNMP_OPTIC(SNMP_RX_POWER),
@@ -63,6 +64,8 @@ enum snmp_by {
     SNMP_BY_PORT_LANE,     /* ifIndex.lane, lanes from 1 */
     SNMP_BY_PORT_LANE0,    /* ifIndex.lane, lanes from 0 */
     SNMP_BY_PORT_PRIORITY, /* ifIndex.priority */
+    SNMP_BY_PORT_QUEUE,    /* ifIndex.queue.type */
+    SNMP_BY_PORT_DROPS,    /* ifIndex.direction.queue.type: types 5 and 7, what was dropped */
     SNMP_BY_ENTITY,        /* entPhysicalIndex of a module or what lies in it */
     SNMP_BY_PART,          /* entPhysicalIndex of a part of the switch */
     SNMP_BY_ROW,           /* anything: the index is the name */

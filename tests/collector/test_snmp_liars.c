@@ -428,6 +428,24 @@ static const struct made dell[] = {{"1.3.6.1.4.1.6027.3.11.1.3.1.1.8.1", 0, "0.5
 static const struct meant dell_means[] = {
     {"optic_rx_power_dbm", "2", -4.25}, {"optic_tx_power_dbm", "1", 0.5}, {NULL, NULL, 0}};
 
+/* Port 1 of stack 1, lane 1; a lane that the module does not tell. */
+static const struct made ocnos[] = {{"1.3.6.1.4.1.36673.100.1.2.3.1.2.1.1.1", 4123, NULL},
+                                    {"1.3.6.1.4.1.36673.100.1.2.3.1.7.1.1.1", 3290, NULL},
+                                    {"1.3.6.1.4.1.36673.100.1.2.3.1.12.1.1.2", 6480, NULL},
+                                    {"1.3.6.1.4.1.36673.100.1.2.3.1.17.1.1.2", -1190, NULL},
+                                    {"1.3.6.1.4.1.36673.100.1.2.3.1.22.1.1.1", -100001, NULL},
+                                    {"1.3.6.1.4.1.36673.100.1.2.3.1.22.1.1.2", -2310, NULL},
+                                    {NULL, 0, NULL}};
+static const struct meant ocnos_means[] = {
+    {"optic_rx_power_dbm", "2", -2.31},     {"optic_tx_power_dbm", "2", -1.19},
+    {"optic_bias_milliamperes", "2", 6.48}, {"optic_temperature_celsius", NULL, 41.23},
+    {"optic_voltage_volts", NULL, 3.29},    {NULL, NULL, 0}};
+static const struct made edgecore[] = {{"1.3.6.1.4.1.259.10.1.45.1.2.11.1.5.1", 0, "-2.37 dBm"},
+                                       {"1.3.6.1.4.1.259.10.1.45.1.2.11.1.6.1", 0, "-4.81 dBm"},
+                                       {NULL, 0, NULL}};
+static const struct meant edgecore_means[] = {
+    {"optic_rx_power_dbm", "1", -4.81}, {"optic_tx_power_dbm", "1", -2.37}, {NULL, NULL, 0}};
+
 static void
 stage_means(struct stage *s, const struct meant *m)
 {
@@ -450,11 +468,9 @@ makers_tables_are_read_in_physical_units(void **state)
     static const struct {
         const struct made *made;
         const struct meant *means;
-    } cases[] = {{huawei, huawei_means},
-                 {h3c, h3c_means},
-                 {juniper, juniper_means},
-                 {cisco, cisco_means},
-                 {dell, dell_means}};
+    } cases[] = {{huawei, huawei_means},    {h3c, h3c_means},   {juniper, juniper_means},
+                 {cisco, cisco_means},      {dell, dell_means}, {ocnos, ocnos_means},
+                 {edgecore, edgecore_means}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct stage s;
@@ -473,6 +489,48 @@ makers_tables_are_read_in_physical_units(void **state)
         }
         stage_close(&s);
     }
+}
+
+/* Of a part of the switch, or of a port's priority or queue: the label that tells it apart. */
+static void
+makers_counters_and_parts_are_read(void **state)
+{
+    static const struct made made[] = {
+        {"1.3.6.1.4.1.4881.1.1.10.2.1.1.44.1.5.1", 47, NULL},  /* Ruijie, temperature */
+        {"1.3.6.1.4.1.52642.1.1.10.2.1.1.44.1.5.2", 52, NULL}, /* FS, temperature */
+        {"1.3.6.1.4.1.52642.1.1.10.2.1.1.43.1.6.3", 8800, NULL},
+        {"1.3.6.1.4.1.30065.3.11.1.1.1.3.1.3", 501, NULL}, /* Arista, PFC sent, received */
+        {"1.3.6.1.4.1.30065.3.11.1.1.1.4.1.3", 602, NULL},
+        {"1.3.6.1.4.1.30065.3.6.1.2.1.6.1.4.1", 71, NULL},   /* dropped by queue 4 */
+        {"1.3.6.1.4.1.9.9.580.1.5.5.1.4.1.2.3.1", 99, NULL}, /* SONiC: sent, not read */
+        {"1.3.6.1.4.1.9.9.580.1.5.5.1.4.1.2.3.5", 82, NULL}, /* dropped by queue 3 */
+        {NULL, 0, NULL}};
+    static const struct {
+        const char *metric, *key, *value;
+        double want;
+    } means[] = {{"switch_temperature_celsius", "sensor", "1", 47},
+                 {"switch_temperature_celsius", "sensor", "2", 52},
+                 {"switch_fan_rpm", "sensor", "3", 8800},
+                 {"switch_pfc_tx_total", "priority", "3", 501},
+                 {"switch_pfc_rx_total", "priority", "3", 602},
+                 {"switch_queue_drops_total", "queue", "4", 71},
+                 {"switch_queue_drops_total", "queue", "3", 82}};
+    struct stage s;
+    double v = 0;
+    (void)state;
+    stage_open(&s, SWITCHES_BARE, 0);
+    pthread_mutex_lock(&s.mutex);
+    for (const struct made *m = made; m->oid; m++)
+        assert_int_equal(switches_put(s.liar, m->oid, m->number, m->text), 0);
+    pthread_mutex_unlock(&s.mutex);
+    fixture_start(&s.f, s.yaml, NULL);
+    for (size_t i = 0; i < COUNT_OF(means); i++) {
+        assert_true(fixture_wait_value(&s.f, means[i].metric, "node", "liar", means[i].key,
+                                       means[i].value, &v));
+        assert_true(fabs(v - means[i].want) < 0.005);
+    }
+    assert_false(fixture_value(&s.f, "switch_queue_drops_total", "type", "1", "queue", "3", &v));
+    stage_close(&s);
 }
 
 static const char plan[] = "version: 1\ncluster: {name: demo}\n"
@@ -550,6 +608,7 @@ main(void)
         cmocka_unit_test(ports_of_one_name_stay_apart),
         cmocka_unit_test(uptime_goes_on_when_its_ticks_wrap),
         cmocka_unit_test(makers_tables_are_read_in_physical_units),
+        cmocka_unit_test(makers_counters_and_parts_are_read),
         cmocka_unit_test(a_trap_has_its_port_read),
         cmocka_unit_test(a_cable_in_the_wrong_port_shows_against_the_plan_until_it_is_put_right),
     };

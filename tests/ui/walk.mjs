@@ -90,7 +90,7 @@ async function pages() {
   };
   const found = [
     ['overview', '/'], ['overview-table', '/?view=table'], ['overview-rack', '/?group=rack'], ['kiosk', '/?kiosk=1'], ['jobs', '/jobs'], ['incidents', '/incidents?state=all'], ['diagnose', '/diagnose'], ['checks', '/checks'],
-    ['devices', '/devices'], ['clusters', '/clusters'], ['analysis', '/analysis?by=rack&compare=24h'], ['analysis-time', '/analysis?by=time'], ['explorer', '/explorer?expr=up'], ['fabric', '/fabric'], ['logs', '/logs'], ['kb', '/kb'], ['kb-new', '/kb/new'],
+    ['devices', '/devices'], ['clusters', '/clusters'], ['analysis', '/analysis?by=rack&compare=24h'], ['analysis-time', '/analysis?by=time'], ['explorer', '/explorer?expr=up'], ['fabric', '/fabric'], ['packets', '/fabric?tab=packets'], ['logs', '/logs'], ['kb', '/kb'], ['kb-new', '/kb/new'],
     ['alerts', '/alerts'], ['deliveries', '/alerts/deliveries'], ['silences', '/alerts/silences'], ['rules', '/alerts/rules'], ['reliability', '/reliability'],
     ['agents', '/settings'], ['sources', '/settings/sources'], ['users', '/settings/users'], ['tokens', '/settings/tokens'],
   ];

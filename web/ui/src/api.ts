@@ -307,6 +307,48 @@ export interface CableDiff extends List<Cable> {
   counts: { switches: number; ports: number; same: number; wrong: number; missing: number; unplanned: number; unknown: number };
 }
 
+export interface Answers { count: number; mean_us: number; p50_us: number; p99_us: number; max_us: number }
+export interface Flow {
+  from: string;
+  to: string;
+  qp: number;
+  packets: number;
+  bytes: number;
+  psn_gaps: number;
+  packets_missing: number;
+  retransmitted: number;
+  rnr: number;
+  nak_sequence: number;
+  nak_other: number;
+  cnp: number;
+  ce: number;
+  elephant: boolean;
+  answers: Answers | null;
+}
+export interface Mirror {
+  name: string;
+  start: string;
+  end: string;
+  addresses: Record<string, { entity: string; job?: string; rank?: number }>;
+  report: {
+    frames: number;
+    bytes: number;
+    seconds: number;
+    roce: number;
+    cnp: number;
+    ce: number;
+    pfc: number;
+    pause: number;
+    answers: Answers | null;
+    flow_count: number;
+    flows: Flow[];
+    pausing_ports: { mac: string; pfc: number; pause: number; priorities: { priority: number; paused_seconds: number }[] }[];
+    storm: { mac: string; system: string | null; port: string | null; since: string } | null;
+    collisions: { flows: number; bytes: number; path?: number; from?: string; to?: string; source_port?: number }[];
+    neighbours: { mac: string; system: string; port: string; dcbx: string | null; pfc_priorities: number[] | null }[];
+  };
+}
+
 export interface LogLine {
   id: string;
   time: string;
@@ -547,6 +589,8 @@ export const deviceImport = (format: 'csv' | 'yaml', text: string, dry_run: bool
 
 // The network
 export const topologyDiff = (p: Params, s?: AbortSignal) => get<CableDiff>(`${V1}/topology/diff${query(p)}`, s);
+
+export const packets = (s?: AbortSignal) => get<List<Mirror>>(`${V1}/packets`, s);
 
 // Logs, events, analysis, search
 export const logs = (p: Params, s?: AbortSignal) => get<List<LogLine>>(`${V1}/logs${query(p)}`, s);
