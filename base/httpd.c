@@ -128,7 +128,8 @@ httpd_on_end(void *ctx, struct MHD_Connection *conn, void **slot,
     free(x);
     pthread_mutex_lock(&s->lock);
     s->running--;
-    pthread_cond_broadcast(&s->changed);
+    if (s->stopping) /* who waits else is the heart, which no exchange concerns */
+        pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -74,15 +74,16 @@ block_room(struct cells *c, struct block **b, size_t more)
 }
 
 /* v as an integer of 10^-e, exactly: true and *ret. */
-static bool
+static inline bool
 block_scaled(double v, unsigned e, int64_t *ret)
 {
-    double x = v * block_pow10[e];
+    double x = e ? v * block_pow10[e] : v;
     if (!(fabs(x) < 9007199254740992.0))
         return false;
     int64_t i = (int64_t)(x < 0 ? x - 0.5 : x + 0.5);
     *ret = i;
-    return bytes_of_double((double)i / block_pow10[e]) == bytes_of_double(v);
+    x = (double)i;
+    return bytes_of_double(e ? x / block_pow10[e] : x) == bytes_of_double(v);
 }
 
 static uint8_t *

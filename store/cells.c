@@ -11,18 +11,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define CELLS_PAGE   ((size_t)64 << 10)
-#define CELLS_REGION ((size_t)2 << 20)
-#define CELLS_SIZES  (CELLS_MAX / CELLS_UNIT + 1)
+#define CELLS_PAGE  ((size_t)64 << 10)
+#define CELLS_HEAD  64
+#define CELLS_SIZES (CELLS_MAX / CELLS_UNIT + 1)
 
-struct cells_page { /* at the page's beginning; the first cell is a unit behind */
+struct cells_page { /* at the page's beginning; the first cell is CELLS_HEAD behind */
     struct cells_page *next, *prev;
     struct cells_region *region;
     void *given;         /* cells given back; each holds the next */
     uint32_t fresh;      /* where cells begin that were never taken */
     uint32_t used, size; /* cells in use; bytes of one */
 };
-_Static_assert(sizeof(struct cells_page) <= CELLS_UNIT, "the head of a page is a unit");
+_Static_assert(sizeof(struct cells_page) <= CELLS_HEAD, "the head of a page");
 
 struct cells_region {
     struct cells_region *next;
@@ -49,7 +49,7 @@ cells_free(struct cells *c)
         return;
     for (struct cells_region *r = c->regions, *next; r; r = next) {
         next = r->next;
-        free(r->at);
+        cells_region_unmap(r->at);
         free(r);
     }
     free(c);
@@ -82,15 +82,36 @@ cells_page_at(const struct cells_region *r, size_t i)
     return (struct cells_page *)(void *)(r->at + i * CELLS_PAGE);
 }
 
+void *
+cells_region_map(void)
+{
+    char *p =
+        mmap(NULL, 2 * CELLS_REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    size_t before = -(uintptr_t)p & (CELLS_REGION - 1);
+    if (before)
+        munmap(p, before);
+    munmap(p + before + CELLS_REGION, CELLS_REGION - before);
+    madvise(p + before, CELLS_REGION, MADV_HUGEPAGE); /* refused: small pages do */
+    return p + before;
+}
+
+void
+cells_region_unmap(void *region)
+{
+    if (region)
+        munmap(region, CELLS_REGION);
+}
+
 static bool
 cells_grow(struct cells *c)
 {
     struct cells_region *r = calloc(1, sizeof *r);
-    if (!r || !(r->at = aligned_alloc(CELLS_REGION, CELLS_REGION))) {
+    if (!r || !(r->at = cells_region_map())) {
         free(r);
         return false;
     }
-    madvise(r->at, CELLS_REGION, MADV_HUGEPAGE); /* refused: small pages do */
     r->next = c->regions;
     c->regions = r;
     c->idle++;
@@ -112,7 +133,7 @@ cells_shrink(struct cells *c, struct cells_region *gone)
         at = &(*at)->next;
     *at = gone->next;
     c->idle--;
-    free(gone->at);
+    cells_region_unmap(gone->at);
     free(gone);
 }
 
@@ -125,7 +146,7 @@ cells_page_take(struct cells *c, size_t size)
     cells_unlink(&c->empty, p);
     c->idle -= !p->region->used++;
     p->given = NULL;
-    p->fresh = CELLS_UNIT;
+    p->fresh = CELLS_HEAD;
     p->used = 0;
     p->size = (uint32_t)size;
     cells_link(&c->with_room[size / CELLS_UNIT], p);

@@ -1,6 +1,6 @@
 /* cells: memory of the blocks of samples. Insiders only.
  *
- * Load: a cell a series, four million of them, that grows by 64 bytes every twenty samples; all of
+ * Load: a cell a series, four million of them, that grows by 32 bytes every ten samples; all of
  * a fleet grow in the order of their ids, so cells taken one after the other lie side by side and a
  * step through the series is a step through memory. Not thread-safe: all under the index's lock. */
 #ifndef STORE_CELLS_H
@@ -8,8 +8,14 @@
 
 #include <stddef.h>
 
-#define CELLS_UNIT 64
+#define CELLS_UNIT 32
 #define CELLS_MAX  4224 /* the largest cell */
+
+/* A huge page where the kernel has one, all zero, of its own: the heap would leave holes between
+ * pieces so aligned. NULL: no memory. */
+#define CELLS_REGION ((size_t)2 << 20)
+void *cells_region_map(void);
+void cells_region_unmap(void *region); /* NULL: nothing */
 
 struct cells;
 struct cells *cells_new(void);

@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+_Static_assert(sizeof(struct series) << SERIES_SEGMENT_BITS == CELLS_REGION,
+               "a segment is a region");
 
 #define SERIES_ARENA_BLOCK ((size_t)1 << 20)
 #define SERIES_NAMES_MAX   65536u
@@ -269,12 +271,8 @@ series_place(struct index *ix, uint64_t id) /* makes room up to id */
     for (size_t i = ix->next_id >> SERIES_SEGMENT_BITS; i <= segment; i++) {
         if (ix->segments[i])
             continue;
-        size_t size = sizeof(struct series) << SERIES_SEGMENT_BITS;
-        ix->segments[i] = aligned_alloc(size, size); /* a series is one cache line */
-        if (!ix->segments[i])
+        if (!(ix->segments[i] = cells_region_map())) /* a series is one cache line */
             return ERR_NOMEM;
-        madvise(ix->segments[i], size, MADV_HUGEPAGE); /* refused: small pages do */
-        memset(ix->segments[i], 0, size);
         ix->bytes += sizeof(struct series) << SERIES_SEGMENT_BITS;
     }
     if (id >= ix->next_id)
@@ -529,7 +527,7 @@ series_index_free(struct index *ix)
     if (!ix)
         return;
     for (size_t i = 0; i < ix->segment_cap; i++)
-        free(ix->segments[i]);
+        cells_region_unmap(ix->segments[i]);
     cells_free(ix->cells);
     for (uint32_t i = 0; i < ix->pair_count; i++)
         free(ix->pairs[i].ids);

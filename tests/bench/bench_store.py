@@ -77,6 +77,15 @@ class Server:
             fields = f.read().rsplit(")", 1)[1].split()
         return sum(map(int, fields[11:15])) / TICK
 
+    def settle(self):
+        """Until what runs behind the answers is done: new devices go to the catalog."""
+        quiet, before = 0, self.cpu()
+        while quiet < 4:
+            time.sleep(0.25)
+            now = self.cpu()
+            quiet = quiet + 1 if now - before < 0.02 else 0
+            before = now
+
     def memory(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
             return int(re.search(r"RssAnon:\s+(\d+)", f.read())[1]) * 1024
@@ -152,12 +161,12 @@ def make(folder, kind, series, steps):
 
 def measure(server, data, samples, series, after=None):
     server.start()
-    empty = server.memory()
+    empty, began = server.memory(), server.cpu()
     server.send(data)
     loaded = server.memory()
-    fed = server.cpu()
+    fed = server.cpu() - began
     server.compact()
-    row = {"us": server.cpu() / samples * 1e6, "feed_us": fed / samples * 1e6, "bytes": server.bytes() / samples,
+    row = {"us": (server.cpu() - began) / samples * 1e6, "feed_us": fed / samples * 1e6, "bytes": server.bytes() / samples,
            "live": (loaded - empty) / series, "parts": server.parts()}
     if after:
         after(server)
@@ -195,6 +204,7 @@ def curve(folder, counts, steps=5):
         empty = server.memory()
         first = (series + BATCH - 1) // BATCH
         server.send(data, 0, first)
+        server.settle()
         before = server.cpu()
         server.send(data, first)
         fed, live = server.cpu() - before, server.memory() - empty
