@@ -203,6 +203,39 @@ charts_expr(const struct chart *ch, struct buf *out, double scale)
     buf_puts(out, cpu || top ? ")" : "");
 }
 
+/* Titles of metrics that share a meaning with others; those that are not here say their own name.
+ */
+static const struct {
+    const char *metric, *en, *zh;
+} charts_titles[] = {
+    {"node_pressure_cpu_waiting_seconds_total", "Tasks waiting for a CPU", "等待 CPU 的时间占比"},
+    {"node_pressure_io_waiting_seconds_total", "Some tasks waiting for I/O",
+     "部分任务等待 I/O 的时间占比"},
+    {"node_pressure_io_stalled_seconds_total", "All tasks waiting for I/O",
+     "全部任务等待 I/O 的时间占比"},
+    {"node_pressure_memory_waiting_seconds_total", "Some tasks waiting for memory",
+     "部分任务等待内存的时间占比"},
+    {"node_pressure_memory_stalled_seconds_total", "All tasks waiting for memory",
+     "全部任务等待内存的时间占比"},
+};
+
+static void
+charts_title(const struct metric_row *row, const struct metric_meaning_row *m, bool again,
+             char en[256], char zh[256])
+{
+    for (size_t i = 0; i < sizeof charts_titles / sizeof *charts_titles; i++)
+        if (!strcmp(charts_titles[i].metric, row->name)) {
+            str_copy(en, 256, charts_titles[i].en);
+            str_copy(zh, 256, charts_titles[i].zh);
+            return;
+        }
+    snprintf(en, 256, "%s%s%s%s", m->en, again ? " (" : "", again ? row->name : "",
+             again ? ")" : "");
+    snprintf(zh, 256, "%s%s%s%s", m->zh, again ? " (" : "", again ? row->name : "",
+             again ? ")" : "");
+    *en = *en >= 'a' && *en <= 'z' ? (char)(*en - 'a' + 'A') : *en;
+}
+
 static void
 charts_one(const struct charts *c, size_t i, struct jsonw *w)
 {
@@ -216,11 +249,7 @@ charts_one(const struct charts *c, size_t i, struct jsonw *w)
     for (size_t k = 0; k < c->count; k++)
         again |= k != i && c->at[k].row->meaning == ch->row->meaning;
     measure_name(ch->row->meaning, name);
-    snprintf(en, sizeof en, "%s%s%s%s", m->en, again ? " (" : "", again ? ch->row->name : "",
-             again ? ")" : "");
-    snprintf(zh, sizeof zh, "%s%s%s%s", m->zh, again ? " (" : "", again ? ch->row->name : "",
-             again ? ")" : "");
-    *en = *en >= 'a' && *en <= 'z' ? (char)(*en - 'a' + 'A') : *en;
+    charts_title(ch->row, m, again, en, zh);
     buf_init(&expr, 4096);
     charts_expr(ch, &expr, scale * ch->row->scale);
     jsonw_object(w);

@@ -190,6 +190,59 @@ async function keys() {
   await c.close();
 }
 
+// What a person does at three in the morning: commands by name, a wrong link, a copied summary, a closer look at a chart.
+async function acts() {
+  const c = await context(1280, 'en', 'light');
+  await c.addCookies(cookies);
+  const page = await c.newPage();
+  const problems = [];
+  const want = async (what, f) => {
+    try {
+      if (!(await f())) problems.push(what);
+    } catch (e) {
+      problems.push(`${what}: ${String(e.message).split('\n')[0]}`);
+    }
+  };
+  await page.goto(`${base}/`);
+  await page.waitForSelector('.menu');
+  await want('a command of the palette changes the theme', async () => {
+    await page.keyboard.press('/');
+    await page.fill('dialog input[type="search"]', 'switch to dark');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+    return true;
+  });
+  await want('a job that is not there says where to look', async () => {
+    await page.goto(`${base}/jobs/no-such-job`);
+    await page.waitForSelector('.empty a[href^="/logs"]');
+    return page.$('.empty a[href^="/jobs"]');
+  });
+  await want('an incident opens from the list, says its cause once, and is copied as text', async () => {
+    await page.goto(`${base}/incidents?state=all`);
+    await page.click('main tbody tr a b');
+    await page.waitForSelector('.verdict .say');
+    const said = await page.textContent('.verdict .say');
+    if (/^\w+:/.test(said)) throw new Error(`it begins with the entity: ${said}`);
+    await page.click('.acts .btn:has-text("Copy summary")');
+    await page.waitForSelector('.acts .btn:has-text("Copied")');
+    return true;
+  });
+  await want('a drag in a chart zooms, Back returns', async () => {
+    await page.goto(`${base}/explorer?expr=up&from=now-15m`);
+    const box = await (await page.waitForSelector('.u-over')).boundingBox();
+    await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.8, box.y + 40, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForFunction(() => /to=20/.test(location.search));
+    await page.goBack();
+    await page.waitForFunction(() => /from=now-15m/.test(location.search));
+    return true;
+  });
+  report('commands, wrong links, copies and zoom', problems);
+  await c.close();
+}
+
 try {
   await signIn();
   const all = await pages();
@@ -199,6 +252,7 @@ try {
     }
   }
   await keys();
+  await acts();
 } catch (e) {
   report('the walk', [String(e.stack ?? e)]);
 }

@@ -420,7 +420,7 @@ export interface Reliability {
 export interface User { name: string; role: Role; tenant: string | null; disabled: boolean; last_seen: string | null }
 export interface Token { id: string; name: string; role: Role | 'agent'; tenant: string | null; created: string; expires: string | null; last_used: string | null }
 export interface Agent { node: string; version: string; state: 'online' | 'late' | 'lost'; last_seen: string; lag_ms: number; spooled: number; dropped: number; cpu_percent: number | null; memory_bytes: number | null; problems: string[] }
-export interface Source { kind: string; name: string; state: 'ok' | 'failing' | 'idle'; rate: number; accepted: number; refused: number; last_seen: string | null; error: string | null }
+export interface Source { kind: string; name: string; state: 'ok' | 'failing' | 'idle'; rate: number | null; accepted: number; refused: number; last_seen: string | null; error: string | null }
 
 export interface SearchHit { type: 'device' | 'job' | 'incident' | 'kb'; id: string; title: Text2; health: Health | null }
 

@@ -1,5 +1,5 @@
 // Alerts (receivers, deliveries, silences, rules), settings (users, tokens, agents, sources), and the sign-in page.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../api';
 import { app, can, go, href, set, setLang, setQuery, t, tx, useApp, word } from '../base/app';
 import { number, percent, value } from '../base/format';
@@ -211,8 +211,18 @@ function Agents() {
   );
 }
 
+// The rate that a source does not tell is that between two looks at what it took in.
 function Sources() {
-  const got = useLoad((s) => api.sources(s), ['sources'], { every: 10 });
+  const before = useRef<{ time: number; accepted: Record<string, number>; rate: Record<string, number> }>({ time: 0, accepted: {}, rate: {} });
+  const got = useLoad(async (s) => {
+    const d = await api.sources(s);
+    const { time, accepted } = before.current;
+    const now = performance.now();
+    const key = (x: api.Source) => `${x.kind} ${x.name}`;
+    const rate = Object.fromEntries(d.items.filter((x) => time && x.accepted >= (accepted[key(x)] ?? Infinity)).map((x) => [key(x), ((x.accepted - accepted[key(x)]) / (now - time)) * 1e3]));
+    before.current = { time: now, accepted: Object.fromEntries(d.items.map((x) => [key(x), x.accepted])), rate };
+    return { ...d, items: d.items.map((x) => ({ ...x, rate: x.rate ?? rate[key(x)] ?? null })) };
+  }, ['sources'], { every: 10 });
   return <Panel><Answer of={got}>{(d) => <Table name={t('settings.sources')} rows={d.items} id={(s) => s.kind + s.name} cls={(s) => (s.state === 'failing' ? 'bad' : '')} empty={<Empty why={t('sources.none')} />} cols={[
     { k: 'state', name: t('col.state'), cell: (s) => <Mark h={s.state === 'failing' ? 'major' : s.state === 'ok' ? 'ok' : 'unknown'} text={word('rstate', s.state)} />, sort: (s) => s.state },
     { k: 'kind', name: t('col.kind'), cell: (s) => s.kind, sort: (s) => s.kind },

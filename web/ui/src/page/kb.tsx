@@ -120,6 +120,7 @@ export function KbPage() {
           {can('operator') && <a class="btn" href={href('kb', 'new', { edit: e.id })}>{e.origin === 'site' ? t('do.edit') : t('kb.override')}</a>}
           {can('operator') && e.origin === 'site' && <Btn kind="danger" on={() => setGone(true)}>{t('do.remove')}</Btn>}
         </Head>
+        {e.origin === 'site' && <div class="notice quiet" role="note">{t('kb.restart')} <code>systemctl restart myriascoped</code></div>}
         <div class="cols">
           <div>
             <Panel title={t('kb.what')}><p class="prose"><T2 v={e.description} /></p></Panel>

@@ -478,6 +478,7 @@ export const en = {
   'kb.signals': 'How it is recognised',
   'kb.total': '{n} entries',
   'kb.what': 'What it is',
+  'kb.restart': 'Search and explanations know this entry at once; log lines are matched against it from the next start of the server:',
   'kborigin.builtin': 'built in',
   'kborigin.site': 'this site',
   'kbrole.root': 'root cause',

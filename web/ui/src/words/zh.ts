@@ -480,6 +480,7 @@ export const zh: Record<keyof typeof en, string> = {
   'kb.signals': '识别信号',
   'kb.total': '共 {n} 条',
   'kb.what': '说明',
+  'kb.restart': '检索与说明立即生效；日志匹配在服务重启后生效：',
   'kborigin.builtin': '内置',
   'kborigin.site': '本地',
   'kbrole.root': '根因',
