@@ -2,19 +2,24 @@
  * thread sees; `parts` are read and exchanged under the mutex. */
 #include "agents/collect.h"
 
+#include "agents/apart.h"
 #include "agents/inventory.h"
 #include "agents/probe.h"
 #include "base/clock.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COLLECT_TEXT_KEPT ((size_t)128 << 10)
+#define COLLECT_APART_MS  2500 /* a child is waited for */
 
 struct collect_part {
     const struct probe_row *row;
     struct snap snap;
+    struct apart apart; /* its child, for rows that run in one */
     void *state;
     int64_t next_ms;
     bool disabled, fresh, ran;
@@ -79,6 +84,7 @@ collect_free(struct collect *c)
         return;
     for (size_t i = 0; i < c->count; i++) {
         snap_done(&c->parts[i].snap);
+        apart_done(&c->parts[i].apart);
         if (c->parts[i].row->done)
             c->parts[i].row->done(c->parts[i].state);
         else
@@ -91,6 +97,35 @@ collect_free(struct collect *c)
     free(c);
 }
 
+/* What it needs is there, or it needs nothing. */
+static bool
+collect_needed(const struct probe *p, const struct probe_row *row)
+{
+    for (size_t i = 0; i < 2; i++) {
+        int fd = row->needs[i] ? probe_open(p, row->needs[i], O_PATH) : -1;
+        if (fd < 0)
+            continue;
+        close(fd);
+        return true;
+    }
+    return !row->needs[0];
+}
+
+static int
+collect_probe(struct collect *c, struct collect_part *part)
+{
+    if (!collect_needed(&c->probe, part->row))
+        return 0;
+    if (!part->row->apart)
+        return part->row->run(&c->probe);
+    int rc = apart_run(&part->apart, &c->probe, part->row, COLLECT_APART_MS);
+    if (rc == ERR_TIMEOUT || rc == ERR_BUSY)
+        snap_add(&c->work, "myriascope_agent_probe_stalled_seconds",
+                 (double)(clock_mono_us() - part->apart.since_us) / 1e6, "probe", part->row->key,
+                 NULL);
+    return rc;
+}
+
 static void
 collect_part(struct collect *c, struct collect_part *part)
 {
@@ -101,7 +136,7 @@ collect_part(struct collect *c, struct collect_part *part)
     pthread_mutex_unlock(&c->mutex);
     c->probe.out = &c->work;
     c->probe.state = &part->state;
-    int rc = part->row->run(&c->probe);
+    int rc = collect_probe(c, part);
     pthread_mutex_lock(&c->mutex);
     struct snap old = part->snap;
     part->snap = c->work;

@@ -35,6 +35,8 @@ struct probe_row {
     const char *key;   /* name, for configuration and series about itself */
     unsigned period_s; /* so far apart; 0: every interval */
     bool strict;       /* never a moment less: else half a second early is on time */
+    bool apart;        /* in a child that may hang (agents/apart.h); keeps nothing between runs */
+    const char *needs[2]; /* one of these paths is there, else it is not run; NULL: no matter */
     int (*run)(struct probe *p);
     void (*done)(void *state); /* frees *state; may be NULL: free() */
     const char *help;          /* one sentence */

@@ -1,6 +1,7 @@
 /* probe_nfs: NFS mounts. /proc/self/mountstats is answered by the client alone, so a dead server
  * does not stall it. Source: fs/nfs/super.c and net/sunrpc/stats.c of the kernel (statvers 1.1);
  * names as node_exporter writes them. An operation that was never asked for is left out. */
+#include "agents/nfs.h"
 #include "agents/probe.h"
 #include "agents/probes.h"
 #include "base/str.h"
@@ -29,7 +30,7 @@ probe_nfs_device(char *line, struct probe_nfs_mount *m)
 }
 
 static void
-probe_nfs_bytes(struct probe *p, const struct probe_nfs_mount *m, char *line)
+probe_nfs_bytes(struct snap *out, const struct probe_nfs_mount *m, char *line)
 {
     static const char *const names[] = {
         "read_bytes",       "write_bytes",       "direct_read_bytes", "direct_write_bytes",
@@ -38,13 +39,13 @@ probe_nfs_bytes(struct probe *p, const struct probe_nfs_mount *m, char *line)
     size_t n = probe_fields(line, f, 8);
     for (size_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, "node_mountstats_nfs_%s_total", names[i]);
-        snap_add(p->out, name, strtod(f[i], NULL), PROBE_NFS_LABELS(m), NULL);
+        snap_add(out, name, strtod(f[i], NULL), PROBE_NFS_LABELS(m), NULL);
     }
 }
 
 /* READ: ops trans major_timeouts sent recv queue_ms rtt_ms execute_ms [errors] */
 static void
-probe_nfs_operation(struct probe *p, const struct probe_nfs_mount *m, char *line)
+probe_nfs_operation(struct snap *out, const struct probe_nfs_mount *m, char *line)
 {
     static const struct {
         const char *name;
@@ -67,25 +68,25 @@ probe_nfs_operation(struct probe *p, const struct probe_nfs_mount *m, char *line
         return;
     for (size_t i = 0; i < 8; i++) {
         snprintf(name, sizeof name, "node_mountstats_nfs_operations_%s_total", columns[i].name);
-        snap_add(p->out, name, strtod(f[i], NULL) / columns[i].divisor, PROBE_NFS_LABELS(m),
+        snap_add(out, name, strtod(f[i], NULL) / columns[i].divisor, PROBE_NFS_LABELS(m),
                  "operation", line, NULL);
     }
 }
 
 /* opts: rw,vers=4.1,...,proto=tcp,...,mountaddr=10.0.0.1 (or addr=) */
 static void
-probe_nfs_option(const char *line, const char *key, char *out, size_t size)
+probe_nfs_option(const char *line, const char *key, char *to, size_t size)
 {
     const char *at = strstr(line, key);
     if (!at)
         return;
     at += strlen(key);
     size_t n = strcspn(at, ", \t");
-    snprintf(out, size, "%.*s", (int)n, at);
+    snprintf(to, size, "%.*s", (int)n, at);
 }
 
 static void
-probe_nfs_line(struct probe *p, struct probe_nfs_mount *m, char *line, bool *operations)
+probe_nfs_line(struct snap *out, struct probe_nfs_mount *m, char *line, bool *operations)
 {
     char *body = line + strspn(line, "\t ");
     if (str_prefix(body, "opts:")) {
@@ -93,33 +94,40 @@ probe_nfs_line(struct probe *p, struct probe_nfs_mount *m, char *line, bool *ope
         probe_nfs_option(body, ",addr=", m->address, sizeof m->address);
         probe_nfs_option(body, ",mountaddr=", m->address, sizeof m->address);
     } else if (str_prefix(body, "age:")) {
-        snap_add(p->out, "node_mountstats_nfs_age_seconds_total", strtod(body + 4, NULL),
+        snap_add(out, "node_mountstats_nfs_age_seconds_total", strtod(body + 4, NULL),
                  PROBE_NFS_LABELS(m), NULL);
     } else if (str_prefix(body, "bytes:")) {
-        probe_nfs_bytes(p, m, body + 6);
+        probe_nfs_bytes(out, m, body + 6);
     } else if (str_prefix(body, "per-op statistics")) {
         *operations = true;
     } else if (*operations) {
-        probe_nfs_operation(p, m, body);
+        probe_nfs_operation(out, m, body);
+    }
+}
+
+void
+nfs_mountstats(char *text, struct snap *out)
+{
+    struct probe_nfs_mount m = {.export = ""};
+    bool nfs = false, operations = false;
+    char *line;
+    while ((line = probe_line(&text))) {
+        if (str_prefix(line, "device ")) {
+            nfs = probe_nfs_device(line, &m);
+            operations = false;
+        } else if (nfs) {
+            probe_nfs_line(out, &m, line, &operations);
+        }
     }
 }
 
 int
 probe_nfs(struct probe *p)
 {
-    struct probe_nfs_mount m;
-    bool nfs = false, operations = false;
     const char *read = probe_read(p, "proc/1/mountstats");
     if (!read)
         read = probe_read(p, "proc/self/mountstats");
-    char *text = read ? p->text.data : NULL, *line;
-    while ((line = probe_line(&text))) {
-        if (str_prefix(line, "device ")) {
-            nfs = probe_nfs_device(line, &m);
-            operations = false;
-        } else if (nfs) {
-            probe_nfs_line(p, &m, line, &operations);
-        }
-    }
+    if (read)
+        nfs_mountstats(p->text.data, p->out);
     return 0;
 }

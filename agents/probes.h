@@ -23,6 +23,8 @@ int probe_hw_hwmon(struct probe *p);
 int probe_hw_edac(struct probe *p);
 int probe_hw_mce(struct probe *p);
 int probe_pci(struct probe *p);
+int probe_lustre(struct probe *p);
+int probe_amd(struct probe *p);
 int probe_rdma(struct probe *p);
 int probe_time(struct probe *p);
 int probe_ethtool(struct probe *p);

@@ -84,6 +84,8 @@ void
 snap_append(struct snap *s, const struct snap *from)
 {
     size_t at = s->text.len;
+    if (!from->count)
+        return;
     if (buf_append(&s->text, from->text.data, from->text.len)) {
         s->text.failed = false;
         s->refused += from->count;

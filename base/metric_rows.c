@@ -210,6 +210,10 @@ static const struct metric_row metric_builtin[] = {
         "Time from request to answer, by export and operation.")
     ROW("node_mountstats_nfs_operations_requests_total", STORAGE_OPS, COUNTER, 1, 0, HIGH, "", "any",
         "Requests by export and operation.")
+    ROW("lustre_operation_seconds_total", STORAGE_OP_SECONDS, COUNTER, 1, 0, HIGH, "", "any",
+        "Time of Lustre operations, by target and operation.")
+    ROW("lustre_stats_total", STORAGE_OPS, COUNTER, 1, 0, HIGH, "", "any",
+        "Lustre operations, by target and operation.")
     /* NICs: node_exporter's infiniband, network and ethtool collectors, and the kernel's RDMA counters. {device, port} */
     ROW("node_infiniband_state_id", NIC_STATE, STATE, 0.25, 0, 1.25, "device", "any",
         "InfiniBand port state; 4 is active.")
