@@ -91,6 +91,10 @@ test('numbers_have_their_units', () => {
   assert.equal(format.change(null, 3), '');
 });
 
+test('no_diagnosis_is_certain_and_no_rival_impossible', () => {
+  for (const [v, want] of [[1, '>99\u00a0%'], [0.996, '>99\u00a0%'], [0.93, '93\u00a0%'], [0.001, '<1\u00a0%'], [0, '<1\u00a0%']]) assert.equal(format.sureness(v), want);
+});
+
 test('csv_cannot_become_a_formula', () => {
   assert.equal(format.csvField('=cmd()'), "'=cmd()");
   assert.equal(format.csvField('@x'), "'@x");

@@ -78,6 +78,11 @@ export function percent(ratio: number | null | undefined, places = 0): string {
   return ratio === null || ratio === undefined ? NONE : `${(ratio * 100).toFixed(places)}\u00a0%`;
 }
 
+// How sure a diagnosis is: never said to be certain, nor a rival to be impossible.
+export function sureness(ratio: number): string {
+  return ratio >= 0.995 ? '>99\u00a0%' : ratio < 0.005 ? '<1\u00a0%' : percent(ratio);
+}
+
 // A field that a spreadsheet would run as a formula gets a leading quote; BOM so that Chinese survives.
 export function csvField(v: unknown): string {
   let s = v === null || v === undefined ? '' : String(v);

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import * as api from '../api';
 import { can, go, href, range, rangeKey, said, saidOf, t, tx, useApp, word } from '../base/app';
 import { severityHealth } from '../base/entity';
-import { percent } from '../base/format';
+import { sureness } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan, formatTime, iso } from '../base/time';
 import { Answer, Btn, CopyBtn, Dialog, Empty, Ent, Field, Form, Head, options, Pager, Panel, QueryInput, QueryPick, SaveCsv, SeverityMark, Table, Time, type Col } from '../view/parts';
@@ -23,7 +23,7 @@ export function Incidents() {
     { k: 'title', name: t('col.incident'), wide: true, cell: (i) => <><a href={href('incidents', i.id)}><b>{said(i.title, i.entity)}</b></a> <span class="dim id">{i.id}</span></>, sort: (i) => tx(i.title) },
     { k: 'entity', name: t('role.root'), cell: (i) => <Ent e={i.entity} />, sort: (i) => i.entity },
     { k: 'class', name: t('col.class'), cell: (i) => word('class', i.hypotheses[0]?.class), sort: (i) => i.hypotheses[0]?.class ?? '' },
-    { k: 'conf', name: t('diag.confidence'), cell: (i) => percent(i.confidence), sort: (i) => i.confidence, num: true },
+    { k: 'conf', name: t('diag.confidence'), cell: (i) => sureness(i.confidence), sort: (i) => i.confidence, num: true },
     { k: 'jobs', name: t('page.jobs'), cell: (i) => i.jobs.length ? i.jobs.slice(0, 3).map((j) => <a key={j} class="spaced" href={href('jobs', j)}>{j}</a>) : '–', sort: (i) => i.jobs.length, csv: (i) => i.jobs.join(' ') },
     { k: 'state', name: t('col.state'), cell: (i) => <IState s={i.state} />, sort: (i) => i.state },
     { k: 'opened', name: t('col.opened'), cell: (i) => <Time v={i.opened} />, sort: (i) => i.opened },
@@ -79,7 +79,7 @@ function Ask({ i, what, put, close }: { i: api.Incident; what: 'acknowledge' | '
 // The incident as plain text, for a ticket or a chat.
 function summary(i: api.Incident): string {
   const h = i.hypotheses[0];
-  const lines = [`[${word('severity', i.severity)}] ${saidOf(i.title, i.entity)} (${i.id})`, `${t('role.root')}: ${i.entity} · ${h?.cause ?? '–'} · ${t('diag.confidence')} ${percent(i.confidence)}`,
+  const lines = [`[${word('severity', i.severity)}] ${saidOf(i.title, i.entity)} (${i.id})`, `${t('role.root')}: ${i.entity} · ${h?.cause ?? '–'} · ${t('diag.confidence')} ${sureness(i.confidence)}`,
     `${t('col.opened')} ${i.opened}${i.resolved ? `, ${t('incident.ended')} ${i.resolved}` : ''}`];
   if (i.jobs.length) lines.push(`${t('page.jobs')}: ${i.jobs.join(', ')}`);
   if (h?.evidence.length) lines.push('', t('diag.evidence'), ...[...h.evidence].sort((a, b) => a.time.localeCompare(b.time)).slice(0, 12).map((e) => `- ${e.time} ${e.entity} ${e.signal}: ${e.text}`));

@@ -4,7 +4,7 @@ import * as api from '../api';
 import { app, entityHref, href, range, rangeKey, said, saidOf, setQuery, t, tx, useApp, word } from '../base/app';
 import { badness, HEALTHS, MARK, severityHealth } from '../base/entity';
 import { GROUPS, groupFleet, worstOf, type GroupBy } from '../base/fleetlayout';
-import { number, percent, value } from '../base/format';
+import { number, sureness, value } from '../base/format';
 import { useLoad } from '../base/load';
 import { formatSpan, formatTime, iso } from '../base/time';
 import { FleetMap, FleetTable, Scale } from '../view/fleetmap';
@@ -60,7 +60,7 @@ export function IncidentCards({ list }: { list: api.Incident[] }) {
         <li key={i.id} class={`card bad h-${severityHealth(i.severity)}`}>
           <SeverityMark s={i.severity} /> <a href={href('incidents', i.id)}><b>{said(i.title, i.entity)}</b></a>
           <div><span class="chip root"><Ent e={i.entity} /></span> {i.jobs.length > 0 && <span class="dim">{t('incident.jobs', { n: i.jobs.length })}</span>}</div>
-          <div class="dim">{word('istate', i.state)} · <Time v={i.opened} /> · {formatSpan((Date.now() - Date.parse(i.opened)) / 1000)} · {t('diag.confidence')} {percent(i.confidence)}</div>
+          <div class="dim">{word('istate', i.state)} · <Time v={i.opened} /> · {formatSpan((Date.now() - Date.parse(i.opened)) / 1000)} · {t('diag.confidence')} {sureness(i.confidence)}</div>
         </li>
       ))}
     </ul>

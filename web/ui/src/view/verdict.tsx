@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { Diagnosis, Evidence, Hypothesis } from '../api';
 import { href, said, t, tx, useApp, word } from '../base/app';
 import { kindOf, label, nameOf } from '../base/entity';
-import { number, percent, value } from '../base/format';
+import { number, sureness, value } from '../base/format';
 import { formatSpan, formatTime, iso } from '../base/time';
 import { Btn, Empty, Ent, Kind, Meter, Panel, T2, Time } from './parts';
 
@@ -54,7 +54,7 @@ function Rival({ h, rank }: { h: Hypothesis; rank: number }) {
       <div class="line">
         <span class="rank">{rank}</span>
         <span class="grow"><b>{said(h.summary, h.entity)}</b> <span class="dim">{word('class', h.class)} · <a href={href('kb', h.cause)}>{h.cause}</a></span> <Ent e={h.entity} /></span>
-        <Meter name={t('diag.confidence')} v={h.confidence} h="unknown" /> <span class="pct">{percent(h.confidence)}</span>
+        <Meter name={t('diag.confidence')} v={h.confidence} h="unknown" /> <span class="pct">{sureness(h.confidence)}</span>
         <Btn small pressed={open} on={() => setOpen(!open)}>{t('diag.evidence')} ({h.evidence.length})</Btn>
       </div>
       {h.why_not && <p><span class="dim">{t('diag.whynot')}</span> <T2 v={h.why_not} /></p>}
@@ -107,7 +107,7 @@ export function DiagnosisView({ d }: { d: Diagnosis }) {
           <p class="dim">{t('diag.window')} <Time v={d.window.start} seconds /> → <Time v={d.window.end} seconds /> ({formatSpan((Date.parse(d.window.end) - Date.parse(d.window.start)) / 1000)})</p>
         </div>
         <div class="sure">
-          <span class="n">{percent(sure)}</span>
+          <span class="n">{sureness(sure)}</span>
           <Meter name={t('diag.confidence')} v={sure} h={sure >= 0.5 ? 'ok' : 'unknown'} />
           <span class="dim">{t('diag.confidence')} · {sure >= 0.9 ? t('sure.high') : sure >= 0.7 ? t('sure.good') : sure >= 0.5 ? t('sure.low') : t('sure.none')}</span>
         </div>
