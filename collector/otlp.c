@@ -2,12 +2,14 @@
  * it; what a resource gives lives in another. */
 #include "collector/otlp.h"
 
+#include "base/jsonw.h"
 #include "base/map.h"
 #include "base/protobuf.h"
 #include "base/str.h"
 #include "collector/otlp_json.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,27 +53,74 @@ otlp_text(struct arena *a, const char *s, size_t len)
     return copy;
 }
 
-/* An AnyValue as text, "" when it has none that is one (arrays, bytes). */
-static const char *
-otlp_any(struct arena *a, const struct protobuf_field *value)
+static int otlp_value(const struct protobuf_field *value, unsigned depth, struct buf *out);
+
+/* The values of a list, or pairs of a map, one after the other. */
+static int
+otlp_values(const struct protobuf_field *list, bool pairs, unsigned depth, struct buf *out)
+{
+    struct protobuf_reader in = protobuf_open(list->data, list->len), at;
+    struct protobuf_field f, part;
+    size_t n = 0;
+    int rc;
+    while ((rc = protobuf_next(&in, &f)) > 0) {
+        if (!protobuf_is(&f, 1, PROTOBUF_BYTES))
+            continue;
+        buf_puts(out, n++ ? pairs ? " " : ", " : "");
+        if (!pairs && (rc = otlp_value(&f, depth, out)))
+            return rc;
+        at = protobuf_open(f.data, f.len);
+        while (pairs && (rc = protobuf_next(&at, &part)) > 0) {
+            if (protobuf_is(&part, 1, PROTOBUF_BYTES)) {
+                buf_append(out, part.data, part.len);
+                buf_putc(out, '=');
+            } else if (protobuf_is(&part, 2, PROTOBUF_BYTES) &&
+                       (rc = otlp_value(&part, depth, out))) {
+                return rc;
+            }
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+/* An AnyValue as text; bytes, and what lies deeper than anybody reads, are nothing. */
+static int
+otlp_value(const struct protobuf_field *value, unsigned depth, struct buf *out)
 {
     struct protobuf_reader in = protobuf_open(value->data, value->len);
     struct protobuf_field f;
     char number[32];
-    const char *ret = "";
-    while (ret && protobuf_next(&in, &f) > 0) {
+    int rc;
+    while ((rc = protobuf_next(&in, &f)) > 0) {
         if (protobuf_is(&f, 1, PROTOBUF_BYTES)) {
-            ret = otlp_text(a, (const char *)f.data, f.len);
+            buf_append(out, f.data, f.len);
         } else if (protobuf_is(&f, 2, PROTOBUF_VARINT)) {
-            ret = f.value ? "true" : "false";
+            buf_puts(out, f.value ? "true" : "false");
         } else if (protobuf_is(&f, 3, PROTOBUF_VARINT)) {
-            int n = snprintf(number, sizeof number, "%lld", (long long)f.value);
-            ret = arena_str(a, number, (size_t)n);
+            buf_printf(out, "%lld", (long long)f.value);
         } else if (protobuf_is(&f, 4, PROTOBUF_FIXED64)) {
-            size_t n = str_double_format(protobuf_double(&f), number);
-            ret = arena_str(a, number, n);
+            str_double_format(protobuf_double(&f), number);
+            buf_puts(out, number);
+        } else if ((protobuf_is(&f, 5, PROTOBUF_BYTES) || protobuf_is(&f, 6, PROTOBUF_BYTES)) &&
+                   depth < OTLP_DEPTH_MAX &&
+                   (rc = otlp_values(&f, f.number == 6, depth + 1, out))) {
+            return rc;
         }
     }
+    return rc;
+}
+
+/* An AnyValue as text in the arena. */
+static const char *
+otlp_any(struct arena *a, const struct protobuf_field *value)
+{
+    struct buf text;
+    buf_init(&text, OTLP_TEXT_MAX / 2);
+    int rc = otlp_value(value, 0, &text);
+    const char *ret = rc ? "" : otlp_text(a, buf_str(&text), text.len);
+    buf_done(&text);
     return ret ? ret : "";
 }
 
@@ -128,14 +177,28 @@ otlp_label(struct arena *a, struct labels *l, const char *name, const char *valu
  */
 
 static int
+otlp_rank(const char *text, int dflt)
+{
+    int64_t rank;
+    return !str_i64(text, strlen(text), &rank) && rank >= 0 && rank < INT32_MAX ? (int)rank : dflt;
+}
+
+static int
 otlp_resource_pair(struct otlp *o, const struct otlp_pair *p)
 {
     static const struct {
         const char *key, *label;
-    } known[] = {{"host.name", "node"},   {"k8s.node.name", "node"},
-                 {"service.name", "job"}, {"service.instance.id", "instance"},
-                 {"job_id", "job_id"},    {"slurm.job.id", "job_id"},
-                 {"rank", "rank"},        {"node", "node"}};
+    } known[] = {{"host.name", "node"},
+                 {"k8s.node.name", "node"},
+                 {"service.name", "job"},
+                 {"service.instance.id", "instance"},
+                 {"job_id", "job_id"},
+                 {"slurm.job.id", "job_id"},
+                 {"rank", "rank"},
+                 {"node", "node"},
+                 {"k8s.pod.name", "pod"},
+                 {"k8s.namespace.name", "namespace"},
+                 {"k8s.container.name", "container"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(p->key, known[i].key)) {
             if (!strcmp(p->key, "host.name") || !strcmp(p->key, "node") ||
@@ -145,6 +208,8 @@ otlp_resource_pair(struct otlp *o, const struct otlp_pair *p)
                 o->line.source = p->value;
             else if (!strcmp(known[i].label, "job_id"))
                 o->line.job = p->value;
+            else if (!strcmp(p->key, "rank"))
+                o->line.rank = otlp_rank(p->value, o->line.rank);
             otlp_label(o->resource_text, &o->resource, known[i].label, p->value);
             return 0; /* a text too long for a label is left out */
         }
@@ -329,6 +394,114 @@ otlp_histogram(struct otlp *o, const struct otlp_metric *m, const struct otlp_po
     return rc;
 }
 
+/* --- exponential histograms: bucket i of scale s ends at 2^((i + 1) / 2^s)
+ * ------------------------
+ */
+
+#define OTLP_BUCKETS_MAX 320 /* the protocol's senders keep 160 */
+
+struct otlp_exponential {
+    struct otlp_point point;
+    int64_t scale;
+    double zero, threshold;
+    struct protobuf_field positive, negative;
+};
+
+static int
+otlp_exponential_point(struct otlp *o, const struct protobuf_field *message,
+                       struct otlp_exponential *e)
+{
+    struct protobuf_reader in = protobuf_open(message->data, message->len);
+    struct protobuf_field f;
+    int rc = otlp_point(o, message, 1, &e->point);
+    while (!rc && (rc = protobuf_next(&in, &f)) > 0) {
+        rc = 0;
+        if (protobuf_is(&f, 6, PROTOBUF_VARINT))
+            e->scale = protobuf_zigzag(&f);
+        else if (protobuf_is(&f, 7, PROTOBUF_FIXED64))
+            e->zero = (double)f.value;
+        else if (protobuf_is(&f, 8, PROTOBUF_BYTES))
+            e->positive = f;
+        else if (protobuf_is(&f, 9, PROTOBUF_BYTES))
+            e->negative = f;
+        else if (protobuf_is(&f, 10, PROTOBUF_VARINT))
+            e->point.flags = f.value;
+        else if (protobuf_is(&f, 14, PROTOBUF_FIXED64))
+            e->threshold = protobuf_double(&f);
+    }
+    return rc;
+}
+
+/* Offset and counts of one side; counts end at the ceiling. */
+static int
+otlp_exponential_side(const struct protobuf_field *side, int64_t *ret_offset,
+                      double counts[OTLP_BUCKETS_MAX], size_t *ret_count)
+{
+    struct protobuf_reader in = protobuf_open(side->data, side->len), packed;
+    struct protobuf_field f;
+    uint64_t n;
+    int rc;
+    *ret_count = 0;
+    *ret_offset = 0;
+    while ((rc = protobuf_next(&in, &f)) > 0) {
+        if (protobuf_is(&f, 1, PROTOBUF_VARINT))
+            *ret_offset = protobuf_zigzag(&f);
+        if (!protobuf_is(&f, 2, PROTOBUF_BYTES))
+            continue;
+        packed = protobuf_open(f.data, f.len);
+        while (*ret_count < OTLP_BUCKETS_MAX && (rc = protobuf_next_varint(&packed, &n)) > 0)
+            counts[(*ret_count)++] = (double)n;
+        if (rc < 0)
+            return rc;
+    }
+    return rc;
+}
+
+static int
+otlp_exponential(struct otlp *o, const struct otlp_metric *m, const struct otlp_exponential *e)
+{
+    const struct otlp_point *p = &e->point;
+    double counts[OTLP_BUCKETS_MAX], total = e->zero;
+    bool ended = p->flags & OTLP_NO_VALUE;
+    char text[32];
+    int64_t offset;
+    size_t n;
+    int rc = otlp_exponential_side(&e->negative, &offset, counts, &n);
+    for (size_t i = 0; !rc && i < n; i++)
+        total += counts[i];
+    if (!rc && !(rc = otlp_exponential_side(&e->positive, &offset, counts, &n)))
+        rc = otlp_sum_count(o, m, p);
+    str_double_format(e->threshold > 0 ? e->threshold : 0, text);
+    struct sample s = {p->t_ms, ended ? sample_stale() : total};
+    if (!rc)
+        rc = otlp_emit(o, m, "_bucket", &p->attributes, "le", text, s);
+    for (size_t i = 0; !rc && i < n; i++) {
+        double bound = exp2((double)(offset + (int64_t)i + 1) / exp2((double)e->scale));
+        total += counts[i];
+        s.v = ended ? s.v : total;
+        str_double_format(bound, text);
+        if (isfinite(bound) && bound > e->threshold)
+            rc = otlp_emit(o, m, "_bucket", &p->attributes, "le", text, s);
+    }
+    s.v = ended ? s.v : p->count;
+    return rc ? rc : otlp_emit(o, m, "_bucket", &p->attributes, "le", "+Inf", s);
+}
+
+static int
+otlp_exponential_take(struct otlp *o, const struct otlp_metric *m,
+                      const struct protobuf_field *message)
+{
+    struct otlp_exponential e = {.scale = 0};
+    int rc = otlp_exponential_point(o, message, &e);
+    if (rc)
+        return rc;
+    if (e.point.bad || e.scale < -10 || e.scale > 20) {
+        o->n.refused++;
+        return 0;
+    }
+    return otlp_exponential(o, m, &e);
+}
+
 static int
 otlp_summary(struct otlp *o, const struct otlp_metric *m, const struct otlp_point *p,
              const struct protobuf_field *message)
@@ -367,12 +540,18 @@ otlp_points(struct otlp *o, const struct otlp_metric *m, const struct protobuf_f
     struct otlp_point p;
     int rc;
     bool whole = data->number == OTLP_GAUGE || data->number == OTLP_SUMMARY ||
-                 (data->number != OTLP_EXPONENTIAL && m->temporality == OTLP_CUMULATIVE);
+                 m->temporality == OTLP_CUMULATIVE;
     while ((rc = protobuf_next(&in, &f)) > 0) {
         if (!protobuf_is(&f, 1, PROTOBUF_BYTES))
             continue;
         if (!whole) {
             o->n.refused++;
+            o->n.delta++;
+            continue;
+        }
+        if (data->number == OTLP_EXPONENTIAL) {
+            if ((rc = otlp_exponential_take(o, m, &f)))
+                return rc;
             continue;
         }
         rc = otlp_point(o, &f, data->number == OTLP_HISTOGRAM ? 9 : 7, &p);
@@ -447,7 +626,6 @@ otlp_metric(struct otlp *o, const struct protobuf_field *message)
 static void
 otlp_record_pair(const struct otlp_pair *p, struct log_line *line)
 {
-    int64_t rank;
     if (!*p->value)
         return;
     if (!strcmp(p->key, "node") || !strcmp(p->key, "host.name"))
@@ -456,9 +634,8 @@ otlp_record_pair(const struct otlp_pair *p, struct log_line *line)
         line->job = p->value;
     else if (!strcmp(p->key, "source"))
         line->source = p->value;
-    else if (!strcmp(p->key, "rank") && !str_i64(p->value, strlen(p->value), &rank) && rank >= 0 &&
-             rank < INT32_MAX)
-        line->rank = (int)rank;
+    else if (!strcmp(p->key, "rank"))
+        line->rank = otlp_rank(p->value, line->rank);
 }
 
 /* severityNumber: 1 to 12 trace, debug and info, 13 to 16 warning, above error and fatal. */
@@ -597,4 +774,36 @@ otlp_decode_logs(const void *body, size_t len, bool json, int64_t now_ms,
 {
     struct otlp o = {.now_ms = now_ms, .lines = sink};
     return otlp_decode(&o, body, len, OTLP_JSON_LOGS, json, ret, err);
+}
+
+void
+otlp_answer(const struct otlp_counts *n, bool logs, bool json, struct buf *out)
+{
+    const char *why = n->delta
+                          ? "points of delta temporality are not kept: send cumulative ones "
+                            "(OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=cumulative, or the "
+                            "collector's deltatocumulative processor)"
+                      : logs ? "records without a body are not kept"
+                             : "points without a value, or with labels over a limit, are not kept";
+    struct jsonw w;
+    char number[24];
+    if (!json && n->refused) {
+        size_t mark = protobuf_begin(out, 1);
+        protobuf_put_varint(out, 1, n->refused);
+        protobuf_put_str(out, 2, why);
+        protobuf_end(out, mark);
+    }
+    if (!json)
+        return;
+    jsonw_init(&w, out);
+    jsonw_object(&w);
+    if (n->refused) {
+        snprintf(number, sizeof number, "%llu", (unsigned long long)n->refused);
+        jsonw_key(&w, "partialSuccess");
+        jsonw_object(&w);
+        jsonw_kstr(&w, logs ? "rejectedLogRecords" : "rejectedDataPoints", number);
+        jsonw_kstr(&w, "errorMessage", why);
+        jsonw_end_object(&w);
+    }
+    jsonw_end_object(&w);
 }

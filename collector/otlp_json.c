@@ -8,7 +8,19 @@
 
 #include <string.h>
 
-enum otlp_json_kind { TEXT, BOOL, INT, FIXED, DOUBLE, ENUM, PACKED_FIXED, PACKED_DOUBLE, MESSAGE };
+enum otlp_json_kind {
+    TEXT,
+    BOOL,
+    INT,
+    ZIGZAG,
+    FIXED,
+    DOUBLE,
+    ENUM,
+    PACKED_FIXED,
+    PACKED_VARINT,
+    PACKED_DOUBLE,
+    MESSAGE
+};
 
 struct otlp_json_field {
     const char *name; /* NULL ends a message */
@@ -25,10 +37,14 @@ static const struct otlp_json_field otlp_json_pair[] = {
 static const struct otlp_json_field otlp_json_pairs[] = {{"values", 1, MESSAGE, otlp_json_pair},
                                                          {NULL, 0, TEXT, NULL}};
 
+static const struct otlp_json_field otlp_json_array[] = {{"values", 1, MESSAGE, otlp_json_any},
+                                                         {NULL, 0, TEXT, NULL}};
+
 static const struct otlp_json_field otlp_json_any[] = {{"stringValue", 1, TEXT, NULL},
                                                        {"boolValue", 2, BOOL, NULL},
                                                        {"intValue", 3, INT, NULL},
                                                        {"doubleValue", 4, DOUBLE, NULL},
+                                                       {"arrayValue", 5, MESSAGE, otlp_json_array},
                                                        {"kvlistValue", 6, MESSAGE, otlp_json_pairs},
                                                        {NULL, 0, TEXT, NULL}};
 
@@ -78,14 +94,34 @@ static const struct otlp_json_field otlp_json_histogram[] = {
 static const struct otlp_json_field otlp_json_summary[] = {
     {"dataPoints", 1, MESSAGE, otlp_json_summary_point}, {NULL, 0, TEXT, NULL}};
 
-/* Of exponential histograms only how many points there are is read. */
+static const struct otlp_json_field otlp_json_buckets[] = {
+    {"offset", 1, ZIGZAG, NULL}, {"bucketCounts", 2, PACKED_VARINT, NULL}, {NULL, 0, TEXT, NULL}};
+
+static const struct otlp_json_field otlp_json_exponential_point[] = {
+    {"attributes", 1, MESSAGE, otlp_json_pair},
+    {"timeUnixNano", 3, FIXED, NULL},
+    {"count", 4, FIXED, NULL},
+    {"sum", 5, DOUBLE, NULL},
+    {"scale", 6, ZIGZAG, NULL},
+    {"zeroCount", 7, FIXED, NULL},
+    {"positive", 8, MESSAGE, otlp_json_buckets},
+    {"negative", 9, MESSAGE, otlp_json_buckets},
+    {"flags", 10, INT, NULL},
+    {"zeroThreshold", 14, DOUBLE, NULL},
+    {NULL, 0, TEXT, NULL}};
+
+static const struct otlp_json_field otlp_json_exponential[] = {
+    {"dataPoints", 1, MESSAGE, otlp_json_exponential_point},
+    {"aggregationTemporality", 2, ENUM, NULL},
+    {NULL, 0, TEXT, NULL}};
+
 static const struct otlp_json_field otlp_json_metric[] = {
     {"name", 1, TEXT, NULL},
     {"unit", 3, TEXT, NULL},
     {"gauge", 5, MESSAGE, otlp_json_gauge},
     {"sum", 7, MESSAGE, otlp_json_sum},
     {"histogram", 9, MESSAGE, otlp_json_histogram},
-    {"exponentialHistogram", 10, MESSAGE, otlp_json_gauge},
+    {"exponentialHistogram", 10, MESSAGE, otlp_json_exponential},
     {"summary", 11, MESSAGE, otlp_json_summary},
     {NULL, 0, TEXT, NULL}};
 
@@ -178,9 +214,15 @@ otlp_json_packed(struct otlp_json *j, const struct doc_node *n, const struct otl
     for (const struct doc_node *c = rc ? NULL : n->first; !rc && c; c = c->next) {
         uint64_t bits = 0;
         double v = 0;
-        rc = f->kind == PACKED_FIXED ? otlp_json_int(c, &bits) : otlp_json_double(c, &v);
+        rc = f->kind == PACKED_DOUBLE ? otlp_json_double(c, &v) : otlp_json_int(c, &bits);
         if (f->kind == PACKED_DOUBLE)
             memcpy(&bits, &v, sizeof bits);
+        if (f->kind == PACKED_VARINT) {
+            for (; bits > 127; bits >>= 7)
+                buf_putc(j->out, (char)(bits | 128));
+            buf_putc(j->out, (char)bits);
+            continue;
+        }
         buf_append(j->out, &bits, sizeof bits); /* little endian, as every machine we run on */
     }
     protobuf_end(j->out, mark);
@@ -210,6 +252,10 @@ otlp_json_value(struct otlp_json *j, const struct doc_node *n, const struct otlp
         if (!(rc = f->kind == INT ? otlp_json_int(n, &bits) : otlp_json_enum(n, &bits)))
             protobuf_put_varint(j->out, f->number, bits);
         return rc;
+    case ZIGZAG:
+        if (!(rc = otlp_json_int(n, &bits)))
+            protobuf_put_varint(j->out, f->number, bits << 1 ^ (0 - (bits >> 63)));
+        return rc;
     case FIXED:
         if (!(rc = otlp_json_int(n, &bits)))
             protobuf_put_fixed64(j->out, f->number, bits);
@@ -219,6 +265,7 @@ otlp_json_value(struct otlp_json *j, const struct doc_node *n, const struct otlp
             protobuf_put_double(j->out, f->number, v);
         return rc;
     case PACKED_FIXED:
+    case PACKED_VARINT:
     case PACKED_DOUBLE:
         return otlp_json_packed(j, n, f);
     case MESSAGE:

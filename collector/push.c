@@ -155,6 +155,15 @@ push_loki(void *ctx, const struct httpd_request *req, struct httpd_response *res
     return 0;
 }
 
+/* OTLP's success is 200 with an export response, which tells what was not kept. */
+static void
+push_otlp_done(struct httpd_response *resp, bool json, bool logs, const struct otlp_counts *n)
+{
+    resp->status = 200;
+    resp->content_type = json ? "application/json" : "application/x-protobuf";
+    otlp_answer(n, logs, json, &resp->body);
+}
+
 int
 push_otlp_metrics(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
@@ -179,7 +188,7 @@ push_otlp_metrics(void *ctx, const struct httpd_request *req, struct httpd_respo
     int rc = ingest_commit(p->ingest, INGEST_OTLP, b, resp);
     discover_done(&found, !rc);
     if (!rc)
-        push_otlp_done(resp, json);
+        push_otlp_done(resp, json, false, &n);
     return 0;
 }
 
@@ -203,18 +212,8 @@ push_otlp_logs(void *ctx, const struct httpd_request *req, struct httpd_response
     }
     push_gap(p, b, "otlp", "unsupported", n.refused);
     if (!ingest_commit(p->ingest, INGEST_OTLP, b, resp))
-        push_otlp_done(resp, json);
+        push_otlp_done(resp, json, true, &n);
     return 0;
-}
-
-/* OTLP's success is 200 with an empty export response. */
-void
-push_otlp_done(struct httpd_response *resp, bool json)
-{
-    resp->status = 200;
-    resp->content_type = json ? "application/json" : "application/x-protobuf";
-    if (json)
-        buf_puts(&resp->body, "{}");
 }
 
 /* --- agents ----------------------------------------------------------------------------------- */

@@ -33,6 +33,5 @@ void push_done(struct push *p); /* frees the spares */
 
 httpd_handler push_remote_write, push_exposition, push_loki, push_otlp_metrics, push_otlp_logs,
     push_agent_batch, push_agent_matcher, push_topology, push_job_put, push_job_patch, push_alerts;
-void push_otlp_done(struct httpd_response *resp, bool json);
 
 #endif

@@ -289,7 +289,18 @@ otlp_metrics_become_series(void **state)
         {METRICS("{\"name\":\"gone\",\"gauge\":{\"dataPoints\":[{\"flags\":1," POINT "}]}}"),
          "__name__=gone,gpu=3,job=trainer,node=n1 stale @1795420800123\n", 0},
         {METRICS("{\"name\":\"e\",\"exponentialHistogram\":{\"dataPoints\":[{" POINT "}]}}"), "",
-         1},
+         1}, /* it does not say that it is cumulative */
+        {METRICS("{\"name\":\"e\",\"exponentialHistogram\":{\"aggregationTemporality\":2,"
+                 "\"dataPoints\":[{\"count\":\"6\",\"sum\":9,\"scale\":0,\"zeroCount\":\"1\","
+                 "\"positive\":{\"offset\":-1,\"bucketCounts\":[\"2\",\"0\",\"3\"]}," POINT "}]}}"),
+         "__name__=e_count,gpu=3,job=trainer,node=n1 6 @1795420800123\n"
+         "__name__=e_sum,gpu=3,job=trainer,node=n1 9 @1795420800123\n"
+         "__name__=e_bucket,gpu=3,job=trainer,le=0,node=n1 1 @1795420800123\n"
+         "__name__=e_bucket,gpu=3,job=trainer,le=1,node=n1 3 @1795420800123\n"
+         "__name__=e_bucket,gpu=3,job=trainer,le=2,node=n1 3 @1795420800123\n"
+         "__name__=e_bucket,gpu=3,job=trainer,le=4,node=n1 6 @1795420800123\n"
+         "__name__=e_bucket,gpu=3,job=trainer,le=+Inf,node=n1 6 @1795420800123\n",
+         0},
         {METRICS("{\"name\":\"u\",\"unit\":\"1\",\"gauge\":{\"dataPoints\":[{\"asInt\":\"-2\"}]}}"),
          "__name__=u_ratio,job=trainer,node=n1 -2 @5\n", 0},
     };
@@ -313,13 +324,18 @@ otlp_metrics_become_series(void **state)
 static void
 otlp_logs_become_lines(void **state)
 {
-    static const char body[] = "{\"resourceLogs\":[{" RESOURCE ",\"scopeLogs\":[{\"logRecords\":["
-                               "{\"timeUnixNano\":\"1795420800123000000\",\"severityNumber\":17,"
-                               "\"body\":{\"stringValue\":\"CUDA error\"},"
-                               "\"attributes\":[{\"key\":\"rank\",\"value\":{\"intValue\":\"12\"}},"
-                               "{\"key\":\"job_id\",\"value\":{\"stringValue\":\"4711\"}}]},"
-                               "{\"severityText\":\"warn\",\"body\":{\"stringValue\":\"slow\"}},{"
-                               "\"severityNumber\":9}]}]}]}";
+    static const char body[] =
+        "{\"resourceLogs\":[{" RESOURCE ",\"scopeLogs\":[{\"logRecords\":["
+        "{\"timeUnixNano\":\"1795420800123000000\",\"severityNumber\":17,"
+        "\"body\":{\"stringValue\":\"CUDA error\"},"
+        "\"attributes\":[{\"key\":\"rank\",\"value\":{\"intValue\":\"12\"}},"
+        "{\"key\":\"job_id\",\"value\":{\"stringValue\":\"4711\"}}]},"
+        "{\"severityText\":\"warn\",\"body\":{\"stringValue\":\"slow\"}},{\"body\":{"
+        "\"kvlistValue\":{\"values\":[{\"key\":\"msg\",\"value\":{"
+        "\"stringValue\":\"x y\"}},{\"key\":\"at\",\"value\":{"
+        "\"arrayValue\":{\"values\":[{\"intValue\":1},{\"boolValue\":"
+        "true}]}}}]}}},{"
+        "\"severityNumber\":9}]}]}]}";
     struct buf got;
     struct err err = {0};
     struct otlp_counts n;
@@ -329,9 +345,34 @@ otlp_logs_become_lines(void **state)
     if (otlp_decode_logs(body, sizeof body - 1, true, 5, &sink, &n, &err))
         fail_msg("%s", err.text);
     assert_string_equal(buf_str(&got), "[2 n1/trainer/4711#12 @1795420800123] CUDA error\n"
-                                       "[1 n1/trainer/#-1 @5] slow\n");
+                                       "[1 n1/trainer/#-1 @5] slow\n"
+                                       "[0 n1/trainer/#-1 @5] msg=x y at=1, true\n");
     assert_int_equal(n.refused, 1);
     buf_done(&got);
+}
+
+static void
+otlp_that_is_kept_in_part_is_told(void **state)
+{
+    static const struct otlp_counts some = {.taken = 4, .refused = 3, .delta = 3},
+                                    all = {.taken = 4};
+    struct buf out;
+    (void)state;
+    buf_init(&out, 4096);
+    otlp_answer(&all, false, true, &out);
+    assert_string_equal(buf_str(&out), "{}");
+    buf_reset(&out);
+    otlp_answer(&all, false, false, &out);
+    assert_int_equal(out.len, 0);
+    otlp_answer(&some, false, true, &out);
+    assert_non_null(strstr(buf_str(&out), "{\"partialSuccess\":{\"rejectedDataPoints\":\"3\""));
+    assert_non_null(strstr(buf_str(&out), "send cumulative"));
+    buf_reset(&out);
+    otlp_answer(&some, true, false, &out);
+    assert_int_equal(out.data[0], 0x0a);
+    assert_int_equal(out.data[3], 0x08);
+    assert_int_equal(out.data[4], 3);
+    buf_done(&out);
 }
 
 static void
@@ -373,6 +414,7 @@ main(void)
         cmocka_unit_test(loki_json_is_read_or_refused_with_a_sentence),
         cmocka_unit_test(otlp_metrics_become_series),
         cmocka_unit_test(otlp_logs_become_lines),
+        cmocka_unit_test(otlp_that_is_kept_in_part_is_told),
         cmocka_unit_test(otlp_that_is_none_is_refused),
     };
     return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
