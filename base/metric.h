@@ -61,6 +61,7 @@ enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
     X(NODE_TEMP, "node-temperature", NODE, "°C", "hardware sensor temperature", "硬件传感器温度") \
     X(NODE_FS_READONLY, "node-filesystem-readonly", NODE, "", "file system is read-only", "文件系统只读") \
     X(NODE_DISK_SECONDS, "node-disk-seconds", NODE, "s", "time of disk operations", "磁盘操作耗时") \
+    X(NODE_POWER, "node-power", NODE, "W", "node power", "节点功率") \
     X(NODE_DISK_OPS, "node-disk-ops", NODE, "", "disk operations", "磁盘操作数") \
     X(NIC_STATE, "nic-state", NIC, "", "NIC port state, 1 and above is active", "网卡端口状态,1 及以上为活动") \
     X(NIC_PHYSICAL, "nic-physical-state", NIC, "", "NIC physical state, 1 is link up", "网卡物理状态,1 为已连接") \
@@ -134,6 +135,9 @@ enum metric_kind { METRIC_GAUGE, METRIC_COUNTER, METRIC_STATE };
     X(CDU_RETURN, "cdu-return", CDU, "°C", "coolant return temperature", "冷却液回液温度") \
     X(CDU_FLOW, "cdu-flow", CDU, "L/min", "coolant flow", "冷却液流量") \
     X(FACILITY_POWER, "facility-power", CLUSTER, "W", "facility power", "机房总功率") \
+    X(FACILITY_PUE, "facility-pue", CLUSTER, "ratio", "PUE", "PUE") \
+    X(JOB_POWER, "job-power", JOB, "W", "job power", "作业功率") \
+    X(JOB_ENERGY, "job-energy", JOB, "J", "energy used by the job", "作业能耗") \
     X(JOB_STEP, "job-step", JOB, "s", "training step time", "训练步时间") \
     X(JOB_MFU, "job-mfu", JOB, "ratio", "model FLOPs utilization", "模型算力利用率") \
     X(JOB_LOSS, "job-loss", JOB, "", "training loss", "训练损失") \

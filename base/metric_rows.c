@@ -435,6 +435,13 @@ static const struct metric_row metric_builtin[] = {
         "The module's high warning limit of supply voltage.")
     ROW("optic_voltage_volts_high_alarm", OPTIC_VOLTAGE_HIGH_ALARM, GAUGE, 1, 0, 10, "port ifName ifDescr device", "any",
         "The module's high alarm limit of supply voltage.")
+    /* Nodes by their management controllers. */
+    ROW("redfish_chassis_power_consumed_watts", NODE_POWER, GAUGE, 1, 0, 1e5, "", "any",
+        "Power that the chassis draws, by its controller.")
+    ROW("ipmi_dcmi_power_consumption_watts", NODE_POWER, GAUGE, 1, 0, 1e5, "", "any",
+        "Power that the node draws, by ipmi_exporter.")
+    ROW("idrac_power_control_consumed_watts", NODE_POWER, GAUGE, 1, 0, 1e5, "", "any",
+        "Power that the node draws, by idrac_exporter.")
     /* Racks, power and cooling. */
     ROW("rack_power_watts", RACK_POWER, GAUGE, 1, 0, 1e7, "rack", "any", "Power drawn by the rack.")
     ROW("rack_inlet_celsius", RACK_INLET, GAUGE, 1, -40, 100, "rack", "any",
@@ -449,6 +456,12 @@ static const struct metric_row metric_builtin[] = {
     ROW("cdu_flow_lpm", CDU_FLOW, GAUGE, 1, 0, 1e5, "cdu", "any", "Flow of the coolant.")
     ROW("facility_power_watts", FACILITY_POWER, GAUGE, 1, 0, 1e9, "cluster", "any",
         "Power of the whole facility, cooling included.")
+    ROW("facility_pue_ratio", FACILITY_PUE, GAUGE, 1, 1, 100, "cluster", "any",
+        "Power of the facility for each watt of its equipment.")
+    ROW("job_power_watts", JOB_POWER, GAUGE, 1, 0, 1e9, "job_id", "any",
+        "Power of the job's nodes, by its share of them.")
+    ROW("job_energy_joules_total", JOB_ENERGY, COUNTER, 1, 0, HIGH, "job_id", "any",
+        "Energy that the job has used.")
     /* Jobs: what a training program reports of itself. {job_id} */
     ROW("training_step_seconds", JOB_STEP, GAUGE, 1, 0, 1e6, "job_id", "any",
         "Duration of the last training step.")

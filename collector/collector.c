@@ -17,8 +17,8 @@
 #define COLLECTOR_BODY   ((size_t)32 << 20)
 
 static const struct source_ops *const collector_sources[] = {
-    &source_scrape,  &source_snmp,   &source_syslog,    &source_slurm,
-    &source_redfish, &source_mirror, &source_kubernetes};
+    &source_scrape,  &source_snmp,   &source_syslog,     &source_slurm,
+    &source_redfish, &source_mirror, &source_kubernetes, &source_power};
 enum { COLLECTOR_MIRROR = 5 }; /* its place there */
 #define COLLECTOR_SOURCES (sizeof collector_sources / sizeof *collector_sources)
 _Static_assert(COLLECTOR_SOURCES <= COLLECTOR_SECTIONS_MAX, "one section a source");

@@ -36,6 +36,6 @@ struct source_ops {
     unsigned (*port)(void *source, const char *what); /* bound port, 0 none; may be NULL */
 };
 extern const struct source_ops source_scrape, source_snmp, source_syslog, source_slurm,
-    source_redfish, source_mirror, source_kubernetes;
+    source_redfish, source_mirror, source_kubernetes, source_power;
 
 #endif

@@ -158,11 +158,13 @@ static const struct conf_row config_rows[] = {
      "RoCE traffic that switches mirror here."},
     {"kubernetes", CONF_NODE, AT(nodes[6]), NULL, 0, 0, NULL, NULL, 0, false,
      "The Kubernetes cluster to follow."},
+    {"power", CONF_NODE, AT(nodes[7]), NULL, 0, 0, NULL, NULL, 0, false,
+     "Adds up what racks and jobs draw, from what nodes tell."},
     {0}};
 
 /* The node slot of a section, by its key in config_rows. */
 static const char *const config_section_keys[CONFIG_SECTIONS] = {
-    "scrape_configs", "snmp", "syslog", "slurm", "redfish", "mirror", "kubernetes"};
+    "scrape_configs", "snmp", "syslog", "slurm", "redfish", "mirror", "kubernetes", "power"};
 
 static size_t
 config_slot(const char *key)

@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#define CONFIG_SECTIONS 8 /* of the collector */
+#define CONFIG_SECTIONS 16 /* of the collector */
 
 struct config {
     char *state, *topology;

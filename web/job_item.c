@@ -34,6 +34,7 @@ static const struct {
      true},
     {"gpu_util", "percent", METRIC_GPU_UTIL, KPI_LAST, ENTITY_GPU, JOB_ITEM_MEAN, 1, true},
     {"gpu_power", "watts", METRIC_GPU_POWER, KPI_LAST, ENTITY_GPU, JOB_ITEM_MEAN, 0, true},
+    {"power", "watts", METRIC_JOB_POWER, KPI_LAST, ENTITY_JOB, JOB_ITEM_OWN, 0, true},
     {"nic_throughput", "bytes_per_second", METRIC_NIC_TX_BYTES, KPI_MAX, ENTITY_NIC, JOB_ITEM_SUM,
      0, false},
     {"retransmits", "per_second", METRIC_NIC_RETRANSMITS, KPI_SUM, ENTITY_NIC, JOB_ITEM_SUM, 0,
