@@ -84,7 +84,7 @@ day_free(struct day *day)
         return;
     day_writer_close(day);
     for (size_t i = 0; i < day->idle; i++)
-        db_close(day->readers[i]);
+        day_reader_close(day->readers[i]);
     pthread_mutex_destroy(&day->ids_lock);
     buf_done(&day->words);
     free(day->ids);
@@ -390,7 +390,42 @@ day_reader_give(struct days *d, struct day *day, sqlite3 *db)
         db = NULL;
     }
     pthread_mutex_unlock(&d->lock);
+    day_reader_close(db);
+}
+
+/* Statements that stay with their connection begin so: FTS5 has statements of its own there. */
+#define DAY_KEPT "/* kept */ "
+
+static bool
+day_reader_kept(sqlite3_stmt *st)
+{
+    const char *sql = sqlite3_sql(st);
+    return sql && !strncmp(sql, DAY_KEPT, sizeof DAY_KEPT - 1);
+}
+
+void
+day_reader_close(sqlite3 *db)
+{
+    for (sqlite3_stmt *st = db ? sqlite3_next_stmt(db, NULL) : NULL, *next; st; st = next) {
+        next = sqlite3_next_stmt(db, st);
+        if (day_reader_kept(st))
+            sqlite3_finalize(st);
+    }
     db_close(db);
+}
+
+/* The statement of this text that the connection kept, or a new one. Reset, it stays with it:
+ * preparing takes longer than answering. */
+static int
+day_reader_statement(sqlite3 *db, const char *sql, sqlite3_stmt **ret, struct err *err)
+{
+    sqlite3_stmt *st = sqlite3_next_stmt(db, NULL);
+    while (st && (sqlite3_stmt_busy(st) || !day_reader_kept(st) || strcmp(sqlite3_sql(st), sql)))
+        st = sqlite3_next_stmt(db, st);
+    if (!st)
+        return db_prepare(db, sql, ret, err);
+    *ret = st;
+    return 0;
 }
 
 /* --- chunks ---------------------------------------------------------------------------------- */
@@ -422,20 +457,23 @@ day_chunk_read(struct days *d, sqlite3_blob *blob, const struct chunk_key *key, 
 }
 
 static int
-day_chunk_row(const struct days_walk *w, struct day *day, sqlite3 *db, sqlite3_stmt *st)
+day_chunk_row(const struct days_walk *w, struct day *day, sqlite3 *db, sqlite3_stmt *st,
+              sqlite3_blob **blob)
 {
     struct chunk_key key = {.day = day->number, .row = sqlite3_column_int64(st, 0)};
     struct chunk_held *h = NULL;
-    sqlite3_blob *blob = NULL;
-    int rc = sqlite3_blob_open(db, "main", "chunk", "data", key.row, 0, &blob) ? ERR_CORRUPT : 0;
-    if (!rc && (sqlite3_blob_bytes(blob) < (int)sizeof key.head ||
-                sqlite3_blob_read(blob, key.head, sizeof key.head, 0)))
+    int rc = *blob ? sqlite3_blob_reopen(*blob, key.row)
+                   : sqlite3_blob_open(db, "main", "chunk", "data", key.row, 0, blob);
+    rc = rc ? ERR_CORRUPT : 0;
+    if (!rc && (sqlite3_blob_bytes(*blob) < (int)sizeof key.head ||
+                sqlite3_blob_read(*blob, key.head, sizeof key.head, 0)))
         rc = ERR_CORRUPT;
     if (!rc && !(h = chunkcache_take(w->days->cache, &key)))
-        rc = day_chunk_read(w->days, blob, &key, sqlite3_column_int64(st, 1),
+        rc = day_chunk_read(w->days, *blob, &key, sqlite3_column_int64(st, 1),
                             sqlite3_column_int64(st, 2), &h);
-    sqlite3_blob_close(blob);
     if (rc == ERR_CORRUPT) {
+        sqlite3_blob_close(*blob); /* a handle that failed cannot be moved to another row */
+        *blob = NULL;
         w->q->damaged++;
         return 0;
     }
@@ -448,16 +486,18 @@ day_each_chunk(const struct days_walk *w, struct day *day, struct err *err)
     const struct days_chunk_query *q = w->q;
     sqlite3 *db;
     sqlite3_stmt *st;
+    sqlite3_blob *blob = NULL;
     int rc = day_reader_take(w->days, day, &db, err);
     if (rc)
         return rc;
-    rc = db_prepare(db,
-                    q->metric ? "SELECT id, min_ms, max_ms FROM chunk WHERE metric = ?1 AND "
-                                "max_ms >= ?2 AND min_ms <= ?3 AND last_id >= ?4 AND "
-                                "first_id <= ?5 ORDER BY id"
-                              : "SELECT id, min_ms, max_ms FROM chunk WHERE max_ms >= ?2 AND "
-                                "min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id",
-                    &st, err);
+    rc = day_reader_statement(
+        db,
+        q->metric ? DAY_KEPT "SELECT id, min_ms, max_ms FROM chunk WHERE metric = ?1 AND "
+                             "max_ms >= ?2 AND min_ms <= ?3 AND last_id >= ?4 AND "
+                             "first_id <= ?5 ORDER BY id"
+                  : DAY_KEPT "SELECT id, min_ms, max_ms FROM chunk WHERE max_ms >= ?2 AND "
+                             "min_ms <= ?3 AND last_id >= ?4 AND first_id <= ?5 ORDER BY id",
+        &st, err);
     if (!rc) {
         if (q->metric)
             db_bind_text(st, 1, q->metric);
@@ -467,10 +507,12 @@ day_each_chunk(const struct days_walk *w, struct day *day, struct err *err)
         sqlite3_bind_int64(st, 5, (int64_t)q->high);
         int step = SQLITE_DONE;
         while (rc >= 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
-            rc = day_chunk_row(w, day, db, st);
+            rc = day_chunk_row(w, day, db, st, &blob);
         if (rc >= 0)
             rc = step == SQLITE_DONE ? 0 : db_error(db, step, err, "day file");
-        sqlite3_finalize(st);
+        sqlite3_blob_close(blob);
+        sqlite3_reset(st);
+        sqlite3_clear_bindings(st);
     }
     day_reader_give(w->days, day, db);
     return rc;

@@ -63,6 +63,7 @@ void day_free(struct day *day);
 int day_ids_add(struct day *day, uint64_t id); /* under ids_lock, ids not NULL or first */
 bool day_ids_have(const struct day *day, uint64_t id);
 int day_ids_load(struct days *d, struct day *day, struct err *err);
+void day_reader_close(sqlite3 *db); /* with the statements that it kept */
 int day_writer_open(struct day *day, struct err *err);
 void day_writer_close(struct day *day);
 

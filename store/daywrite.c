@@ -341,7 +341,7 @@ daywrite_close_idle(struct days *d, struct day *day)
     day->idle = 0;
     pthread_mutex_unlock(&d->lock);
     for (size_t i = 0; i < n; i++)
-        db_close(idle[i]);
+        day_reader_close(idle[i]);
 }
 
 int

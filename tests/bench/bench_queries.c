@@ -8,8 +8,8 @@
  * /api/v1. Samples stand on multiples of 15 s and so do the ends of rates, where all engines mean
  * the same by a rate; windows of maxima end between two samples, so that it does not matter which
  * ends of a window count. `settle` is run after the first round of questions, to bring all stores
- * to rest; then all is asked again. `ingest` asks once more while the last of the stores takes in
- * samples. */
+ * to rest; then all is asked again. At last all is asked of the last store while it takes in
+ * samples, `ingest` a second (0: not done), or half of what it took in when it was loaded. */
 #include "base/clock.h"
 #include "base/compress.h"
 #include "base/doc.h"
@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 enum { GPUS = 8, METRICS = 10, STEPS = 265, STEP_MS = 15000, A_BATCH = 5000, TARGETS = 4 };
+enum { BUSY_ROUNDS = 100 }; /* of which the slowest but one is the p99 */
 
 static const char *const metrics[METRICS] = {
     "DCGM_FI_DEV_GPU_UTIL",
@@ -67,6 +68,8 @@ struct bench {
     size_t target_count;
     unsigned nodes, rounds;
     uint64_t ingest;
+    bool half;         /* of full speed */
+    int64_t loaded_us; /* that the last store took for its samples */
     const char *settle;
     struct fleet_series {
         struct buf labels; /* encoded */
@@ -215,8 +218,11 @@ bench_load(struct bench *b)
         for (size_t i = 0; !rc && i < b->count; i += A_BATCH) {
             size_t end = i + A_BATCH < b->count ? i + A_BATCH : b->count;
             bench_body(b, i, end, b->start_ms + step * STEP_MS, &raw, &packed);
-            for (size_t k = 0; !rc && k < b->target_count; k++)
+            for (size_t k = 0; !rc && k < b->target_count; k++) {
+                int64_t from = clock_mono_us();
                 rc = bench_post(http, &b->targets[k], "/api/v1/write", &packed);
+                b->loaded_us += k + 1 == b->target_count ? clock_mono_us() - from : 0;
+            }
         }
     buf_done(&raw);
     buf_done(&packed);
@@ -539,6 +545,9 @@ bench_busy(struct httpc *http, struct bench *b)
     size_t last = b->target_count - 1;
     pthread_t writer;
     int rc = 0;
+    b->rounds = b->rounds < BUSY_ROUNDS ? BUSY_ROUNDS : b->rounds;
+    if (b->half)
+        b->ingest = b->count * STEPS * 1000000 / (uint64_t)(2 * b->loaded_us + 1) + 1;
     for (size_t i = 0; !rc && i < QUESTIONS; i++)
         rc = bench_measure(http, b, last, &questions[i], idle[i]);
     if (rc || pthread_create(&writer, NULL, bench_ingest, b))
@@ -568,6 +577,7 @@ bench_argument(struct bench *b, char *text)
         b->rounds = (unsigned)strtoul(value, NULL, 10);
     } else if (!strcmp(text, "ingest")) {
         b->ingest = strtoull(value, NULL, 10);
+        b->half = false;
     } else if (!strcmp(text, "settle")) {
         b->settle = value;
     } else if (url && b->target_count < TARGETS) {
@@ -584,7 +594,8 @@ bench_argument(struct bench *b, char *text)
 int
 main(int argc, char **argv)
 {
-    struct bench b = {.nodes = 1250, .rounds = 15, .rng = UINT64_C(88172645463325252)};
+    struct bench b = {
+        .nodes = 1250, .rounds = 15, .half = true, .rng = UINT64_C(88172645463325252)};
     int rc = 0;
     for (int i = 1; !rc && i < argc; i++)
         rc = bench_argument(&b, argv[i]);
@@ -607,7 +618,7 @@ main(int argc, char **argv)
         rc = bench_questions(http, &b, "as it was taken in");
     if (!rc && b.settle && !system(b.settle))
         rc = bench_questions(http, &b, "after compaction");
-    if (!rc && b.ingest)
+    if (!rc && (b.ingest || b.half))
         rc = bench_busy(http, &b);
     httpc_free(http);
     for (size_t i = 0; i < b.count; i++)
