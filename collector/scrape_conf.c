@@ -126,6 +126,12 @@ static const struct conf_row scrape_conf_http_sd_rows[] = {
      .help = "TLS of the client."},
     {0}};
 
+/* What Prometheus knows and what changes nothing here: a configuration that has it loads. */
+#define SCRAPE_IDLE(name, why)                                                                     \
+    {                                                                                              \
+        .key = name, .type = CONF_NODE, .offset = offsetof(struct scrape_conf, idle), .help = why  \
+    }
+
 const struct conf_row scrape_conf_rows[] = {
     {.key = "job_name",
      .type = CONF_STR,
@@ -273,4 +279,14 @@ const struct conf_row scrape_conf_rows[] = {
      .min = 0,
      .max = 1e9,
      .help = "Targets of this job at most; more are left out and told. 0: any."},
+    SCRAPE_IDLE("scrape_protocols", "Accepted; text and OpenMetrics are asked for."),
+    SCRAPE_IDLE("fallback_scrape_protocol", "Accepted; what is not OpenMetrics is read as text."),
+    SCRAPE_IDLE("scrape_classic_histograms", "Accepted; classic histograms are what is read."),
+    SCRAPE_IDLE("always_scrape_classic_histograms", "Accepted, as the former."),
+    SCRAPE_IDLE("native_histogram_bucket_limit", "Accepted; there are no native histograms."),
+    SCRAPE_IDLE("native_histogram_min_bucket_factor", "Accepted, as the former."),
+    SCRAPE_IDLE("keep_dropped_targets", "Accepted; dropped targets are not kept."),
+    SCRAPE_IDLE("track_timestamps_staleness",
+                "Accepted; a series that bears its own times ends by the lookback."),
+    SCRAPE_IDLE("enable_http2", "Accepted; HTTP/1.1 is spoken."),
     {0}};

@@ -38,6 +38,7 @@ struct scrape_http_sd {
 enum scrape_scheme { SCRAPE_HTTP, SCRAPE_HTTPS };
 
 struct scrape_conf {
+    const struct doc_node *idle; /* of the last key that changes nothing */
     char *job_name, *metrics_path;
     int scheme;
     const struct doc_node *params;
