@@ -147,7 +147,7 @@ agent_once(const char *root, const char *node, const char *helper, int ms, struc
     if (!o)
         return err_set(err, ERR_NOMEM, "no memory");
     agent_name(root, node, name);
-    int rc = collect_new(root, name, NULL, NULL, helper, &o->collect, err);
+    int rc = collect_new(root, name, NULL, NULL, NULL, helper, &o->collect, err);
     if (rc) {
         free(o);
         return rc;
@@ -416,8 +416,8 @@ agent_new(const struct agent_conf *conf, const char *helper, const struct log *l
     pthread_condattr_destroy(&mono);
     const char *root = conf->root ? conf->root : "";
     agent_name(root, conf->node, a->node);
-    int rc = collect_new(root, a->node, &conf->probes.disable, conf->probes.nvml, helper,
-                         &a->collect, err);
+    int rc = collect_new(root, a->node, &conf->probes.disable, conf->probes.nvml, conf->probes.dcmi,
+                         helper, &a->collect, err);
     if (!rc)
         rc = agent_outbox(a, err);
     if (!rc && conf->listen)

@@ -34,7 +34,7 @@ struct agent_conf {
     } logs;
     struct {
         struct conf_strs disable;
-        char *nvml;
+        char *nvml, *dcmi;
     } probes;
 };
 extern const struct conf_row agent_conf_rows[];

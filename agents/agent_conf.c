@@ -87,6 +87,12 @@ static const struct conf_row agent_conf_probes[] = {
      .dflt = "libnvidia-ml.so.1",
      .help = "Name or path of NVIDIA's management library; where root is given, only a path is "
              "taken."},
+    {.key = "dcmi",
+     .type = CONF_STR,
+     .offset = AT(probes.dcmi) - AT(probes),
+     .dflt = "libdcmi.so",
+     .help = "Name or path of Huawei's management library for Ascend NPUs; where root is given, "
+             "only a path is taken."},
     {0}};
 
 const struct conf_row agent_conf_rows[] = {

@@ -47,7 +47,7 @@ collect_disabled(const struct conf_strs *disable, const char *key)
 
 int
 collect_new(const char *root, const char *node, const struct conf_strs *disable, const char *nvml,
-            const char *helper, struct collect **ret, struct err *err)
+            const char *dcmi, const char *helper, struct collect **ret, struct err *err)
 {
     struct collect *c = calloc(1, sizeof *c);
     const struct probe_row *rows = NULL;
@@ -72,6 +72,8 @@ collect_new(const char *root, const char *node, const struct conf_strs *disable,
     }
     if (nvml)
         c->probe.nvml = nvml;
+    if (dcmi)
+        c->probe.dcmi = dcmi;
     c->probe.helper = helper;
     *ret = c;
     return 0;

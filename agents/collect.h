@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 struct collect;
-/* root "" is this machine's own. disable, nvml, helper may be NULL. */
+/* root "" is this machine's own. disable, nvml, dcmi, helper may be NULL. */
 int collect_new(const char *root, const char *node, const struct conf_strs *disable,
-                const char *nvml, const char *helper, struct collect **ret, struct err *err);
+                const char *nvml, const char *dcmi, const char *helper, struct collect **ret,
+                struct err *err);
 void collect_free(struct collect *c);
 /* Runs what is due at now_ms (all: everything). Returns the number of probes run. */
 int collect_run(struct collect *c, int64_t now_ms, bool all);

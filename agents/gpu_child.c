@@ -5,6 +5,7 @@
  */
 #include "agents/gpu_child.h"
 
+#include "agents/gpu_frame.h"
 #include "agents/nvml.h"
 #include "agents/shed.h"
 #include "agents/snap.h"
@@ -16,11 +17,8 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #define GPU_CHILD_GPUS_MAX 64u
 #define GPU_CHILD_SLOW     4u /* turns between two looks at what changes seldom */
@@ -485,35 +483,16 @@ gpu_child_inventory(const struct gpu_child *c, struct buf *out)
 }
 
 static int
-gpu_child_send(const struct buf *b)
+gpu_child_answer(void *ctx)
 {
-    uint8_t head[4];
-    size_t done = 0;
-    for (unsigned i = 0; i < 4; i++)
-        head[i] = (uint8_t)(b->len >> 8 * i);
-    if (write(GPU_CHILD_FD, head, 4) != 4)
-        return ERR_CLOSED;
-    while (done < b->len) {
-        ssize_t n = write(GPU_CHILD_FD, b->data + done, b->len - done);
-        if (n <= 0)
-            return ERR_CLOSED;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-static int
-gpu_child_answer(struct gpu_child *c)
-{
+    struct gpu_child *c = ctx;
     struct buf series, gpus;
     buf_init(&series, GPU_CHILD_FRAME_MAX);
     buf_init(&gpus, GPU_CHILD_FRAME_MAX);
     gpu_child_collect(c);
     snap_text(&c->out, &series);
     gpu_child_inventory(c, &gpus);
-    int rc = gpu_child_send(&series);
-    if (!rc)
-        rc = gpu_child_send(&gpus);
+    int rc = gpu_frame_send(&series, &gpus);
     buf_done(&series);
     buf_done(&gpus);
     return rc;
@@ -523,9 +502,7 @@ int
 gpu_child_run(const char *option, const char *library, const char *node)
 {
     static struct gpu_child c; /* of this process, which does nothing else */
-    char asked;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
+    gpu_frame_init();
     c.node = node;
     c.plain = !strcmp(option, GPU_CHILD_PLAIN);
     snap_init(&c.out);
@@ -537,8 +514,5 @@ gpu_child_run(const char *option, const char *library, const char *node)
     int rc = gpu_child_load(&c, library);
     if (!rc)
         rc = gpu_child_init(&c);
-    while (!rc && read(GPU_CHILD_FD, &asked, 1) == 1)
-        if (gpu_child_answer(&c))
-            break;
-    return rc;
+    return rc ? rc : gpu_frame_serve(gpu_child_answer, &c);
 }

@@ -27,6 +27,7 @@ probe_init(struct probe *p, const char *root, const char *node, struct err *err)
     p->live = !*root;
     p->node = node;
     p->nvml = "libnvidia-ml.so.1";
+    p->dcmi = "libdcmi.so";
     buf_init(&p->text, PROBE_TEXT_MAX);
     p->root = open(*root ? root : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (p->root < 0)

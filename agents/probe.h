@@ -25,6 +25,7 @@ struct probe {
     char word[512];     /* probe_word's */
     void **state;       /* the probe's own, kept between runs; NULL at first */
     const char *nvml;   /* file name of the GPU library */
+    const char *dcmi;   /* of the NPU library */
     const char *helper; /* program that calls it (agents/gpu_child.h); NULL: it is not called */
     const char *gpus;   /* JSON array, what the GPU probe found; NULL: nothing */
     const char *gpu_problem; /* short word, NULL: none */

@@ -1,4 +1,5 @@
-/* probe_gpu: GPUs by NVIDIA's library, which is called in a helper process with a deadline. A
+/* probe_gpu: GPUs by NVIDIA's library, NPUs by Huawei's, each called in a helper process with a
+ * deadline. A
  * helper that does not answer makes the node blind (myriascope_agent_gpu_blind 1): it is waited for
  * without waiting, killed after a while, and no second one is started until it is really gone, so
  * that a driver that hangs holds one process, never more. Always true: at most one helper exists.
@@ -28,7 +29,15 @@
 #define PROBE_GPU_RETRY_US 600000000 /* where there is no library or GPU */
 #define PROBE_GPU_AGAIN_US 30000000  /* after a helper that died */
 
+/* What differs between vendors. */
+struct probe_gpu_vendor {
+    const char *option, *plain; /* of the helper; plain: asks less */
+    int (*series)(void *ctx, const struct labels *l, const struct sample *sample, size_t count);
+};
+
 struct probe_gpu_state {
+    const struct probe_gpu_vendor *vendor;
+    const char *library;
     pid_t pid; /* 0: none */
     int fd;
     bool asked, answered, killed, plain; /* plain: a helper crashed; the next asks less */
@@ -71,10 +80,10 @@ probe_gpu_spawn(struct probe *p, struct probe_gpu_state *s)
     extern char **environ;
     int sv[2];
     posix_spawn_file_actions_t actions;
-    char option[] = GPU_CHILD_OPTION, plain[] = GPU_CHILD_PLAIN, library[512], node[128],
-         name[] = "myriascope-agent";
-    char *argv[] = {name, s->plain ? plain : option, library, node, NULL};
-    str_copy(library, sizeof library, p->nvml);
+    char option[32], library[512], node[128], name[] = "myriascope-agent";
+    char *argv[] = {name, option, library, node, NULL};
+    str_copy(option, sizeof option, s->plain ? s->vendor->plain : s->vendor->option);
+    str_copy(library, sizeof library, s->library);
     str_copy(node, sizeof node, p->node);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
         return ERR_IO;
@@ -234,29 +243,81 @@ probe_gpu_ask(struct probe *p, struct probe_gpu_state *s)
     return 0;
 }
 
-int
-probe_gpu(struct probe *p)
+static int
+probe_gpu_npu(void *ctx, const struct labels *l, const struct sample *sample, size_t count)
+{
+    static const char *const keys[] = {"__name__", "id", "model_name", "pcie_bus_info"};
+    struct snap *out = ctx;
+    char text[4][256];
+    (void)count;
+    for (size_t i = 0; i < 4; i++)
+        if (!labels_copy(l, keys[i], text[i], sizeof text[i]))
+            *text[i] = 0;
+    if (*text[1])
+        snap_add(out, text[0], sample->v, keys[1], text[1], keys[2], text[2], keys[3], text[3],
+                 NULL);
+    else
+        snap_add(out, text[0], sample->v, NULL);
+    return 0;
+}
+
+static struct probe_gpu_state *
+probe_gpu_state(struct probe *p, const struct probe_gpu_vendor *vendor, const char *library)
 {
     struct probe_gpu_state *s = *p->state;
+    if (s || !(s = calloc(1, sizeof *s)))
+        return s;
+    s->fd = -1;
+    s->vendor = vendor;
+    s->library = library;
+    buf_init(&s->in, 2 * (size_t)GPU_CHILD_FRAME_MAX + 16);
+    buf_init(&s->series, GPU_CHILD_FRAME_MAX);
+    buf_init(&s->gpus, GPU_CHILD_FRAME_MAX);
+    *p->state = s;
+    return s;
+}
+
+static int
+probe_gpu_of(struct probe *p, const struct probe_gpu_vendor *vendor, const char *library)
+{
     /* Of a recorded machine, or a host seen from a container, only a library named by its path. */
-    if (!p->helper || (!p->live && !strchr(p->nvml, '/')))
+    if (!p->helper || (!p->live && !strchr(library, '/')))
         return 0;
-    if (!s) {
-        if (!(s = calloc(1, sizeof *s)))
-            return ERR_NOMEM;
-        s->fd = -1;
-        buf_init(&s->in, 2 * (size_t)GPU_CHILD_FRAME_MAX + 16);
-        buf_init(&s->series, GPU_CHILD_FRAME_MAX);
-        buf_init(&s->gpus, GPU_CHILD_FRAME_MAX);
-        *p->state = s;
-    }
+    struct probe_gpu_state *s = probe_gpu_state(p, vendor, library);
+    if (!s)
+        return ERR_NOMEM;
     if (probe_gpu_ask(p, s) > 0) {
-        struct sample_sink sink = {.series = probe_gpu_sample, .ctx = p->out};
+        struct sample_sink sink = {.series = vendor->series, .ctx = p->out};
         exposition_parse(buf_str(&s->series), s->series.len, 0, &sink, NULL);
     }
-    p->gpus = s->gpus.len ? buf_str(&s->gpus) : NULL;
-    p->gpu_problem = s->problem;
+    if (s->gpus.len)
+        p->gpus = buf_str(&s->gpus);
+    if (s->problem)
+        p->gpu_problem = s->problem;
     if (s->answered || s->problem || s->gpus.len)
         snap_add(p->out, "myriascope_agent_gpu_blind", s->problem != NULL, NULL);
     return 0;
+}
+
+int
+probe_gpu(struct probe *p)
+{
+    static const struct probe_gpu_vendor nvidia = {GPU_CHILD_OPTION, GPU_CHILD_PLAIN,
+                                                   probe_gpu_sample};
+    p->gpus = p->gpu_problem = NULL;
+    return probe_gpu_of(p, &nvidia, p->nvml);
+}
+
+/* Asked only where the driver's device is, or the library is named by its path. */
+int
+probe_gpu_ascend(struct probe *p)
+{
+    static const struct probe_gpu_vendor ascend = {NPU_CHILD_OPTION, NPU_CHILD_OPTION,
+                                                   probe_gpu_npu};
+    int fd = strchr(p->dcmi, '/') ? -1 : probe_open(p, "dev/davinci_manager", O_PATH);
+    if (fd < 0 && !strchr(p->dcmi, '/'))
+        return 0;
+    if (fd >= 0)
+        close(fd);
+    return probe_gpu_of(p, &ascend, p->dcmi);
 }

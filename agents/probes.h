@@ -31,6 +31,7 @@ int probe_ethtool(struct probe *p);
 int probe_ethtool_modules(struct probe *p);
 void probe_ethtool_done(void *state);
 int probe_gpu(struct probe *p);
+int probe_gpu_ascend(struct probe *p);
 void probe_gpu_done(void *state);
 
 #endif

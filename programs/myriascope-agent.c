@@ -229,6 +229,8 @@ main(int argc, char **argv)
     struct err err;
     if (argc == 4 && (!strcmp(argv[1], GPU_CHILD_OPTION) || !strcmp(argv[1], GPU_CHILD_PLAIN)))
         return gpu_child_run(argv[1], argv[2], argv[3]);
+    if (argc == 4 && !strcmp(argv[1], NPU_CHILD_OPTION))
+        return npu_child_run(argv[2], argv[3]);
     int stop = agent_parse(argc, argv, &a);
     if (stop)
         return stop - 1;

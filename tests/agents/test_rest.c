@@ -78,7 +78,7 @@ rest_setup(void **state)
     memset(&r, 0, sizeof r);
     strcpy(r.root, "/tmp/ms-rest-XXXXXX");
     assert_non_null(mkdtemp(r.root));
-    assert_int_equal(collect_new(r.root, "n1", NULL, NULL, NULL, &r.collect, &err), 0);
+    assert_int_equal(collect_new(r.root, "n1", NULL, NULL, NULL, NULL, &r.collect, &err), 0);
     r.watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     *state = &r;
     return r.watch < 0;
