@@ -514,6 +514,23 @@ peers_sum_up(struct peers *p, struct peers_job *j, size_t k, float weight)
         }
 }
 
+/* How many of a job's members each group has: who is most of a job makes its median, and tells
+ * nothing of itself by its distance from it. */
+static void
+peers_group_here(struct peers *p, const struct peers_job *j)
+{
+    for (size_t l = PEERS_NODE; l < PEERS_LEVELS; l++) {
+        const uint32_t *group = p->group_of[l] + j->first;
+        struct peers_group *at = p->groups[l].at;
+        for (size_t i = 0; p->groups[l].count && i < j->count; i++)
+            if (group[i] != PEERS_NONE)
+                at[group[i] * PEERS_SHAPES].here = 0;
+        for (size_t i = 0; p->groups[l].count && i < j->count; i++)
+            if (group[i] != PEERS_NONE)
+                at[group[i] * PEERS_SHAPES].here++;
+    }
+}
+
 /* Adds members up to their groups. A member counts for no more than 2.5 deviations, so that one
  * alone is no group. */
 static void
@@ -528,7 +545,8 @@ peers_group_sums(struct peers *p, const struct peers_job *j, size_t k, float wei
         struct peers_group *at = p->groups[l].at + k;
         for (size_t i = 0; i < j->count; i++) {
             float s = p->sum[k][i];
-            if (group[i] == PEERS_NONE || !(p->seen[i] > 0))
+            if (group[i] == PEERS_NONE || !(p->seen[i] > 0) ||
+                p->groups[l].at[group[i] * PEERS_SHAPES].here * 2 > j->count)
                 continue;
             at[group[i] * PEERS_SHAPES].sum += (s < most ? s > -most ? s : -most : most) * scale;
             at[group[i] * PEERS_SHAPES].weight += weight * scale;
@@ -594,6 +612,7 @@ peers_step_job(struct peers *p, struct peers_job *j)
     j->steps++;
     if (j->steps <= PEERS_FIRST || !was)
         return;
+    peers_group_here(p, j);
     for (size_t k = 0; k < PEERS_SHAPES; k++)
         if (known[k] > 0) {
             peers_sum_up(p, j, k, weight[k]);

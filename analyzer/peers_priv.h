@@ -63,6 +63,7 @@ struct peers_group {
     float sum, weight;         /* of this step */
     float score, shift, share; /* evidence; smoothed part of a whole shape */
     uint32_t first, members;   /* a place in it; how many */
+    uint32_t here;             /* of the first shape: how many of the job at work */
     uint32_t slow, parts;      /* of the last decision */
     int64_t since_ms;
     bool flagged;

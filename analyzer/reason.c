@@ -351,12 +351,13 @@ reason_partial(struct reason *r, struct candidate *c, const struct kb_cause *cau
 {
     double p = cause->probability > 0.95 ? 0.95 : cause->probability;
     struct reason_share sh = reason_share(r, cause, walk);
+    bool slow = cause->delay_max_ms > REASON_SLOW_MS;
+    c->whole |= !slow && (double)sh.hits >= REASON_HALF * p * (double)walk->count;
     if (!sh.hits || sh.hits == walk->count)
         return cause->probability;
     double share = (double)sh.hits / (double)(sh.hits + sh.well);
-    bool slow = cause->delay_max_ms > REASON_SLOW_MS;
     if (sh.since_ms > r->options.now_ms) {
-        c->early |= !slow && (double)sh.hits < REASON_HALF * p * (double)walk->count;
+        c->early |= !slow;
         return cause->probability;
     }
     if (share >= p)
@@ -465,6 +466,7 @@ reason_expand(struct reason *r, struct candidate *c)
         reason_follow(r, c, &step, queue, &tail, REASON_REACH);
     }
     reason_job(r, c);
+    c->early &= !c->whole; /* one kind of effect that is complete is enough */
     for (size_t i = 0; i < c->explained_count; i++)
         r->slot[c->explained[i].symptom] = 0;
     if (c->explained_count)

@@ -19,7 +19,8 @@
 #define COMMON_RARE     8.0   /* one coincidence never outweighs more than e^8 */
 #define COMMON_UNSEEN   5.0   /* the thing above showed nothing itself */
 #define COMMON_MONTH_MS 2592000000.0
-#define COMMON_HALF     0.5 /* what takes all its parts takes at least half of them */
+#define COMMON_HALF     0.5 /* of the share of its parts that it is known to take has to be there */
+#define COMMON_EXTENT   0.3 /* a lower probability says that it may take any share */
 #define COMMON_VOTES    4096
 
 struct common {
@@ -101,8 +102,7 @@ common_gain(struct common *k, const struct candidate *above, bool *of)
 {
     int64_t first = INT64_MAX, last = INT64_MIN;
     size_t roots = 0, reached = 0, sum = 0;
-    double rate = 0, gain = 0;
-    bool all = false;
+    double rate = 0, gain = 0, share = 0;
     const struct kb_cause *before = NULL;
     for (size_t i = 0; i < k->cases->count; i++) {
         size_t n = 0;
@@ -120,10 +120,10 @@ common_gain(struct common *k, const struct candidate *above, bool *of)
         sum += c == before ? 0 : n;
         before = c;
         rate += k->best[i]->entry->prior + k->best[i]->entry->background;
-        all |= c->probability >= 0.5;
+        share = fmax(share, c->probability < COMMON_EXTENT ? 0 : c->probability);
     }
     if (roots < 2 || last - first > COMMON_WITHIN_MS ||
-        (all && (double)roots < COMMON_HALF * (double)sum))
+        (double)roots < COMMON_HALF * share * (double)sum)
         return 0;
     int64_t window = last - first > COMMON_LEAST_MS ? last - first : COMMON_LEAST_MS;
     rate = (rate / (double)roots + 0.1) / 10000 * (double)reached;

@@ -58,6 +58,7 @@ struct candidate {
     const struct kb_cause *absent[DIAGNOSIS_MISSING];
     size_t absent_count;
     size_t seen_kinds, seen_places;
+    bool whole; /* of some kind of effect half of what it takes is there */
     bool early; /* of an unseen one: more would be missing if it were not so soon */
     double score, confidence;
     double common; /* log units that it gains as what several roots have in common */

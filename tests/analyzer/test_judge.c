@@ -374,6 +374,14 @@ dark_ports(struct bed *b, int node)
 }
 
 static void
+dark_later(struct bed *b, const struct dark *c, int seconds)
+{
+    if (seconds > 60)
+        b->now_ms += (int64_t)(seconds - 60) * 1000;
+    dark_pass(b, c, seconds > 60 ? 60 : seconds);
+}
+
+static void
 dark_said(struct bed *b, const struct dark *c, const char *code, bool switches)
 {
     bool absent = strstr(code, ".absent") != NULL; /* told late, of when it fell silent */
@@ -385,7 +393,7 @@ dark_said(struct bed *b, const struct dark *c, const char *code, bool switches)
             event(b, code, name, EVENT_BEGIN, "");
         b->now_ms += absent ? 40000 : 0;
         if (i % 4 == 0 && dark_is(c, i) && c->apart_s)
-            dark_pass(b, c, c->apart_s);
+            dark_later(b, c, c->apart_s);
     }
     snprintf(of_switch, sizeof of_switch, "switch.%s", strchr(code, '.') + 1);
     for (size_t i = 0; switches && i < 6; i++) {
@@ -465,6 +473,14 @@ static const struct dark darks[] = {
      "power.site-loss",
      "cluster:t"},
     {"one node", {{7, 7}}, false, DARK_ABSENT | DARK_PORTS, 1, 1, "node.absent", "node:node00007"},
+    {"one node that rebooted",
+     {{7, 7}},
+     false,
+     DARK_REBOOTED | DARK_PORTS,
+     1,
+     1,
+     "node.rebooted",
+     "node:node00007"},
     {"two nodes of two racks",
      {{7, 7}, {23, 23}},
      false,

@@ -79,7 +79,7 @@ struct fleet {
 };
 
 static void
-fleet_open(struct fleet *f)
+fleet_open_racks(struct fleet *f, uint32_t nodes)
 {
     static const uint64_t job = 4711;
     static struct peers_member members[GPUS];
@@ -90,14 +90,20 @@ fleet_open(struct fleet *f)
         uint32_t n = g / EACH;
         members[g] = (struct peers_member){.key = g};
         members[g].group[PEERS_NODE] = n;
-        members[g].group[PEERS_RACK] = n / RACK;
+        members[g].group[PEERS_RACK] = n / nodes;
         members[g].group[PEERS_LEAF] = g % EACH;
-        members[g].group[PEERS_POWER] = n / RACK; /* one unit a rack: the rack is named */
+        members[g].group[PEERS_POWER] = n / nodes; /* one unit a rack: the rack is named */
         members[g].group[PEERS_COOLING] = 0;
         f->extra[g] = 1;
     }
     assert_non_null(f->p = peers_new());
     assert_int_equal(peers_layout(f->p, members, GPUS, &job, 1), 0);
+}
+
+static void
+fleet_open(struct fleet *f)
+{
+    fleet_open_racks(f, RACK);
 }
 
 static void
@@ -231,6 +237,27 @@ members_with_another_part_of_the_work_are_no_stragglers(void **state)
     peers_free(f.p);
 }
 
+/* Most of a job is its norm: what it does says nothing of the rack that it happens to fill. */
+static void
+a_rack_that_is_most_of_a_job_is_not_named(void **state)
+{
+    struct fleet f;
+    const struct peers_finding *found;
+    (void)state;
+    fleet_open_racks(&f, 20); /* of 32 nodes */
+    for (int i = 0; i < 30; i++)
+        fleet_step(&f);
+    for (size_t g = 0; g < 20 * EACH; g++)
+        f.slow[g] = 0.1;
+    for (int i = 0; i < 60; i++) {
+        fleet_step(&f);
+        size_t n = peers_decide(f.p, &found);
+        for (size_t k = 0; k < n; k++)
+            assert_false(found[k].level == PEERS_RACK && found[k].index == 0);
+    }
+    peers_free(f.p);
+}
+
 static void
 a_new_layout_keeps_what_is_known(void **state)
 {
@@ -300,6 +327,7 @@ main(void)
         cmocka_unit_test(a_job_that_is_slow_in_all_parts_has_no_culprit),
         cmocka_unit_test(members_with_another_part_of_the_work_are_no_stragglers),
         cmocka_unit_test(what_is_right_again_is_soon_no_longer_named),
+        cmocka_unit_test(a_rack_that_is_most_of_a_job_is_not_named),
         cmocka_unit_test(a_new_layout_keeps_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
