@@ -205,4 +205,4 @@ def report(score, faults, base, gpu_days, notes):
     for line in notes:
         out(line)
     return {'top1': top1 / max(1, judged), 'top3': top3 / max(1, judged), 'class': klass / max(1, judged), 'ece': error,
-            'pages': sum(page_counts) / max(1, len(page_counts)), 'false_a_day': len(false) / days if days else 0}
+            'pages': sum(page_counts) / max(1, len(page_counts)), 'false_a_day': len(false) / days if days else 0, 'false': len(false)}
