@@ -12,16 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMON_WITHIN_MS                                                                           \
-    600000                    /* machines take minutes to come back and say that they were away    \
-                               */
-#define COMMON_LEAST_MS 60000 /* onsets are not known better */
-#define COMMON_RARE     8.0   /* one coincidence never outweighs more than e^8 */
-#define COMMON_UNSEEN   5.0   /* the thing above showed nothing itself */
-#define COMMON_MONTH_MS 2592000000.0
-#define COMMON_HALF     0.5 /* of the share of its parts that it is known to take has to be there */
-#define COMMON_EXTENT   0.3 /* a lower probability says that it may take any share */
-#define COMMON_VOTES    4096
+#define COMMON_WITHIN_MS 180000 /* machines that lost power at once come back within minutes */
+#define COMMON_LEAST_MS  60000  /* onsets are not known better */
+#define COMMON_RARE      8.0    /* one coincidence never outweighs more than e^8 */
+#define COMMON_UNSEEN    5.0    /* the thing above showed nothing itself */
+#define COMMON_MONTH_MS  2592000000.0
+#define COMMON_HALF      0.5 /* of the share of its parts that it is known to take has to be there */
+#define COMMON_EXTENT    0.3 /* a lower probability says that it may take any share */
+#define COMMON_VOTES     4096
 
 struct common {
     struct reason *r;
@@ -36,6 +34,13 @@ common_part(const struct candidate *c)
 {
     return c->entry->role == KB_ROOT && !c->early && c->place->kind != ENTITY_JOB &&
            c->place->kind != ENTITY_RANK && c->place->kind != ENTITY_CLUSTER;
+}
+
+/* Announced work takes machines one after the other: it has no cause above it. */
+static bool
+common_counts(const struct common *k, size_t i)
+{
+    return common_part(k->best[i]) && !k->cases->at[i].planned;
 }
 
 static int64_t
@@ -106,7 +111,7 @@ common_gain(struct common *k, const struct candidate *above, bool *of)
     const struct kb_cause *before = NULL;
     for (size_t i = 0; i < k->cases->count; i++) {
         size_t n = 0;
-        const struct kb_cause *c = common_part(k->best[i]) && k->best[i] != above
+        const struct kb_cause *c = common_counts(k, i) && k->best[i] != above
                                        ? common_why(k->r, above, k->best[i], &n)
                                        : NULL;
         of[i] = c || k->best[i] == above;
@@ -190,7 +195,7 @@ reason_common(struct reason *r, const struct candidate **best, struct reason_cas
         double most = 0;
         k.vote_count = 0;
         for (size_t i = 0; i < cases->count; i++)
-            if (common_part(best[i]))
+            if (common_counts(&k, i))
                 common_vote(&k, best[i]);
         for (size_t v = 0; v < k.vote_count; v++) {
             double gain = common_gain(&k, k.votes[v], of);
