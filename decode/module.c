@@ -343,7 +343,7 @@ static const struct {
     {0x25, "OSFP-XD", module_cmis},
 };
 
-static void
+void
 module_clear(struct module *m)
 {
     static const struct module_limits none = {NAN, NAN, NAN, NAN};

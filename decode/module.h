@@ -93,6 +93,10 @@ int module_pages_parse(const void *data, size_t len, size_t *next, struct module
 /* 0, ERR_UNSUPPORTED: an identifier we do not know; ERR_SYNTAX: pages that must be there are not.
  */
 int module_decode(const struct module_pages *p, struct module *ret, struct err *err);
+/* Text that a tool printed of one module: `ethtool -m`, `mlxlink -m`, `hccn_tool -optical -g`. is:
+ * these bytes look like it. 0, or ERR_SYNTAX: nothing in it tells of a module. */
+bool module_dump_is(const void *data, size_t len);
+int module_dump_parse(const void *data, size_t len, struct module *ret, struct err *err);
 void module_json(const struct module *m, struct jsonw *w); /* one object */
 
 /* Whole names; "" for those not known. */

@@ -4,6 +4,7 @@
 
 #include "decode/module.h"
 
+void module_clear(struct module *m); /* nothing is told */
 unsigned module_u16(const uint8_t *p);
 int module_s16(const uint8_t *p);
 double module_dbm(double tenth_uw); /* of 0.1 uW */

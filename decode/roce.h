@@ -80,7 +80,7 @@ size_t roce_neighbours(const struct roce *r, const struct roce_neighbour ***ret)
 const struct roce_port *roce_storm(const struct roce *r);
 /* Time below which `share` of the answers came, in microseconds, by buckets; NaN: none. */
 double roce_waits_quantile(const struct roce_waits *w, double share);
-/* One of the flows that carry a hundredth of all bytes or more. */
+/* One of the flows that carry a hundredth of all bytes or more, and twice the mean. */
 bool roce_elephant(const struct roce *r, const struct roce_flow *f);
 
 struct roce_shared { /* elephants that cannot but take one path: same addresses and source port, or

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define ROCE_ELEPHANT_OF    100 /* a flow of one in so many bytes, or more */
+#define ROCE_ELEPHANT_MEANS 2   /* and twice the mean flow: of equals none is one */
 #define ROCE_ELEPHANT_LEAST ((uint64_t)1 << 20)
 
 /* --- report ----------------------------------------------------------------------------------- */
@@ -89,7 +90,9 @@ roce_neighbours(const struct roce *r, const struct roce_neighbour ***ret)
 bool
 roce_elephant(const struct roce *r, const struct roce_flow *f)
 {
-    return f->bytes > ROCE_ELEPHANT_LEAST && f->bytes * ROCE_ELEPHANT_OF >= r->totals.bytes;
+    uint64_t flows = map_count(r->flows);
+    return f->bytes > ROCE_ELEPHANT_LEAST && f->bytes * ROCE_ELEPHANT_OF >= r->totals.bytes &&
+           f->bytes * flows >= r->totals.bytes * ROCE_ELEPHANT_MEANS;
 }
 
 /* Those of one port of a mirror lie together, the others by what a switch hashes. */

@@ -1,6 +1,6 @@
-/* cmd_optics: `myriascope optics decode FILE...`: what modules' memory pages say, one JSON object a
- * module; `myriascope optics ENTITY`: what a server now knows of the modules of a server or switch,
- * or of one, beside the module's own limits. */
+/* cmd_optics: `myriascope optics decode FILE...`: what modules' memory pages, or texts of ethtool,
+ * mlxlink and hccn_tool, say, one JSON object a module; `myriascope optics ENTITY`: what a server
+ * now knows of the modules of a server or switch, or of one, beside the module's own limits. */
 #include "base/buf.h"
 #include "base/jsonw.h"
 #include "base/str.h"
@@ -27,33 +27,40 @@ optics_read(const char *path, struct buf *ret, struct err *err)
     return 0;
 }
 
+static void
+optics_print(const struct module *m)
+{
+    struct buf out;
+    struct jsonw w;
+    buf_init(&out, (size_t)16 << 20);
+    jsonw_init(&w, &out);
+    module_json(m, &w);
+    puts(buf_str(&out));
+    buf_done(&out);
+}
+
+/* Pages as bytes or text, or what a tool printed. */
 static int
 optics_file(const char *path, struct err *err)
 {
-    struct buf data, out;
-    struct jsonw w;
+    struct buf data;
+    struct module m;
     size_t next = 0;
     int modules = 0, rc = optics_read(path, &data, err);
-    buf_init(&out, (size_t)16 << 20);
-    while (!rc) {
+    bool dump = !rc && module_dump_is(buf_str(&data), data.len);
+    if (dump && !(rc = module_dump_parse(buf_str(&data), data.len, &m, err)))
+        optics_print(&m);
+    while (!rc && !dump) {
         struct module_pages pages;
-        struct module m;
         rc = module_pages_parse(buf_str(&data), data.len, &next, &pages, err);
-        if (rc <= 0)
+        if (rc <= 0 || (rc = module_decode(&pages, &m, err)))
             break;
-        rc = module_decode(&pages, &m, err);
-        if (rc)
-            break;
-        buf_reset(&out);
-        jsonw_init(&w, &out);
-        module_json(&m, &w);
-        puts(buf_str(&out));
+        optics_print(&m);
         modules++;
     }
-    if (!rc && !modules)
+    if (!rc && !dump && !modules)
         rc = err_set(err, ERR_SYNTAX, "no module in it");
     buf_done(&data);
-    buf_done(&out);
     return rc ? err_at(err, path, err->line, err->column) : 0;
 }
 

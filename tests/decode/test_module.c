@@ -349,6 +349,79 @@ unknown_and_cut_modules_are_refused(void **state)
     assert_int_equal(module_pages_parse(raw, 100, &next, &p, &err), ERR_SYNTAX);
 }
 
+static void
+dumps_of_tools_are_read(void **state)
+{
+    static const char ethtool[] =
+        "\tIdentifier                                : 0x11 (QSFP28)\n"
+        "\tExtended identifier                       : 0xcc\n"
+        "\tVendor name                               : ACME\n"
+        "\tVendor PN                                 : QS-28\n"
+        "\tVendor SN                                 : A123\n"
+        "\tLaser wavelength                          : 1310.000nm\n"
+        "\tModule temperature                        : 34.56 degrees C / 94.21 degrees F\n"
+        "\tModule voltage                            : 3.2930 V\n"
+        "\tAlarm/warning flags implemented           : Yes\n"
+        "\tLaser tx bias current (Channel 1)         : 6.750 mA\n"
+        "\tLaser tx bias current (Channel 4)         : 7.100 mA\n"
+        "\tTransmit avg optical power (Channel 1)    : 0.9000 mW / -0.46 dBm\n"
+        "\tRcvr signal avg optical power(Channel 1)  : 0.5012 mW / -3.00 dBm\n"
+        "\tRcvr signal avg optical power(Channel 4)  : 0.0000 mW / -inf dBm\n"
+        "\tLaser bias current high alarm   (Chan 1)  : Off\n"
+        "\tLaser rx power low warning threshold      : 0.0400 mW / -13.98 dBm\n"
+        "\tModule temperature high alarm threshold   : 75.00 degrees C / 167.00 degrees F\n";
+    static const char mlxlink[] = "Module Info\n-----------\n"
+                                  "Identifier                         : QSFP-DD\n"
+                                  "Vendor Name                        : ACME\n"
+                                  "Vendor Serial Number               : B7\n"
+                                  "Temperature [C]                    : 45 [-5..75]\n"
+                                  "Voltage [mV]                       : 3264.5 [2970..3630]\n"
+                                  "Bias Current [mA]                  : 7.0,7.1,7.2,7.3 [2..15]\n"
+                                  "Rx Power Current [dBm]             : 1.2,-1.1,N/A,0.4 "
+                                  "[-10.4..5.4]\n"
+                                  "Rx Power Type                      : Average\n";
+    static const char hccn[] = "optical info:\npresent              : present\n"
+                               "Vendor Name          : HUAWEI\nSerial Number : C9\n"
+                               "Temperature          : 44 C\nSupply Vcc           : 3287.10 mV\n"
+                               "Tx Power0            : 1.0000 mW\nTx Power3 : 0.5012 mW\n"
+                               "Rx Power0            : 0.9531 mW\n"
+                               "Tx Bias2             : 6.1000 mA\n"
+                               "Vcc High Thres       : 3465.00 mV\n"
+                               "RxPower Low Thres    : 0.1000 mW\nTx Los Flag : 0x0\n";
+    struct module m;
+    struct err err;
+    (void)state;
+    assert_true(module_dump_is(ethtool, strlen(ethtool)));
+    assert_int_equal(module_dump_parse(ethtool, strlen(ethtool), &m, &err), 0);
+    assert_string_equal(m.form, "QSFP28");
+    assert_string_equal(m.serial, "A123");
+    assert_int_equal(m.lane_count, 4);
+    near(m.temperature, 34.56);
+    near(m.lanes[0].rx_power_dbm, -3);
+    near(m.lanes[3].bias_ma, 7.1);
+    assert_true(isnan(m.lanes[1].rx_power_dbm));
+    near(m.rx_limits.low_warning, -13.98);
+    near(m.temperature_limits.high_alarm, 75);
+    near(m.wavelength_nm, 1310);
+    assert_int_equal(module_dump_parse(mlxlink, strlen(mlxlink), &m, &err), 0);
+    assert_string_equal(m.form, "QSFP-DD");
+    near(m.voltage, 3.2645);
+    near(m.lanes[1].rx_power_dbm, -1.1);
+    near(m.lanes[3].rx_power_dbm, 0.4);
+    near(m.rx_limits.low_alarm, -10.4);
+    near(m.bias_limits.high_alarm, 15);
+    near(m.voltage_limits.low_alarm, 2.97);
+    assert_int_equal(module_dump_parse(hccn, strlen(hccn), &m, &err), 0);
+    assert_string_equal(m.serial, "C9");
+    near(m.lanes[0].tx_power_dbm, 0);
+    near(m.lanes[3].tx_power_dbm, -3);
+    near(m.lanes[2].bias_ma, 6.1);
+    near(m.rx_limits.low_alarm, -10);
+    near(m.voltage_limits.high_alarm, 3.465);
+    assert_false(module_dump_is("lower: 18 00", 12));
+    assert_int_equal(module_dump_parse("hello: world\n", 13, &m, &err), ERR_SYNTAX);
+}
+
 int
 main(void)
 {
@@ -360,6 +433,7 @@ main(void)
         cmocka_unit_test(mistakes_are_named_with_their_line),
         cmocka_unit_test(json_is_whole_and_what_is_not_told_is_null),
         cmocka_unit_test(unknown_and_cut_modules_are_refused),
+        cmocka_unit_test(dumps_of_tools_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

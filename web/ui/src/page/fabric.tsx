@@ -105,11 +105,11 @@ function Report({ m }: { m: api.Mirror }) {
         <Stat name={t('packets.ack')} v={r.answers ? `${number(r.answers.p99_us)} µs` : '–'} />
       </div>
       <Panel title={t('packets.flows', { n: number(r.flow_count), name: m.name })}>
-        <Table name={t('packets.flows', { n: number(r.flow_count), name: m.name })} cols={cols} rows={r.flows} id={(f) => `${f.from} ${f.to} ${f.qp}`} cls={(f) => (bad(f) ? 'bad' : '')} empty={<Empty why={t('packets.noflows')} />} />
+        <Table name={t('packets.flows', { n: number(r.flow_count), name: m.name })} cols={cols} rows={r.flows.slice(0, 50)} id={(f) => `${f.from} ${f.to} ${f.qp}`} cls={(f) => (bad(f) ? 'bad' : '')} empty={<Empty why={t('packets.noflows')} />} />
       </Panel>
       {r.collisions.length > 0 && <Panel title={t('packets.shared')}><ul class="list">{r.collisions.map((c, i) => <li key={i}><span class="grow">{c.path !== undefined ? t('packets.session', { n: c.path }) : <>{who(c.from ?? '')} → {who(c.to ?? '')} UDP {c.source_port}</>}</span> <b>×{c.flows}</b> {value(c.bytes, 'bytes')}</li>)}</ul></Panel>}
       {r.pausing_ports.length > 0 && <Panel title={t('packets.pauses')}><ul class="list">{r.pausing_ports.map((p) => <li key={p.mac}><span class="grow mono">{p.mac}</span> PFC {number(p.pfc)} <span class="dim">{p.priorities.map((x) => t('packets.held', { p: x.priority, s: x.paused_seconds.toFixed(3) })).join(' ')}</span></li>)}</ul></Panel>}
-      {r.neighbours.length > 0 && <Panel title="LLDP / DCBX"><ul class="list">{r.neighbours.map((n) => <li key={n.mac}><span class="grow">{n.system} {n.port}</span> <span class="dim">{n.pfc_priorities ? `PFC ${n.pfc_priorities.join(' ')}` : ''}</span></li>)}</ul></Panel>}
+      {r.neighbours.length > 0 && <Panel title="LLDP / DCBX"><ul class="list">{r.neighbours.slice(0, 24).map((n) => <li key={n.mac}><span class="grow">{n.system} {n.port}</span> <span class="dim">{n.pfc_priorities ? `PFC ${n.pfc_priorities.join(' ')}` : ''}</span></li>)}</ul>{r.neighbours.length > 24 && <p class="dim">{t('do.more', { n: r.neighbours.length - 24 })}</p>}</Panel>}
     </>
   );
 }
