@@ -53,9 +53,11 @@ struct wire_handler { /* called in order of the batch; pointers valid during the
     int (*inventory)(void *ctx, const char *json, size_t len);
     void *ctx;
     /* As of struct sample_sink: a set whose bytes are known (asked with count 0) is neither checked
-     * nor read again; its samples go to `known` alone. */
+     * nor read again; its samples go to `known` alone. likely may be NULL. */
     void (*key)(void *ctx, const void *bytes, size_t len, uint64_t ret[2]);
-    int (*known)(void *ctx, const uint64_t key[2], const struct sample *samples, size_t count);
+    int (*known)(void *ctx, const uint64_t key[2], size_t len, const struct sample *samples,
+                 size_t count);
+    size_t (*likely)(void *ctx);
 };
 /* Checks everything first, then calls. 0, ERR_CORRUPT, ERR_SYNTAX, ERR_LIMIT, or what a handler
  * returned. */

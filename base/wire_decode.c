@@ -22,11 +22,12 @@ struct wire_batch {
     struct wire_reader r;
     struct wire_head head;
     struct wire_set {
-        uint32_t offset; /* in the raw bytes */
-        bool known;      /* by the handler */
+        uint32_t offset, len; /* in the raw bytes */
+        bool known;           /* by the handler */
         uint64_t key[2];
     } * series;
     size_t series_count, series_cap;
+    size_t passed; /* sets that the second pass has seen */
     size_t records;
     const struct wire_handler *handler; /* NULL in the first pass */
     const struct wire_handler *memory;  /* knows label sets by their bytes; NULL: nobody does */
@@ -122,18 +123,30 @@ wire_pass_labels(struct wire_reader *r)
         wire_get_str(r, LABEL_VALUE_MAX, &len);
 }
 
+/* Are the next len bytes a set that is known? Then they are one whole. */
+static bool
+wire_knows_bytes(struct wire_batch *b, struct wire_set *set, size_t len)
+{
+    b->memory->key(b->memory->ctx, b->r.p, len, set->key);
+    set->known = b->memory->known(b->memory->ctx, set->key, len, NULL, 0) > 0;
+    set->len = (uint32_t)len;
+    if (set->known)
+        b->r.p += len;
+    return set->known;
+}
+
 static bool
 wire_knows(struct wire_batch *b, struct wire_set *set)
 {
+    if (!b->memory)
+        return false;
+    size_t likely = b->memory->likely ? b->memory->likely(b->memory->ctx) : 0;
+    if (likely && likely <= (size_t)(b->r.end - b->r.p) && wire_knows_bytes(b, set, likely))
+        return true;
     struct wire_reader end = b->r;
     wire_pass_labels(&end);
-    if (!b->memory || end.bad)
-        return false;
-    b->memory->key(b->memory->ctx, b->r.p, (size_t)(end.p - b->r.p), set->key);
-    set->known = b->memory->known(b->memory->ctx, set->key, NULL, 0) > 0;
-    if (set->known)
-        b->r.p = end.p;
-    return set->known;
+    size_t len = (size_t)(end.p - b->r.p);
+    return !end.bad && len != likely && wire_knows_bytes(b, set, len);
 }
 
 /* First pass: well-formed, sorted (so that the second pass need not sort), and its place is kept.
@@ -150,6 +163,7 @@ wire_check_labels(struct wire_batch *b)
         if (b->r.bad || !l.count || labels_finish(&sorted) ||
             memcmp(sorted.at, l.at, l.count * sizeof *l.at) != 0)
             return wire_fail(b, ERR_SYNTAX, "an ill-formed label set");
+        set.len = (uint32_t)(b->r.p - b->r.base) - set.offset;
     }
     if (b->series_count == b->series_cap) {
         size_t cap = b->series_cap ? b->series_cap * 2 : 1024;
@@ -166,7 +180,8 @@ wire_check_labels(struct wire_batch *b)
 static int
 wire_skip_labels(struct wire_batch *b)
 {
-    wire_pass_labels(&b->r);
+    const struct wire_set *set = &b->series[b->passed++];
+    b->r.p = b->r.base + set->offset + set->len;
     return 0;
 }
 
@@ -194,7 +209,7 @@ wire_give_sample(struct wire_batch *b, const struct wire_set *set, const struct 
     const struct wire_handler *h = b->handler;
     struct wire_reader at = {.base = b->r.base, .p = b->r.base + set->offset, .end = b->r.end};
     struct labels l;
-    int rc = b->memory ? h->known(h->ctx, set->key, s, 1) : 0;
+    int rc = b->memory ? h->known(h->ctx, set->key, set->len, s, 1) : 0;
     if (rc)
         return rc < 0 ? rc : 0;
     wire_get_labels(&at, &l);

@@ -257,10 +257,17 @@ push_agent_key(void *ctx, const void *bytes, size_t len, uint64_t ret[2])
 }
 
 static int
-push_agent_known(void *ctx, const uint64_t key[2], const struct sample *s, size_t n)
+push_agent_known(void *ctx, const uint64_t key[2], size_t len, const struct sample *s, size_t n)
 {
     struct push_agent *a = ctx;
-    return a->sink.known(a->sink.memory, key, 0, s, n);
+    return a->sink.known(a->sink.memory, key, len, s, n);
+}
+
+static size_t
+push_agent_likely(void *ctx)
+{
+    struct push_agent *a = ctx;
+    return a->sink.likely(a->sink.memory);
 }
 
 static int
@@ -343,7 +350,8 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
                              .inventory = push_agent_inventory,
                              .ctx = &a,
                              .key = push_agent_key,
-                             .known = push_agent_known};
+                             .known = push_agent_known,
+                             .likely = push_agent_likely};
     if (req->who.role == ROLE_AGENT && strcmp(req->who.name, a.node))
         return httpd_reply_fail(resp, 403, "forbidden", "this token is bound to node %s",
                                 req->who.name);

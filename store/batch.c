@@ -409,8 +409,10 @@ batch_sink_known(void *memory, const uint64_t key[2], size_t len, const struct s
     struct store_batch *b = memory;
     uint32_t place;
     uint64_t id = known_find(b->store->known, key, &place);
-    if (!n)
+    if (!n) { /* only asked: the samples come later */
+        b->place = id ? place + 1 : UINT32_MAX;
         return id != 0;
+    }
     if (id)
         return batch_take(b, id, place, samples, n);
     b->missed[0] = key[0];
