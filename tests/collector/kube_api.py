@@ -6,6 +6,7 @@ POST /test/forget makes the server forget old versions: watches get 410. POST /t
 GET /test/seen gives counts of what was asked, as JSON.
 """
 import json
+import os
 import sys
 import threading
 import time
@@ -133,4 +134,12 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
+def orphan(parent=os.getppid()):
+    """A test that fails leaves nobody behind."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
+
+
+threading.Thread(target=orphan, daemon=True).start()
 Server(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
