@@ -7,6 +7,7 @@
 #include "agents/logs.h"
 #include "agents/outbox.h"
 #include "agents/shed.h"
+#include "agents/trial.h"
 #include "base/clock.h"
 #include "base/httpd.h"
 #include "base/str.h"
@@ -31,7 +32,9 @@ struct agent {
     struct collect *collect;
     struct outbox *outbox; /* NULL: nothing is sent */
     struct logs *logs;     /* NULL: nothing is sent */
-    struct httpd *httpd;   /* NULL: off */
+    struct trial *trial;   /* NULL: no tests */
+    const char *helper;
+    struct httpd *httpd; /* NULL: off */
     pthread_mutex_t mutex;
     pthread_cond_t wake, work;
     pthread_t thread, collector;
@@ -407,6 +410,7 @@ agent_new(const struct agent_conf *conf, const char *helper, const struct log *l
         return err_set(err, ERR_NOMEM, "no memory for the agent");
     a->conf = conf;
     a->log = log;
+    a->helper = helper;
     buf_init(&a->inventory, AGENT_INVENTORY_MAX);
     pthread_condattr_init(&mono);
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
@@ -436,6 +440,9 @@ agent_start(struct agent *a, struct err *err)
     int rc = a->outbox ? outbox_start(a->outbox, err) : 0;
     if (!rc && a->logs)
         rc = logs_start(a->logs, err);
+    bool may = a->conf->tests.allow && !a->conf->root;
+    if (!rc && a->outbox)
+        rc = trial_new(a->outbox, may ? a->helper : NULL, a->spool_dir, a->log, &a->trial, err);
     if (rc)
         return rc;
     if (pthread_create(&a->collector, NULL, agent_collector, a))
@@ -476,6 +483,7 @@ agent_free(struct agent *a)
         httpd_stop(a->httpd);
         httpd_free(a->httpd);
     }
+    trial_free(a->trial);
     logs_free(a->logs);
     outbox_free(a->outbox);
     if (!ended)

@@ -36,6 +36,9 @@ struct agent_conf {
         struct conf_strs disable;
         char *nvml, *dcmi;
     } probes;
+    struct {
+        bool allow;
+    } tests;
 };
 extern const struct conf_row agent_conf_rows[];
 /* Fills from a file; path NULL: defaults. Caller calls agent_conf_done. */

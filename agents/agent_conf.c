@@ -95,6 +95,14 @@ static const struct conf_row agent_conf_probes[] = {
              "only a path is taken."},
     {0}};
 
+static const struct conf_row agent_conf_tests[] = {
+    {.key = "allow",
+     .type = CONF_BOOL,
+     .offset = AT(tests.allow) - AT(tests),
+     .dflt = "true",
+     .help = "Make the light tests that a check with --active asks for; false refuses all."},
+    {0}};
+
 const struct conf_row agent_conf_rows[] = {
     {.key = "node",
      .type = CONF_STR,
@@ -135,6 +143,11 @@ const struct conf_row agent_conf_rows[] = {
      .offset = AT(probes),
      .rows = agent_conf_probes,
      .help = "What is collected."},
+    {.key = "tests",
+     .type = CONF_MAP,
+     .offset = AT(tests),
+     .rows = agent_conf_tests,
+     .help = "Light tests on request of an operator."},
     {0}};
 
 static int

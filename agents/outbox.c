@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/doc.h"
 #include "base/httpc.h"
+#include "base/jsonw.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 #define OUTBOX_TIMEOUT_MS  10000u
 #define OUTBOX_BACKOFF_MAX 60000
 #define OUTBOX_GAPS        4
+#define OUTBOX_TASKS_MAX   65536u
 #define OUTBOX_MATCHER_MAX ((size_t)64 << 20)
 
 struct outbox_item {
@@ -49,6 +51,8 @@ struct outbox {
     uint64_t matcher_hash, matcher_tried;
     struct buf matcher;
     bool matcher_new;
+    struct buf tasks; /* as they came; those of one answer */
+    pthread_cond_t tasked;
 };
 
 /* --- what is lost -------------------------------------------------------------------------------
@@ -279,18 +283,46 @@ outbox_fetch_matcher(struct outbox *o, uint64_t hash)
     httpc_response_done(&resp);
 }
 
+static void
+outbox_tasked(struct outbox *o, const struct doc_node *tasks)
+{
+    static const char *const texts[] = {"run", "id", "test", "peer", "address", "key", "peer_key"};
+    static const char *const numbers[] = {"port", "peer_port", "seconds"};
+    struct jsonw w;
+    pthread_mutex_lock(&o->mutex);
+    buf_reset(&o->tasks);
+    jsonw_init(&w, &o->tasks);
+    jsonw_array(&w);
+    for (const struct doc_node *t = tasks->first; t; t = t->next) {
+        jsonw_object(&w);
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            jsonw_kstr(&w, texts[i], doc_get_str(t, texts[i], ""));
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            jsonw_kint(&w, numbers[i], doc_get_int(t, numbers[i], 0));
+        jsonw_kbool(&w, "busy", doc_get_bool(t, "busy", false));
+        jsonw_end_object(&w);
+    }
+    jsonw_end_array(&w);
+    if (o->tasks.failed)
+        buf_reset(&o->tasks);
+    pthread_cond_signal(&o->tasked);
+    pthread_mutex_unlock(&o->mutex);
+}
+
 /* Does the answer acknowledge this batch? A proxy's cheerful 200 does not. */
 static bool
 outbox_acknowledged(struct outbox *o, const struct httpc_response *resp,
                     const struct spool_key *key, uint64_t *ret_matcher)
 {
     struct doc *d = NULL;
-    (void)o;
     if (doc_parse_json(buf_str(&resp->body), resp->body.len, "answer", &d, NULL))
         return false;
     const struct doc_node *root = doc_root(d);
     bool ok = (uint64_t)doc_get_int(root, "epoch", -1) == key->epoch &&
               (uint64_t)doc_get_int(root, "sequence", -1) == key->sequence;
+    const struct doc_node *tasks = doc_get(root, "tasks");
+    if (ok && tasks && tasks->kind == DOC_SEQ && tasks->count)
+        outbox_tasked(o, tasks);
     *ret_matcher = strtoull(doc_get_str(root, "matcher", "0"), NULL, 16);
     doc_free(d);
     return ok;
@@ -450,6 +482,8 @@ outbox_new(const struct outbox_config *c, struct outbox **ret, struct err *err)
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_mutex_init(&o->mutex, NULL);
     pthread_cond_init(&o->wake, &mono);
+    pthread_cond_init(&o->tasked, &mono);
+    buf_init(&o->tasks, OUTBOX_TASKS_MAX);
     pthread_condattr_destroy(&mono);
     size_t len = strlen(c->url);
     while (len && c->url[len - 1] == '/')
@@ -509,6 +543,27 @@ outbox_matcher(struct outbox *o, struct buf *ret)
     return fresh;
 }
 
+bool
+outbox_tasks(struct outbox *o, int wait_ms, struct buf *ret)
+{
+    struct timespec until;
+    int rc = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&o->mutex);
+    while (!o->tasks.len && !rc)
+        rc = pthread_cond_timedwait(&o->tasked, &o->mutex, &until);
+    bool some = o->tasks.len != 0;
+    if (some) {
+        *ret = o->tasks;
+        buf_init(&o->tasks, OUTBOX_TASKS_MAX);
+    }
+    pthread_mutex_unlock(&o->mutex);
+    return some;
+}
+
 void
 outbox_matcher_is(struct outbox *o, uint64_t hash)
 {
@@ -534,6 +589,8 @@ outbox_free(struct outbox *o)
     httpc_free(o->http);
     wire_encoder_free(o->wire);
     buf_done(&o->matcher);
+    buf_done(&o->tasks);
+    pthread_cond_destroy(&o->tasked);
     pthread_cond_destroy(&o->wake);
     pthread_mutex_destroy(&o->mutex);
     free(o);

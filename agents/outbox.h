@@ -39,6 +39,9 @@ void outbox_lost(struct outbox *o, const char *reason, int64_t from_ms, int64_t 
 void outbox_counts(struct outbox *o, struct outbox_counts *ret);
 /* A pattern database that the server has and we have not: moves it to ret and returns true. */
 bool outbox_matcher(struct outbox *o, struct buf *ret);
+/* Tasks that came with an answer, a JSON array; waits for some so long at most. Moves them to ret.
+ */
+bool outbox_tasks(struct outbox *o, int wait_ms, struct buf *ret);
 void outbox_matcher_is(struct outbox *o, uint64_t hash); /* the one in use */
 /* Ends the thread (after the request under way, 10 s at most), writes what waits to the spool. */
 void outbox_free(struct outbox *o);

@@ -143,6 +143,23 @@ check_double(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Is it a part that somebody counts on? Adapters that are not in the plan and no RDMA devices are
+ * loopbacks, bridges, spare ports: whatever state they are in is right. */
+static bool
+check_counts(const struct check *c, const struct check_row *r, topo_id id)
+{
+    static const char *const rdma[] = {"mlx*",  "bnxt_re*", "irdma*", "qedr*",  "efa*",  "hns_*",
+                                       "roce*", "ib*",      "hfi1*",  "erdma*", "ionic*"};
+    const char *name = strrchr(topo_name(c->topo, id), '/');
+    if (r->kind != ENTITY_NIC || *topo_attr(c->topo, id, "plane") ||
+        topo_neighbour(c->topo, id, ENTITY_LINK) != TOPO_NONE)
+        return true;
+    for (size_t i = 0; name && i < sizeof rdma / sizeof *rdma; i++)
+        if (str_glob(rdma[i], name + 1))
+            return true;
+    return false;
+}
+
 /* Is it alike those it would be compared with? Idle accelerators rest at any clock; adapters of
  * other planes are of other rates. busy: utilisation, or NULL. */
 static bool
@@ -224,6 +241,8 @@ check_value(struct check *c, const struct check_row *r, topo_id id, double v, do
         return check_below(v, warn > fail ? warn : fail, fail);
     case CHECK_INCIDENT:
     case CHECK_TRAIT:
+    case CHECK_ACTIVE_LOW:
+    case CHECK_ACTIVE_HIGH:
     case CHECK_LEMON:
         break;
     }
@@ -271,9 +290,19 @@ check_incident(struct check *c, const struct check_row *r)
     }
 }
 
+static bool
+check_is_active(const struct check_row *r)
+{
+    return r->rule == CHECK_ACTIVE_LOW || r->rule == CHECK_ACTIVE_HIGH;
+}
+
 static void
 check_row_run(struct check *c, const struct check_row *r)
 {
+    if (check_is_active(r)) {
+        check_active(c, r);
+        return;
+    }
     if (r->rule == CHECK_INCIDENT || r->rule == CHECK_TRAIT || r->rule == CHECK_LEMON) {
         r->rule == CHECK_TRAIT   ? check_trait(c, r)
         : r->rule == CHECK_LEMON ? check_lemon(c, r)
@@ -289,7 +318,8 @@ check_row_run(struct check *c, const struct check_row *r)
     for (size_t i = 0; i < n; i++) {
         topo_id id = ids[i];
         bool there = k && !isnan(k->at[id]);
-        if (!c->in[id] || (!there && r->optional) || (compared && !check_alike(c, r, busy, id)) ||
+        if (!c->in[id] || (!there && r->optional) || !check_counts(c, r, id) ||
+            (compared && !check_alike(c, r, busy, id)) ||
             (r->cabled && topo_neighbour(c->topo, id, ENTITY_LINK) == TOPO_NONE))
             continue;
         struct check_item item = {.row = r,
@@ -349,7 +379,8 @@ check_exclude(const struct check *c, struct jsonw *w)
 static void
 check_expected(const struct check_item *i, char *out, size_t size)
 {
-    static const char *const words[] = {"<=", ">=", "=", ">=", "=", ">=", ">=", "", "", "<="};
+    static const char *const words[] = {
+        "<=", ">=", "=", ">=", "=", ">=", ">=", "", "", ">=", "<=", "<="};
     if (i->want)
         snprintf(out, size, "%s", i->want);
     else if (isnan(i->limit) || fabs(i->limit) > 1e299)
@@ -378,7 +409,9 @@ check_item_json(const struct check *c, const struct check_item *i, struct jsonw 
         jsonw_raw(w, observed, (size_t)n);
     check_expected(i, expected, sizeof expected);
     jsonw_kstr(w, "expected", expected);
-    if (i->verdict == CHECK_UNKNOWN)
+    if (i->verdict == CHECK_UNKNOWN && check_is_active(i->row))
+        jsonw_ktext(w, "reason", "the test was not made", "未执行该测试");
+    else if (i->verdict == CHECK_UNKNOWN)
         jsonw_ktext(w, "reason", "no data within two minutes", "两分钟内没有数据");
     else
         jsonw_ktext(w, "reason", i->verdict == CHECK_PASS ? "" : i->row->reason.en,
@@ -405,6 +438,8 @@ check_counts_json(const char *key, const size_t n[4], struct jsonw *w)
 static bool
 check_selected(const struct check *c, const struct check_row *r)
 {
+    if (check_is_active(r) && !c->req->active)
+        return false;
     if (c->profile) {
         const struct doc_node *list = doc_get(c->profile, "checks");
         for (const struct doc_node *n = list ? list->first : NULL; n; n = n->next)
@@ -570,8 +605,9 @@ check_report(struct check *c, const char *id, int64_t took_ms, struct buf *out)
     jsonw_kstr(&w, "state", "done");
     jsonw_kreal(&w, "progress", 1);
     jsonw_kstr(&w, "user", c->req->who);
+    jsonw_kbool(&w, "active", c->req->active != NULL);
     jsonw_kstr(&w, "verdict", check_verdict_word(check_verdict(c)));
-    jsonw_ktime(&w, "started", c->now_ms);
+    jsonw_ktime(&w, "started", c->req->active ? c->req->began_ms : c->now_ms);
     jsonw_kint(&w, "duration_ms", took_ms);
     jsonw_kint(&w, "nodes", (int64_t)c->node_count);
     check_counts_json("counts", c->counts, &w);
@@ -676,8 +712,8 @@ check_run(struct store *s, const struct metric_table *metrics, const struct kb *
     char id[CHECK_ID_SIZE];
     int64_t start = clock_mono_us();
     (void)kb;
-    if (req->id)
-        str_copy(id, sizeof id, req->id);
+    if (req->active || req->id)
+        str_copy(id, sizeof id, req->active ? req->active : req->id);
     else
         check_new_id(now_ms, id);
     int rc = check_profile(&c, &profile, err);
@@ -686,7 +722,9 @@ check_run(struct store *s, const struct metric_table *metrics, const struct kb *
     for (size_t r = 0; !rc && r < c.row_count; r++)
         if (check_selected(&c, &c.rows[r]))
             check_row_run(&c, &c.rows[r]);
-    if (!rc && check_report(&c, id, (clock_mono_us() - start) / 1000, ret_json))
+    if (!rc && check_report(&c, id,
+                            req->active ? now_ms - req->began_ms : (clock_mono_us() - start) / 1000,
+                            ret_json))
         rc = err_set(err, ERR_LIMIT,
                      "the report is larger than an answer may be: check fewer nodes");
     if (!rc)
@@ -709,7 +747,7 @@ check_table_json(struct buf *out)
         jsonw_kstr(&w, "kind", entity_kind_row(check_rows[r].kind)->word);
         jsonw_ktext(&w, "title", check_rows[r].title.en, check_rows[r].title.zh);
         jsonw_kbool(&w, "prejob", check_rows[r].prejob);
-        jsonw_kstr(&w, "impact", "none");
+        jsonw_kstr(&w, "impact", check_is_active(&check_rows[r]) ? "light" : "none");
         jsonw_end_object(&w);
     }
     jsonw_end_array(&w);

@@ -25,6 +25,10 @@ struct check_request {
     size_t profile_len;
     const char *job, *nodes; /* scope: one of them, or neither: the cluster */
     const char *cluster, *tenant, *who;
+    bool busy; /* of an active check: also where a job runs */
+    const char
+        *active; /* the run whose answers are judged too (analyzer/check_active.h), NULL: none */
+    int64_t began_ms;          /* of that run */
     bool passed;               /* items that pass are listed too, else counted only */
     struct kpi_places *places; /* of the present's series; NULL: none are remembered */
 };

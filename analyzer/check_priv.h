@@ -54,6 +54,14 @@ int check_rows_read(struct check *c, struct err *err);
 void check_trait(struct check *c, const struct check_row *r);
 /* Nodes that broke again and again. */
 void check_lemon(struct check *c, const struct check_row *r);
+/* --- check_active.c --------------------------------------------------------------------------- */
+
+/* What the agents of the scope measured, against each other. */
+void check_active(struct check *c, const struct check_row *r);
+/* One value against the median and the robust deviation of all. */
+enum check_verdict check_active_judge(const struct check_row *r, double v, double median,
+                                      double spread);
+
 /* "groups": what those that failed a check have in common and the others have not. */
 void check_shared(const struct check *c, struct jsonw *w);
 

@@ -19,6 +19,9 @@ enum check_rule {
     CHECK_BELOW_LIMIT, /* value below the module's own limit (second: warning, third: alarm) */
     CHECK_INCIDENT,    /* an open incident's root is this entity */
     CHECK_TRAIT,       /* values of a series' label differ from those of most others */
+    CHECK_ACTIVE_LOW,  /* a test of the agents, `metric`, its figure `label`: below warn, fail times
+                          the median, and far from the others */
+    CHECK_ACTIVE_HIGH, /* the same above */
     CHECK_LEMON,       /* warn: incidents of late, each half as much after a week */
 };
 

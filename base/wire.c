@@ -294,8 +294,8 @@ wire_encode_gap(struct wire_encoder *e, const struct gap *gap)
     return wire_record_end(e, mark);
 }
 
-int
-wire_encode_inventory(struct wire_encoder *e, const char *json, size_t len)
+static int
+wire_encode_json(struct wire_encoder *e, char type, const char *json, size_t len)
 {
     if (len > WIRE_STR_MAX)
         return ERR_LIMIT;
@@ -307,10 +307,22 @@ wire_encode_inventory(struct wire_encoder *e, const char *json, size_t len)
     if (rc)
         return rc;
     size_t mark = e->raw.len;
-    buf_putc(&e->raw, WIRE_INVENTORY);
+    buf_putc(&e->raw, type);
     wire_put_str(&e->raw, json, len);
     buf_putc(&e->raw, 0);
     return wire_record_end(e, mark);
+}
+
+int
+wire_encode_inventory(struct wire_encoder *e, const char *json, size_t len)
+{
+    return wire_encode_json(e, WIRE_INVENTORY, json, len);
+}
+
+int
+wire_encode_result(struct wire_encoder *e, const char *json, size_t len)
+{
+    return wire_encode_json(e, WIRE_RESULT, json, len);
 }
 
 int

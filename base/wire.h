@@ -6,10 +6,11 @@
  * number 0, 1, 2 ...) 2 samples of one time: i64 t_ms, varint n, n x (varint series, f64) 3 event:
  * i64 time_ms, u8 phase, u8 severity, text entity, code, source, text, node, job, tenant, fields 4
  * log line: i64 time_ms, u8 severity, i32 rank, text node, job, source, tenant, text 5 gap: i64
- * from_ms, i64 to_ms, u64 count, text source, reason 6 inventory: text (JSON) integers are little
- * endian, str is varint length + bytes, text is a str with a 0 behind it that its length does not
- * count (so that a decoder need not copy), varint is LEB128. Ceilings: 16 MiB raw, 1 MiB a string,
- * 200,000 records. A batch is decoded whole or refused whole. */
+ * from_ms, i64 to_ms, u64 count, text source, reason 6 inventory: text (JSON)  7 result of a task:
+ * text (JSON) integers are little endian, str is varint length + bytes, text is a str with a 0
+ * behind it that its length does not count (so that a decoder need not copy), varint is LEB128.
+ * Ceilings: 16 MiB raw, 1 MiB a string, 200,000 records. A batch is decoded whole or refused whole.
+ */
 #ifndef BASE_WIRE_H
 #define BASE_WIRE_H
 
@@ -40,6 +41,7 @@ int wire_encode_event(struct wire_encoder *e, const struct event *ev);
 int wire_encode_log(struct wire_encoder *e, const struct log_line *line);
 int wire_encode_gap(struct wire_encoder *e, const struct gap *gap);
 int wire_encode_inventory(struct wire_encoder *e, const char *json, size_t len);
+int wire_encode_result(struct wire_encoder *e, const char *json, size_t len);
 size_t wire_encoded_size(const struct wire_encoder *e);       /* raw bytes so far */
 int wire_encode_end(struct wire_encoder *e, struct buf *out); /* appends the whole batch */
 
@@ -51,6 +53,7 @@ struct wire_handler { /* called in order of the batch; pointers valid during the
     int (*log)(void *ctx, const struct log_line *line);
     int (*gap)(void *ctx, const struct gap *gap);
     int (*inventory)(void *ctx, const char *json, size_t len);
+    int (*result)(void *ctx, const char *json, size_t len);
     void *ctx;
     /* As of struct sample_sink: a set whose bytes are known (asked with count 0) is neither checked
      * nor read again; its samples go to `known` alone. likely may be NULL. */

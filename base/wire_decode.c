@@ -287,15 +287,16 @@ wire_gap(struct wire_batch *b)
     return b->handler && b->handler->gap ? b->handler->gap(b->handler->ctx, &gap) : 0;
 }
 
+/* Inventories and results: a JSON text, read by whoever wants it. */
 static int
-wire_inventory(struct wire_batch *b)
+wire_json(struct wire_batch *b, int (*give)(void *ctx, const char *json, size_t len))
 {
     const char *json = wire_get_text(&b->r, WIRE_STR_MAX);
     if (b->r.bad)
-        return wire_fail(b, ERR_SYNTAX, "an ill-formed inventory");
-    if (!b->handler || !b->handler->inventory)
+        return wire_fail(b, ERR_SYNTAX, "an ill-formed inventory or result");
+    if (!give)
         return 0;
-    return b->handler->inventory(b->handler->ctx, json, (size_t)((const char *)b->r.p - json) - 1);
+    return give(b->handler->ctx, json, (size_t)((const char *)b->r.p - json) - 1);
 }
 
 static int
@@ -313,7 +314,9 @@ wire_record(struct wire_batch *b)
     case WIRE_GAP:
         return wire_gap(b);
     case WIRE_INVENTORY:
-        return wire_inventory(b);
+        return wire_json(b, b->handler ? b->handler->inventory : NULL);
+    case WIRE_RESULT:
+        return wire_json(b, b->handler ? b->handler->result : NULL);
     default:
         return wire_fail(b, ERR_SYNTAX, "a record of no known type");
     }

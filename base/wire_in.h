@@ -16,6 +16,7 @@ enum wire_type {
     WIRE_LOG = 4,
     WIRE_GAP = 5,
     WIRE_INVENTORY = 6,
+    WIRE_RESULT = 7,
 };
 
 #endif

@@ -16,6 +16,7 @@
 #include "collector/remote_write.h"
 #include "store/catalog.h"
 #include "store/jobs.h"
+#include "store/tasks.h"
 #include "store/topo.h"
 
 #include <pthread.h>
@@ -318,8 +319,17 @@ push_agent_inventory(void *ctx, const char *json, size_t len)
     return 0;
 }
 
+static int
+push_agent_result(void *ctx, const char *json, size_t len)
+{
+    struct push_agent *a = ctx;
+    tasks_result(a->p->store, a->node, json, len);
+    return 0;
+}
+
 static void
-push_agent_answer(struct push *p, const struct wire_head *h, struct httpd_response *resp)
+push_agent_answer(struct push *p, const struct wire_head *h, const char *peer,
+                  struct httpd_response *resp)
 {
     char hash[24];
     struct jsonw w;
@@ -332,6 +342,7 @@ push_agent_answer(struct push *p, const struct wire_head *h, struct httpd_respon
     jsonw_kstr(&w, "matcher", hash);
     jsonw_key(&w, "tasks");
     jsonw_array(&w);
+    tasks_take(p->store, h->agent, peer ? peer : "", &w);
     jsonw_end_array(&w);
     jsonw_end_object(&w);
 }
@@ -348,6 +359,7 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
                              .log = push_agent_log,
                              .gap = push_agent_gap,
                              .inventory = push_agent_inventory,
+                             .result = push_agent_result,
                              .ctx = &a,
                              .key = push_agent_key,
                              .known = push_agent_known,
@@ -372,7 +384,7 @@ push_agent_batch(void *ctx, const struct httpd_request *req, struct httpd_respon
     int rc = ingest_commit(p->ingest, INGEST_AGENT, a.batch, resp);
     discover_done(&a.found, !rc);
     if (!rc || rc == ERR_EXISTS)
-        push_agent_answer(p, &a.head, resp);
+        push_agent_answer(p, &a.head, req->peer, resp);
     return 0;
 }
 

@@ -111,6 +111,13 @@ client_status(const struct cmd_args *a, const struct httpc_response *r, const st
     return err_set(err, code, "%s answered %d%s%s", a->server, r->status, *said ? ": " : "", said);
 }
 
+int64_t
+client_timeout(const struct cmd_args *a)
+{
+    double s = a->timeout ? strtod(a->timeout, NULL) : 0;
+    return s > 0 && s < 86400 ? (int64_t)(s * 1000) : 120000;
+}
+
 int
 client_call(const struct cmd_args *a, const char *method, const char *path, const char *body,
             size_t len, struct doc **ret, struct buf *raw, struct err *err)
@@ -132,7 +139,7 @@ client_call(const struct cmd_args *a, const char *method, const char *path, cons
                                 .body_len = len,
                                 .headers = headers,
                                 .bearer = token.len ? buf_str(&token) : NULL,
-                                .timeout_ms = 120000,
+                                .timeout_ms = (unsigned)client_timeout(a),
                                 .max_body = CLIENT_ANSWER_MAX};
     rc = httpc_fetch(c, &req, &resp, err);
     if (!rc && resp.body.len && str_prefix(resp.content_type, "application/json"))

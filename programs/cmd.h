@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { CMD_DONE = 0, CMD_FAILED = 2, CMD_USAGE = 3 };
 
@@ -18,8 +19,8 @@ struct cmd_args {
     const char *server, *token_file, *format, *lang;
     const char *nodes, *job, *profile, *gate, *kind, *state, *since, *until, *at, *role, *expires,
         *tenant, *name, *comment, *duration, *output, *limit, *password_file, *query, *severity,
-        *step, *config, *healthy, *base, *only;
-    bool follow, help, strict, server_away_fails, force;
+        *step, *config, *healthy, *base, *only, *timeout;
+    bool follow, help, strict, server_away_fails, force, active, busy;
     int zh; /* lang is Chinese */
     const char *command;
     const char **words;
@@ -58,6 +59,8 @@ const char *cmd_text(const struct cmd_args *a,
  * (caller buf_done). */
 int client_call(const struct cmd_args *a, const char *method, const char *path, const char *body,
                 size_t len, struct doc **ret, struct buf *raw, struct err *err);
+/* What --timeout says, in ms. */
+int64_t client_timeout(const struct cmd_args *a);
 /* Percent-encoded "path?name=value&..." from pairs, NULL values left out; NULL name ends. Caller
  * frees. */
 char *client_path(const char *path, ...);

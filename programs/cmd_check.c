@@ -1,5 +1,6 @@
 /* cmd_check: a report from the server, and the exit code that plugins and prologs understand. */
 #include "analyzer/check.h"
+#include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/str.h"
 #include "programs/cmd.h"
@@ -23,6 +24,8 @@ check_body(const struct cmd_args *a, struct buf *out, struct err *err)
     jsonw_init(&w, out);
     jsonw_object(&w);
     jsonw_kstr(&w, "profile", profile);
+    jsonw_kbool(&w, "active", a->active);
+    jsonw_kbool(&w, "busy", a->busy);
     if (file) {
         jsonw_kstr(&w, "profile_text", buf_str(&text));
         buf_done(&text);
@@ -46,6 +49,7 @@ check_wait(const struct cmd_args *a, struct buf *raw, struct err *err)
 {
     struct doc *d = NULL;
     char path[256];
+    int64_t until = clock_mono_us() + client_timeout(a) * 1000;
     int rc = doc_parse_json(buf_str(raw), raw->len, "report", &d, err);
     while (!rc && !strcmp(doc_get_str(doc_root(d), "state", "done"), "running")) {
         if (isatty(STDERR_FILENO))
@@ -54,6 +58,9 @@ check_wait(const struct cmd_args *a, struct buf *raw, struct err *err)
         doc_free(d);
         d = NULL;
         buf_done(raw);
+        if (clock_mono_us() > until)
+            return err_set(err, ERR_TIMEOUT, "the check has not ended within %lld s",
+                           (long long)(client_timeout(a) / 1000));
         usleep(500000);
         rc = client_call(a, "GET", path, NULL, 0, &d, raw, err);
     }

@@ -1,8 +1,10 @@
 /* myriascope-agent: the node agent. Runs until told to stop, or collects once and prints. */
 #include "agents/agent.h"
 #include "agents/gpu_child.h"
+#include "agents/trial.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "programs/sandbox.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -231,6 +233,8 @@ main(int argc, char **argv)
         return gpu_child_run(argv[1], argv[2], argv[3]);
     if (argc == 4 && !strcmp(argv[1], NPU_CHILD_OPTION))
         return npu_child_run(argv[2], argv[3]);
+    if (argc == TRIAL_CHILD_ARGS + 2 && !strcmp(argv[1], TRIAL_CHILD_OPTION))
+        return sandbox_enter(&err) ? AGENT_FAILED : trial_child(argv + 2);
     int stop = agent_parse(argc, argv, &a);
     if (stop)
         return stop - 1;

@@ -33,6 +33,12 @@ const struct cmd_option cmd_options[] = {
      "与 --gate 同用:警告和未知也拒绝", O(strict), true},
     {"fail-closed", NULL, "with --gate: no-go when the server is away",
      "与 --gate 同用:服务器不可用时拒绝", O(server_away_fails), true},
+    {"active", NULL, "ask the nodes' agents for light tests too (within a minute)",
+     "同时由各节点 Agent 执行轻量测试(一分钟内完成)", O(active), true},
+    {"busy", NULL, "with --active: test nodes that run a job as well",
+     "与 --active 同用:正在运行作业的节点也测试", O(busy), true},
+    {"timeout", "SECONDS", "how long to wait for the server in all (default 120)",
+     "等待服务器的总时长,秒(默认 120)", O(timeout), false},
     {"kind", "KIND", "kind of entity", "对象类型", O(kind), false},
     {"state", "STATE", "state", "状态", O(state), false},
     {"severity", "WORD", "info, warning or critical", "info、warning 或 critical", O(severity),
@@ -69,7 +75,7 @@ const struct cmd_option cmd_options[] = {
 const size_t cmd_option_count = sizeof cmd_options / sizeof *cmd_options;
 
 const struct cmd cmd_rows[] = {
-    {"check", "", "nodes job profile gate strict fail-closed output",
+    {"check", "", "nodes job profile active busy timeout gate strict fail-closed output",
      "check the cluster, some nodes, or the nodes of a job", "检查集群、节点或作业所用节点",
      cmd_check},
     {"diagnose", "[FILE|FOLDER...]", "job healthy output",

@@ -20,6 +20,7 @@
 #include "store/rows.h"
 #include "store/scrub.h"
 #include "store/series.h"
+#include "store/tasks.h"
 #include "store/tier.h"
 #include "store/store_priv.h"
 #include "store/writer.h"
@@ -288,6 +289,8 @@ store_open(const struct store_config *cfg, struct store **ret, struct err *err)
     s->cfg.folder = strdup(cfg->folder);
     int rc = s->cfg.folder ? file_mkdir(cfg->folder, 0700, err)
                            : err_set(err, ERR_NOMEM, "no memory for the store");
+    if (rc >= 0 && !(s->tasks = tasks_new()))
+        rc = err_set(err, ERR_NOMEM, "no memory for the store");
     if (rc >= 0)
         rc = store_parts(s, err);
     if (rc < 0) {
@@ -325,6 +328,7 @@ store_close(struct store *s)
     days_close(s->days);
     series_index_free(s->index);
     known_free(s->known);
+    tasks_free(s->tasks);
     batch_pool_free(s->batches);
     if (s->lock_fd >= 0)
         close(s->lock_fd);

@@ -48,6 +48,7 @@ struct store {
     struct scrubber *scrubber;
     struct catalog *catalog;
     struct topo_state *topo;
+    struct tasks *tasks;
     struct store_counters counters;
     int lock_fd; /* flock: one process a folder */
     atomic_bool ready;

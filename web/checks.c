@@ -2,7 +2,10 @@
  * and answers at once; one that takes longer than its caller waits answers 202 with its id. */
 #include "analyzer/check.h"
 
+#include "analyzer/check_active.h"
+#include "base/clock.h"
 #include "base/hostlist.h"
+#include "base/str.h"
 #include "store/jobs.h"
 #include "store/topo.h"
 #include "web/check_runs.h"
@@ -107,6 +110,7 @@ checks_request(struct web *w, const struct httpd_request *req, const struct doc_
                                   .cluster = doc_get_str(scope, "cluster", NULL),
                                   .tenant = req->who.tenant,
                                   .who = req->who.name,
+                                  .busy = doc_get_bool(n, "busy", false),
                                   .passed = !strcmp(doc_get_str(n, "items", ""), "all"),
                                   .places = view_places(w->views)};
     if (text && text->kind == DOC_STR) {
@@ -282,7 +286,10 @@ checks_run(void *ctx, const struct httpd_request *req, struct httpd_response *re
         rc = err_set(&err, ERR_RANGE, "wait: 0 to %d seconds", CHECKS_WAIT_MAX_S);
     if (!rc)
         rc = checks_request(w, req, doc_root(d), &r, &err);
-    if (!rc)
+    bool active = !rc && doc_get_bool(doc_root(d), "active", false);
+    if (active)
+        rc = check_active_start(w->cfg.store, &r, web_now(w), &resp->body, &err);
+    else if (!rc)
         rc = check_runs_start(w->checks, &r, (int64_t)(wait_s * 1000), &resp->body, &err);
     doc_free(d);
     if (rc == ERR_NOTFOUND || rc == ERR_USAGE)
@@ -347,6 +354,7 @@ checks_list(void *ctx, const struct httpd_request *req, struct httpd_response *r
 
 struct checks_report {
     const struct httpd_request *req;
+    char tenant[64]; /* whose run it is */
     char *json;
     size_t len;
 };
@@ -357,6 +365,7 @@ checks_take(void *ctx, const struct catalog_doc *d)
     struct checks_report *r = ctx;
     if (!web_sees(r->req, d->tenant))
         return ERR_NOTFOUND;
+    str_copy(r->tenant, sizeof r->tenant, d->tenant);
     r->json = malloc(d->json_len + 1);
     if (!r->json)
         return ERR_NOMEM;
@@ -435,6 +444,62 @@ checks_answer(const struct checks_report *r, const struct httpd_request *req,
                         &resp->body, err);
 }
 
+/* How far an active run is; the report itself once it may be made, in place of what is stored. */
+static int
+checks_active(struct web *w, struct checks_report *r, const char *id, struct err *err)
+{
+    struct doc *d = NULL;
+    struct buf out;
+    struct jsonw j;
+    int64_t began = 0, now = web_now(w);
+    int rc = doc_parse_json(r->json, r->len, "report", &d, err);
+    const struct doc_node *n = rc ? NULL : doc_root(d);
+    if (rc || strcmp(doc_get_str(n, "state", "done"), "running")) {
+        doc_free(d);
+        return rc;
+    }
+    time_parse(doc_get_str(n, "started", ""), &began);
+    double progress = check_active_progress(w->cfg.store, id, began, now);
+    buf_init(&out, (size_t)64 << 20);
+    if (progress < 1) {
+        jsonw_init(&j, &out);
+        jsonw_object(&j);
+        for (const struct doc_node *m = n->first; m; m = m->next)
+            if (strcmp(m->key, "progress")) {
+                jsonw_key(&j, m->key);
+                web_copy_node(&j, m);
+            }
+        jsonw_kreal(&j, "progress", progress);
+        jsonw_end_object(&j);
+    } else {
+        const struct doc_node *scope = doc_get(n, "scope"), *text = doc_get(n, "profile_text");
+        struct check_request q = {.profile = doc_get_str(n, "profile", "full"),
+                                  .job = doc_get_str(scope, "job", NULL),
+                                  .nodes = doc_get_str(scope, "nodes", NULL),
+                                  .cluster = doc_get_str(scope, "cluster", NULL),
+                                  .tenant = r->tenant,
+                                  .who = doc_get_str(n, "user", ""),
+                                  .busy = doc_get_bool(n, "busy", false),
+                                  .passed = doc_get_bool(n, "passed", false),
+                                  .active = id,
+                                  .began_ms = began,
+                                  .places = view_places(w->views)};
+        if (text && text->kind == DOC_STR) {
+            q.profile_text = text->str;
+            q.profile_len = text->len;
+        }
+        rc = check_run(w->cfg.store, w->cfg.metrics, w->cfg.kb, &q, now, &out, err);
+    }
+    if (!rc) {
+        free(r->json);
+        r->json = buf_take(&out, &r->len);
+        rc = r->json ? 0 : ERR_NOMEM;
+    }
+    buf_done(&out);
+    doc_free(d);
+    return rc;
+}
+
 static int
 checks_get(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
 {
@@ -447,6 +512,8 @@ checks_get(void *ctx, const struct httpd_request *req, struct httpd_response *re
     int rc = catalog_get(w->cfg.store, "check", id, checks_take, &r, &err);
     if (rc == ERR_NOTFOUND)
         return httpd_reply_fail(resp, 404, "not_found", "there is no check %s", id);
+    if (!rc)
+        rc = checks_active(w, &r, id, &err);
     if (!rc)
         rc = checks_answer(&r, req, resp, &err);
     free(r.json);
@@ -462,7 +529,11 @@ const struct route checks_routes[] = {
      .help =
          "Runs a check of a job's nodes, of named nodes, or of the cluster, and answers its "
          "report. What passed is counted; \"items\": \"all\" lists it too. After \"wait\" seconds "
-         "(10) the answer is 202 with its id, and the report comes there.",
+         "(10) the answer is 202 with its id, and the report comes there. \"active\": true asks "
+         "the "
+         "nodes' agents for light tests too: 202 at once, done within a minute; \"busy\": true "
+         "tests "
+         "nodes that run a job as well.",
      .body_max = (size_t)4 << 20},
     {"GET", "/api/v1/checks", ROLE_VIEWER, checks_list, .help = "Past runs, newest first.",
      .query = "items=0 leaves items and summary out; limit=1 to 1000; cursor=from a former answer"},

@@ -79,7 +79,8 @@ put_parts(struct bed *b, struct store_batch *batch, int n, const struct odd *o)
             put(b, batch, (o && o->rx < 0 ? o->rx : -2) + 0.4 * noise(),
                 "optic_rx_power_dbm{node=node%05d,port=mlx5_%d,lane=%d}", n, k, lane);
     }
-    for (int v = 0; v < (int)(dice() * 20); v++) /* containers come and go */
+    put(b, batch, 0, "node_network_up{node=node%05d,device=lo}", n); /* its state is "unknown" */
+    for (int v = 0; v < (int)(dice() * 20); v++)                     /* containers come and go */
         put(b, batch, 1500, "node_network_mtu_bytes{node=node%05d,device=veth%d}", n, v);
 }
 

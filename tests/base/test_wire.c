@@ -73,6 +73,14 @@ seen_inventory(void *ctx, const char *json, size_t len)
     return seen_step(s);
 }
 
+static int
+seen_result(void *ctx, const char *json, size_t len)
+{
+    struct seen *s = ctx;
+    buf_printf(&s->text, ";result %.*s", (int)len, json);
+    return seen_step(s);
+}
+
 static struct wire_handler
 handler_of(struct seen *s)
 {
@@ -82,6 +90,7 @@ handler_of(struct seen *s)
                                  .log = seen_log,
                                  .gap = seen_gap,
                                  .inventory = seen_inventory,
+                                 .result = seen_result,
                                  .ctx = s};
 }
 
@@ -126,6 +135,7 @@ make_batch(struct buf *out)
     assert_int_equal(wire_encode_log(e, &line), 0);
     assert_int_equal(wire_encode_gap(e, &gap), 0);
     assert_int_equal(wire_encode_inventory(e, "{}", 2), 0);
+    assert_int_equal(wire_encode_result(e, "[]", 2), 0);
     ev.entity = "nonsense";
     assert_int_equal(wire_encode_event(e, &ev), ERR_SYNTAX);
     buf_init(out, 1 << 20);
@@ -155,7 +165,8 @@ a_batch_comes_out_as_it_went_in(void **state)
         "__name__=up,node=node00001,10:1;__name__=node_load1,node=node00001,10:0.5;__name__=up,"
         "node=node00001,20:0;"
         "event 5 1 2 gpu:node00001/3 nvidia.xid.79 kernel fallen node00001   ;"
-        "log 6 1 -1 node00001 4711 job  温度;gap 1 2 agent:node00001 spool-full 99;inventory {}");
+        "log 6 1 -1 node00001 4711 job  温度;gap 1 2 agent:node00001 spool-full 99;inventory "
+        "{};result []");
     struct wire_handler none = {0};
     assert_int_equal(wire_decode(batch.data, batch.len, &none, &err), 0);
     buf_done(&s.text);
@@ -259,7 +270,9 @@ ill_formed_records_are_refused(void **state)
          10, ERR_SYNTAX},
         {"an empty label set", "\x01\x00", 2, ERR_SYNTAX},
         {"too many labels", "\x01\x41", 2, ERR_SYNTAX},
-        {"unknown type", "\x07", 1, ERR_SYNTAX},
+        {"unknown type", "\x08", 1, ERR_SYNTAX},
+        {"good result", "\x07\x02{}\0", 5, 0},
+        {"cut result", "\x07\x05{}", 4, ERR_SYNTAX},
         {"sample of no series", "\x02\0\0\0\0\0\0\0\0\x01\x00\0\0\0\0\0\0\0\0", 19, ERR_SYNTAX},
         {"too many samples", "\x02\0\0\0\0\0\0\0\0\xff\xff\xff\xff\x0f", 14, ERR_LIMIT},
         {"cut samples", "\x02\0\0", 3, ERR_SYNTAX},

@@ -562,7 +562,7 @@ export const incidentFeedback = (id: string, b: { correct: boolean; cause?: stri
 // Checks
 export const checkProfiles = (s?: AbortSignal) => get<List<CheckProfile>>(`${V1}/checks/profiles`, s);
 export const checkPlan = (profile: string, scope: CheckScope) => change<CheckPlan>('POST', `${V1}/checks/plan`, { profile, scope });
-export const checkRun = (profile: string, scope: CheckScope, all = false) => change<CheckReport | { id: string }>('POST', `${V1}/checks`, all ? { profile, scope, items: 'all' } : { profile, scope });
+export const checkRun = (profile: string, scope: CheckScope, all = false, active = false) => change<CheckReport | { id: string }>('POST', `${V1}/checks`, { profile, scope, ...(all && { items: 'all' }), ...(active && { active }) });
 export const checks = (p: Params, s?: AbortSignal) => get<List<CheckReport>>(`${V1}/checks${query({ ...p, items: 0 })}`, s);
 export const check = (id: string, problems: boolean, s?: AbortSignal) => get<CheckReport>(`${V1}/checks/${encodeURIComponent(id)}${query({ problems })}`, s);
 export const checkFile = (id: string, format: 'csv' | 'json' | 'html' | 'junit', lang: string) =>

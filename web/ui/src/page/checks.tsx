@@ -25,6 +25,7 @@ export function Checks() {
   const [what, setWhat] = useState(q.job ?? q.nodes ?? q.cluster ?? '');
   const [plan, setPlan] = useState<api.CheckPlan | null>(null);
   const [bad, setBad] = useState('');
+  const [active, setActive] = useState(false);
   const profile = q.profile ?? (kind === 'cluster' ? 'full' : 'prejob');
   const target = what || (kind === 'cluster' ? clusters.data?.items[0]?.name ?? '' : '');
   const scope: api.CheckScope = target ? { [kind]: target } : {};
@@ -58,7 +59,7 @@ export function Checks() {
             <Form text={t('checks.run')} send={async () => {
               if (!can('operator')) throw new api.ApiError(403, 'forbidden', '');
               if (!target) throw new api.ApiError(400, 'scope', t('checks.noscope'));
-              const r = await api.checkRun(profile, scope);
+              const r = await api.checkRun(profile, scope, false, active);
               go(href('checks', r.id, { profile: null }));
             }}>
               <div class="row wrap">
@@ -68,6 +69,7 @@ export function Checks() {
                   : <Field name={kind === 'job' ? t('checks.jobid') : t('checks.hostlist')} wide><input value={what} required placeholder={kind === 'job' ? '4711' : 'node[00001-00128]'} onInput={(e) => setWhat((e.target as HTMLInputElement).value.trim())} /></Field>}
               </div>
               {chosen && <p class="dim">{tx(chosen.description)}</p>}
+              <label class="line"><input type="checkbox" checked={active} onChange={(e) => setActive((e.target as HTMLInputElement).checked)} /> {t('checks.active')}</label>
               {bad && <p class="bad" role="alert">{bad}</p>}
               <div class="plan">{plan && (
                 <div class={`impact im-${plan.impact}`} role="status">

@@ -90,6 +90,7 @@ export const en = {
   'cable.unknown': 'unknown neighbour',
   'chart.empty': 'No samples in this range.',
   'chart.more': 'and {n} more lines',
+  'checks.active': 'Also ask the nodes’ agents for light tests (a minute; nodes that run a job are left out)',
   'checks.again': 'Run again',
   'checks.against': 'Against',
   'checks.allpass': 'Nothing to show: every item passed.',

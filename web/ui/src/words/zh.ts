@@ -92,6 +92,7 @@ export const zh: Record<keyof typeof en, string> = {
   'cable.unknown': '未知邻居',
   'chart.empty': '所选时间段没有数据。',
   'chart.more': '另有 {n} 条曲线未显示',
+  'checks.active': '同时由各节点 Agent 执行轻量测试(一分钟内;正在运行作业的节点除外)',
   'checks.again': '重新检查',
   'checks.against': '对比',
   'checks.allpass': '没有问题项，全部通过。',
