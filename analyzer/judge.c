@@ -662,6 +662,17 @@ judge_quiet(struct judge_turn *u)
     return rc;
 }
 
+/* What an open incident rests on stays in the table. */
+static void
+judge_hold(struct judge_turn *u)
+{
+    for (size_t i = 0; i < u->count; i++) {
+        struct symptom_row *r = u->rows[i];
+        const struct judged *d = r->incident[0] ? judge_find(u->j, r->incident) : NULL;
+        r->held = d && !d->resolved_ms;
+    }
+}
+
 /* People resolve too: the catalog knows. */
 static int
 judge_people_cb(void *ctx, const struct catalog_doc *c)
@@ -715,6 +726,7 @@ judge_turn(struct judge *j, struct symptoms *t, struct topo *topo, const struct 
     if (!rc) {
         judge_calm(&u, p);
         rc = judge_quiet(&u);
+        judge_hold(&u);
     }
     reason_cases_done(&cases);
     free(u.symptoms);

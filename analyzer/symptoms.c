@@ -196,7 +196,8 @@ symptoms_turn(struct symptoms *t, int64_t now_ms)
             r->s.end_ms = r->s.last_ms + quiet;
             changed = 1;
         }
-        if (r->s.end_ms && now_ms - r->s.end_ms > SYMPTOMS_MEMORY_MS) {
+        bool held = r->held && t->count < SYMPTOMS_MAX / 2;
+        if (r->s.end_ms && !held && now_ms - r->s.end_ms > SYMPTOMS_MEMORY_MS) {
             symptoms_forget(t, i);
             changed = 1;
         } else {

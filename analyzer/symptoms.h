@@ -2,8 +2,9 @@
  *
  * A row is active until its end event, a clearing event, or quiet for its entry's `clears: after`
  * (10 min by default); it stays MEMORY longer, so that effects reported late still find their
- * cause. At most SYMPTOMS_MAX rows; beyond, instant rows of info severity are dropped first, then
- * everything new is counted and refused. One thread. */
+ * cause, and as long as an open incident holds it: what began a fault is said once, and is still
+ * its reason when only the consequences go on. At most SYMPTOMS_MAX rows; beyond, instant rows of
+ * info severity are dropped first, then everything new is counted and refused. One thread. */
 #ifndef ANALYZER_SYMPTOMS_H
 #define ANALYZER_SYMPTOMS_H
 
@@ -17,6 +18,7 @@
 struct symptom_row {
     struct symptom s; /* texts owned by the row */
     char *entity, *source, *text, *node, *job;
+    bool held;          /* by an open incident: not forgotten while there is room */
     bool ongoing;       /* began by EVENT_BEGIN: ends by EVENT_END, not by quiet */
     char incident[40];  /* that it belongs to, "" none */
     uint64_t events[4]; /* ids of its first events, 0: none */

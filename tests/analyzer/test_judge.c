@@ -597,6 +597,29 @@ a_silent_part_does_not_calm_down(void **state)
     one_is(b, "open", "nvidia.xid.119", "gpu:node00005/1");
 }
 
+/* The line that says why is logged once; what follows from it goes on for hours. */
+static void
+what_began_a_fault_stays_its_reason_while_it_lasts(void **state)
+{
+    struct bed *b = *state;
+    event(b, "nvidia.xid.79", "gpu:node00003/3", EVENT_INSTANT, "");
+    pass(b, 5);
+    event(b, "gpu.absent", "gpu:node00003/3", EVENT_BEGIN, "");
+    pass(b, 20);
+    one_is(b, "open", "nvidia.xid.79", "gpu:node00003/3");
+    for (int i = 0; i < 300; i++) {
+        b->now_ms += 59000;
+        pass(b, 1);
+    }
+    one_is(b, "open", "nvidia.xid.79", "gpu:node00003/3");
+    event(b, "gpu.absent", "gpu:node00003/3", EVENT_END, "");
+    pass(b, 15);
+    one_is(b, "resolved", "nvidia.xid.79", "gpu:node00003/3");
+    b->now_ms += 2 * SYMPTOMS_MEMORY_MS;
+    pass(b, 2);
+    assert_int_equal(symptoms_count(b->table), 0);
+}
+
 static void
 healthy_noise_opens_nothing(void **state)
 {
@@ -626,6 +649,7 @@ main(void)
         T(an_incident_ends_with_its_finding_and_comes_back_under_its_name),
         T(a_line_without_sequel_calms_down_where_the_part_reports),
         T(a_silent_part_does_not_calm_down),
+        T(what_began_a_fault_stays_its_reason_while_it_lasts),
         T(healthy_noise_opens_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
