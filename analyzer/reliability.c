@@ -30,8 +30,8 @@ struct reliability_job {
         *chain;         /* chain: tenant, user and name: restarts of one training share it */
     int64_t start, end; /* end INT64_MAX: runs */
     double gpus;
-    bool bad, user;
-    const char *reason; /* of a bad end */
+    bool bad, user, again; /* again: it was put back into the queue, by a fault or not */
+    const char *reason;    /* of a bad end */
     int64_t fault;
     int64_t restart; /* when its chain went on, 0: not */
     double run_ms, gap_ms, lost_ms;
@@ -107,6 +107,36 @@ reliability_gpus(const struct reliability *r, const struct doc_node *n, bool *re
     return count * (per > 0 ? per : 1);
 }
 
+static void
+reliability_add(struct reliability *r, const struct reliability_job *j)
+{
+    if (r->job_count == RELIABILITY_JOBS)
+        return;
+    r->jobs[r->job_count++] = *j;
+}
+
+/* Runs before the present one, under the same id; the id's number is that of the first. */
+static void
+reliability_runs(struct reliability *r, const struct doc_node *n, const struct reliability_job *now)
+{
+    const struct doc_node *runs = doc_get(n, "runs");
+    for (const struct doc_node *k = runs ? runs->first : NULL; k; k = k->next) {
+        struct reliability_job j = *now;
+        const char *word = doc_get_str(k, "state", "");
+        int state = job_state_find(word);
+        bool here;
+        if (time_parse(doc_get_str(k, "start", ""), &j.start) ||
+            time_parse(doc_get_str(k, "end", ""), &j.end))
+            continue;
+        j.gpus = reliability_gpus(r, k, &here);
+        j.gpus = j.gpus > now->gpus ? j.gpus : now->gpus;
+        j.bad = state == JOB_FAILED || state == JOB_NODE_FAIL || state == JOB_TIMEOUT;
+        j.again = !strcmp(word, "requeued");
+        j.fault = j.end;
+        reliability_add(r, &j);
+    }
+}
+
 static int
 reliability_job(void *ctx, const struct catalog_doc *c)
 {
@@ -131,8 +161,9 @@ reliability_job(void *ctx, const struct catalog_doc *c)
         buf_printf(&chain, "%s\n%s\n%s", c->tenant, doc_get_str(n, "user", ""), j.name);
         j.chain = reliability_text(r, buf_str(&chain));
         buf_done(&chain);
-        r->jobs[r->job_count++] = j;
-        map_set(r->by_id, j.id, strlen(j.id), (void *)(uintptr_t)r->job_count, NULL);
+        map_set(r->by_id, j.id, strlen(j.id), (void *)(uintptr_t)(r->job_count + 1), NULL);
+        reliability_runs(r, n, &j);
+        reliability_add(r, &j);
     }
     doc_free(d);
     return 0;
@@ -159,7 +190,7 @@ reliability_chains(struct reliability *r)
     if (r->job_count)
         qsort(by, r->job_count, sizeof *by, reliability_chain_order);
     for (size_t i = 0; i + 1 < r->job_count; i++)
-        if (by[i]->bad && !strcmp(by[i]->chain, by[i + 1]->chain) &&
+        if ((by[i]->bad || by[i]->again) && !strcmp(by[i]->chain, by[i + 1]->chain) &&
             by[i + 1]->start >= by[i]->end && by[i + 1]->start - by[i]->end < RELIABILITY_DAY)
             by[i]->restart = by[i + 1]->start;
     free(by);
@@ -188,12 +219,13 @@ reliability_joined(struct reliability *r, size_t at, const struct doc_node *inci
     const char *reason =
         doc_get_str(doc_at(doc_get(incident, "hypotheses"), 0), "class", "unknown");
     int64_t until = resolved ? resolved : INT64_MAX;
-    bool explains = j->bad && j->end >= opened - RELIABILITY_NEAR &&
+    bool explains = (j->bad || j->again) && j->end >= opened - RELIABILITY_NEAR &&
                     (until == INT64_MAX || j->end <= until + RELIABILITY_NEAR);
     if (explains && !strcmp(verdict, "user")) {
         j->user = true;
     } else if (explains && !strcmp(verdict, "infrastructure")) {
         j->reason = reliability_text(r, reason);
+        j->bad = true;
         j->fault = opened < j->fault && opened >= j->start ? opened : j->fault;
     } else if (!strcmp(doc_get_str(incident, "severity", ""), "critical") &&
                !strcmp(verdict, "infrastructure") && opened < j->end && until > j->start) {
@@ -216,8 +248,8 @@ reliability_incident(void *ctx, const struct catalog_doc *c)
         resolved = 0;
     for (const struct doc_node *j = jobs ? jobs->first : NULL; j; j = j->next) {
         uintptr_t at = (uintptr_t)map_get(r->by_id, doc_str(j, ""), strlen(doc_str(j, "")));
-        if (at)
-            reliability_joined(r, at - 1, n, c->time_ms, resolved);
+        for (size_t k = at; at && k <= r->job_count && r->jobs[k - 1].id == r->jobs[at - 1].id; k++)
+            reliability_joined(r, k - 1, n, c->time_ms, resolved);
     }
     doc_free(d);
     return 0;

@@ -80,6 +80,6 @@ int cmd_check(struct cmd_args *a), cmd_diagnose(struct cmd_args *a), cmd_job(str
     cmd_restore(struct cmd_args *a), cmd_token(struct cmd_args *a), cmd_user(struct cmd_args *a),
     cmd_top(struct cmd_args *a), cmd_agents(struct cmd_args *a), cmd_cluster(struct cmd_args *a),
     cmd_rules(struct cmd_args *a), cmd_store(struct cmd_args *a), cmd_reload(struct cmd_args *a),
-    cmd_completion(struct cmd_args *a);
+    cmd_completion(struct cmd_args *a), cmd_reliability(struct cmd_args *a);
 
 #endif

@@ -136,6 +136,29 @@ job_chain(const struct cmd_args *a, const struct doc_node *c)
     }
 }
 
+/* What the job gets out of its accelerators; nothing is said where nothing is known. */
+static void
+job_efficiency(const struct cmd_args *a, const char *id)
+{
+    struct doc *d = NULL;
+    struct err err;
+    char *path = objects_path("/api/v1/jobs", id, "/efficiency");
+    if (path && !client_call(a, "GET", path, NULL, 0, &d, NULL, &err)) {
+        const struct doc_node *n = doc_root(d);
+        const char *method = doc_get_str(n, "method", NULL);
+        double flops = doc_get_real(n, "flops_per_watt", 0),
+               risk = doc_get_real(n, "steps_at_risk", 0);
+        if (method)
+            printf("  %-24s %.3g (%s)\n", "mfu", doc_get_real(n, "mfu", 0), method);
+        if (flops > 0)
+            printf("  %-24s %.4g FLOP/s/W\n", a->zh ? "能效" : "efficiency", flops);
+        if (risk > 0)
+            printf("  %-24s %.0f\n", a->zh ? "自上个检查点的步数" : "steps since checkpoint", risk);
+    }
+    doc_free(d);
+    free(path);
+}
+
 static int
 job_recovery(const struct cmd_args *a, const char *id)
 {
@@ -170,6 +193,7 @@ job_show(const struct cmd_args *a, const char *id)
     for (const struct doc_node *i = inc ? inc->first : NULL; i; i = i->next)
         printf("  %s %s\n", a->zh ? "故障" : "incident", doc_str(i, doc_get_str(i, "id", "")));
     bool hurt = inc && inc->count;
+    job_efficiency(a, id);
     doc_free(d);
     return hurt ? job_recovery(a, id) : CMD_DONE;
 }

@@ -2,6 +2,7 @@
 #include "web/jobs.h"
 #include "web/resources.h"
 
+#include "analyzer/efficiency.h"
 #include "analyzer/path.h"
 #include "analyzer/recovery.h"
 #include "base/hostlist.h"
@@ -307,6 +308,28 @@ jobs_recovery(void *ctx, const struct httpd_request *req, struct httpd_response 
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
+static int
+jobs_efficiency(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct web *web = ctx;
+    struct err err = {0};
+    struct job j;
+    struct jsonw w;
+    int rc = jobs_get(web, req, &j, &err);
+    if (rc)
+        return web_fail(resp, rc, &err);
+    jsonw_init(&w, &resp->body);
+    jsonw_object(&w);
+    jsonw_kstr(&w, "job", j.id);
+    int64_t at = j.end_ms ? j.end_ms - 1000 : web_now(web);
+    rc = efficiency_write(web->cfg.store, web->cfg.metrics, &j, at, &w, &err);
+    jsonw_end_object(&w);
+    job_done(&j);
+    if (rc)
+        buf_reset(&resp->body);
+    return rc ? web_fail(resp, rc, &err) : 0;
+}
+
 const struct route jobs_routes[] = {
     {"GET", "/api/v1/jobs", ROLE_VIEWER, jobs_list,
      .query = "state=words by comma; q=words; tenant=; user=; node=; suffering=1: worst first; "
@@ -319,5 +342,8 @@ const struct route jobs_routes[] = {
     {"GET", "/api/v1/jobs/{id}/recovery", ROLE_VIEWER, jobs_recovery,
      .help = "Of each fault that hit the job: when it was detected, diagnosed, isolated, and when "
              "the job ran and made its first step again."},
+    {"GET", "/api/v1/jobs/{id}/efficiency", ROLE_VIEWER, jobs_efficiency,
+     .help = "Model FLOPs utilisation with the method that gave it, FLOPs a watt, checkpoint time "
+             "and the steps that a fault now would cost."},
 };
 const size_t jobs_route_count = sizeof jobs_routes / sizeof *jobs_routes;

@@ -2,6 +2,8 @@
 #include "analyzer/reliability.h"
 
 #include "analyzer/alert.h"
+#include "analyzer/efficiency.h"
+#include "analyzer/lifetimes.h"
 #include "base/str.h"
 #include "web/resources.h"
 #include "web/view.h"
@@ -90,9 +92,69 @@ reliability_read(void *ctx, const struct httpd_request *req, struct httpd_respon
     return rc ? web_fail(resp, rc, &err) : 0;
 }
 
+/* What breaks belongs to the whole cluster: a tenant does not see it. */
+static int
+reliability_all(const struct httpd_request *req, struct httpd_response *resp)
+{
+    return *req->who.tenant
+               ? httpd_reply_fail(resp, 403, "forbidden", "only for those who see all tenants")
+               : 0;
+}
+
+static int
+reliability_parts(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct web *web = ctx;
+    struct err err = {0};
+    struct jsonw w;
+    const char *by = httpd_query(req, "by");
+    struct lifetimes_query q = {.by = by ? by : "part"};
+    int rc = web_time(req, "end", web_now(web), &q.to_ms, &err);
+    if (!rc)
+        rc = web_time(req, "start", q.to_ms - 4 * (int64_t)RELIABILITY_WEEK, &q.from_ms, &err);
+    if (rc || *req->who.tenant)
+        return rc ? web_fail(resp, rc, &err) : reliability_all(req, resp);
+    jsonw_init(&w, &resp->body);
+    jsonw_object(&w);
+    jsonw_ktime(&w, "start", q.from_ms);
+    jsonw_ktime(&w, "end", q.to_ms);
+    rc = lifetimes_write(web->cfg.store, &q, &w, &err);
+    jsonw_end_object(&w);
+    if (rc)
+        buf_reset(&resp->body);
+    return rc ? web_fail(resp, rc, &err) : 0;
+}
+
+static int
+reliability_risks(void *ctx, const struct httpd_request *req, struct httpd_response *resp)
+{
+    struct web *web = ctx;
+    struct err err = {0};
+    struct jsonw w;
+    size_t limit;
+    bool watch = strstr(req->path, "/watch") != NULL;
+    int rc = web_limit(req, &limit, &err);
+    if (rc || *req->who.tenant)
+        return rc ? web_fail(resp, rc, &err) : reliability_all(req, resp);
+    web_list_begin(&w, resp);
+    rc = watch ? efficiency_watch(web->cfg.store, web->cfg.metrics, web_now(web), limit, &w, &err)
+               : lifetimes_hazard(web->cfg.store, web_now(web), limit, &w, &err);
+    web_list_end(&w, NULL);
+    if (rc)
+        buf_reset(&resp->body);
+    return rc ? web_fail(resp, rc, &err) : 0;
+}
+
 const struct route reliability_routes[] = {
     {"GET", "/api/v1/reliability", ROLE_VIEWER, reliability_read, .query = "start=; end=; cluster=",
      .help = "Effective training time, mean time between failures and to repair, by reason and "
              "job; what hooks did."},
+    {"GET", "/api/v1/reliability/parts", ROLE_VIEWER, reliability_parts,
+     .query = "by=part, vendor, model or batch; start=; end= (four weeks unless given)",
+     .help = "Mean time between failures with its 95 % interval, and to repair, by kind of part."},
+    {"GET", "/api/v1/reliability/nodes", ROLE_VIEWER, reliability_risks, .query = "limit=",
+     .help = "Nodes by the risk that a part of them fails within a week, from their own past."},
+    {"GET", "/api/v1/reliability/watch", ROLE_VIEWER, reliability_risks, .query = "limit=",
+     .help = "Optics whose received power falls towards the alarm, GPUs whose memory wears."},
 };
 const size_t reliability_route_count = sizeof reliability_routes / sizeof *reliability_routes;

@@ -1,6 +1,7 @@
 /* Active checks: what is asked of whom, how answers are judged, how many good nodes are refused. */
 #include "analyzer/check_active.h"
 #include "analyzer/check_priv.h"
+#include "analyzer/efficiency.h"
 #include "analyzer/lifetimes.h"
 #include "base/doc.h"
 #include "base/str.h"
@@ -42,7 +43,7 @@ setup(void **state)
     buf_init(&text, (size_t)1 << 20);
     buf_puts(&text, "version: 1\ncluster: {name: t}\nnodes:\n");
     for (int n = 1; n <= 6; n++)
-        buf_printf(&text, "  - {name: n%d, gpus: {count: 1}}\n", n);
+        buf_printf(&text, "  - {name: n%d, gpus: {count: 1, vendor: nvidia, model: H100}}\n", n);
     assert_int_equal(topo_put_document(b->s, buf_str(&text), text.len, "topology", &err), 0);
     buf_done(&text);
     *state = b;
@@ -288,6 +289,73 @@ a_rate_has_its_interval_and_is_drawn_to_the_fleets(void **state)
     assert_true(lifetimes_rate(0, 30, 0.01) < 0.01);
 }
 
+static void
+peaks_and_parameters_are_read_from_names(void **state)
+{
+    (void)state;
+    assert_true(efficiency_peak("NVIDIA H100 80GB HBM3") == 0.989e15);
+    assert_true(efficiency_peak("NVIDIA A100-SXM4-80GB") == 0.312e15);
+    assert_true(efficiency_peak("NVIDIA GB200") == 2.5e15 && efficiency_peak("B200") == 2.25e15);
+    assert_true(efficiency_peak("abacus") == 0 && efficiency_peak(NULL) == 0);
+    assert_true(efficiency_parameters("70B") == 70e9 && efficiency_parameters("1.8T") == 1.8e12);
+    assert_true(efficiency_parameters("7e10") == 7e10 && efficiency_parameters("many") == 0);
+    assert_true(efficiency_parameters("-3B") == 0 && efficiency_parameters(NULL) == 0);
+}
+
+static void
+put(struct store_batch *b, const char *name, const char *key, const char *value, double v,
+    int64_t t_ms)
+{
+    struct labels l = {.count = 0};
+    struct sample s = {t_ms, v};
+    labels_add_str(&l, "__name__", name);
+    labels_add_str(&l, key, value);
+    if (!strcmp(key, "Hostname"))
+        labels_add_str(&l, "gpu", "0");
+    assert_int_equal(labels_finish(&l), 0);
+    assert_true(store_batch_samples(b, &l, &s, 1) >= 0);
+}
+
+/* Six H100 at 500 W, 7e9 parameters, 50,000 tokens/s: 2.1e15 FLOP/s of 5.934e15. */
+static void
+mfu_is_told_with_its_method(void **state)
+{
+    static const char job[] = "{\"state\":\"running\",\"nodes\":\"n[1-6]\",\"start\":"
+                              "\"2026-11-23T07:00:00Z\",\"labels\":{\"parameters\":\"7B\"}}";
+    struct bed *b = *state;
+    struct store_batch *batch = store_batch_new(b->s);
+    struct err err = {0};
+    struct buf out;
+    struct jsonw w;
+    struct job j;
+    struct doc *d = NULL;
+    char node[8];
+    assert_int_equal(job_put(b->s, "7", job, strlen(job), false, NULL, &err), 0);
+    put(batch, "training_tokens_per_second", "job_id", "7", 50000, NOW - 5000);
+    put(batch, "training_step_seconds", "job_id", "7", 2, NOW - 5000);
+    put(batch, "checkpoint_seconds", "job_id", "7", 31, NOW - 100000);
+    for (int n = 1; n <= 6; n++) {
+        snprintf(node, sizeof node, "n%d", n);
+        put(batch, "DCGM_FI_DEV_POWER_USAGE", "Hostname", node, 500, NOW - 5000);
+    }
+    assert_int_equal(store_commit(b->s, batch, NULL, &err), 0);
+    assert_int_equal(job_get(b->s, "7", &j, &err), 0);
+    buf_init(&out, 65536);
+    jsonw_init(&w, &out);
+    jsonw_object(&w);
+    assert_int_equal(efficiency_write(b->s, b->metrics, &j, NOW, &w, &err), 0);
+    jsonw_end_object(&w);
+    assert_int_equal(doc_parse_json(buf_str(&out), out.len, "efficiency", &d, &err), 0);
+    const struct doc_node *n = doc_root(d);
+    assert_string_equal(doc_get_str(n, "method", ""), "tokens");
+    assert_true(fabs(doc_get_real(n, "mfu", 0) - 2.1e15 / (6 * 0.989e15)) < 1e-6);
+    assert_true(fabs(doc_get_real(n, "flops_per_watt", 0) - 2.1e15 / 3000) < 1e6);
+    assert_true(doc_get_int(n, "steps_at_risk", 0) == 50);
+    doc_free(d);
+    buf_done(&out);
+    job_done(&j);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -298,6 +366,8 @@ main(void)
         T(who_does_not_answer_is_unknown_after_a_minute),
         T(a_node_with_a_job_is_left_alone_unless_asked),
         cmocka_unit_test(of_good_nodes_at_most_one_in_two_hundred_is_refused),
+        cmocka_unit_test(peaks_and_parameters_are_read_from_names),
+        T(mfu_is_told_with_its_method),
         cmocka_unit_test(a_rate_has_its_interval_and_is_drawn_to_the_fleets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
