@@ -97,8 +97,9 @@ int topo_resolve(const struct topo *t, const struct metric_row *row, const struc
 int topo_resolve_host(const struct topo *t, const char *host, char out[ENTITY_SIZE]);
 
 /* Tells the catalog of an entity nobody declared: becomes a device document with state
- * "discovered". Cheap when known; written within a second by a thread of the store. 0, ERR_SYNTAX,
- * ERR_LIMIT (too many at once: tell again later). */
+ * "discovered"; not so a job, a rank or a tenant, which are no devices. Cheap when known; written
+ * within a second by a thread of the store. 0, ERR_SYNTAX, ERR_LIMIT (too many at once: tell again
+ * later). */
 int topo_discovered(struct store *s, const char *entity, const char *source);
 /* Waits until everything told so far (documents, jobs, devices, discoveries) is in the snapshot
  * topo_get gives. */

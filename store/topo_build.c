@@ -162,12 +162,18 @@ topo_build_find(const struct topo_build *b, enum entity_kind k, const char *owne
     return entity_format(name, k, owner, part) < 0 ? TOPO_NONE : topo_build_find_text(b, name);
 }
 
+bool
+topo_build_holds(enum entity_kind k)
+{
+    return k != ENTITY_JOB && k != ENTITY_RANK && k != ENTITY_TENANT;
+}
+
 int
 topo_build_add(struct topo_build *b, enum entity_kind k, const char *owner, const char *part,
                topo_id *ret, bool *ret_new)
 {
     char name[ENTITY_SIZE];
-    int rc = entity_format(name, k, owner, part);
+    int rc = topo_build_holds(k) ? entity_format(name, k, owner, part) : ERR_RANGE;
     if (rc < 0)
         return rc;
     if ((rc = topo_build_rehash(b)) < 0)

@@ -101,8 +101,11 @@ void topo_build_done(struct topo_build *b);
 topo_id topo_build_find(const struct topo_build *b, enum entity_kind k, const char *owner,
                         const char *part);
 topo_id topo_build_find_text(const struct topo_build *b, const char *entity);
-/* Finds or adds. 0; ERR_RANGE for a name that is none; ERR_LIMIT. *ret_new (may be NULL) says
- * whether it is new. */
+/* Is it of the base: what stands in racks, not who works on it (jobs, ranks, tenants: they come
+ * and go, jobs are the top's). */
+bool topo_build_holds(enum entity_kind k);
+/* Finds or adds. 0; ERR_RANGE for a name that is none or of a kind that no base holds; ERR_LIMIT.
+ * *ret_new (may be NULL) says whether it is new. */
 int topo_build_add(struct topo_build *b, enum entity_kind k, const char *owner, const char *part,
                    topo_id *ret, bool *ret_new);
 int topo_build_edge(struct topo_build *b, topo_id from, enum relation r, topo_id to);

@@ -379,6 +379,8 @@ topo_discovered(struct store *s, const char *entity, const char *source)
         return 0;
     if (!entity_ok(entity))
         return ERR_SYNTAX;
+    if (!topo_build_holds(entity_kind_of(entity)))
+        return 0;
     pthread_mutex_lock(&st->lock);
     if (map_get(st->seen, entity, len))
         goto out;

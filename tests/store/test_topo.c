@@ -571,6 +571,29 @@ what_nobody_declared_becomes_a_discovered_device(void **state)
     assert_int_equal(n, 3);
 }
 
+/* A series may name a job that has ended; and an old store may hold it as a device. */
+static void
+a_job_is_no_device_and_may_run_again_after_it_was_told_as_one(void **state)
+{
+    struct store *s = ((struct fixture *)*state)->s;
+    put_document(s, SMALL);
+    assert_int_equal(topo_discovered(s, "job:7", "series"), 0);
+    put_device(s, "job:8", "discovered", "{}");
+    topo_settle(s);
+    struct topo *t = topo_get(s);
+    assert_int_equal(topo_find(t, "job:7"), TOPO_NONE);
+    assert_int_equal(topo_find(t, "job:8"), TOPO_NONE);
+    topo_put(t);
+    put_job(s, "7", "{\"state\":\"running\",\"nodes\":\"node0000[1-4]\"}");
+    put_job(s, "8", "{\"state\":\"running\",\"nodes\":\"node0000[3-8]\"}");
+    topo_settle(s);
+    t = topo_get(s);
+    assert_int_equal(topo_job_find(t, "7")->node_count, 4);
+    assert_int_equal(topo_job_find(t, "8")->node_count, 6);
+    assert_true(related(t, "job:8", RELATION_RUNS_ON, "node:node00003"));
+    topo_put(t);
+}
+
 static void
 the_past_is_judged_on_the_cabling_of_the_past(void **state)
 {
@@ -713,6 +736,7 @@ main(void)
         T(a_job_may_say_where_its_ranks_are),
         T(maintenance_of_a_node_covers_its_parts_at_once),
         T(what_nobody_declared_becomes_a_discovered_device),
+        T(a_job_is_no_device_and_may_run_again_after_it_was_told_as_one),
         T(the_past_is_judged_on_the_cabling_of_the_past),
         T(all_is_there_after_a_restart),
         T(readers_and_writers_do_not_meet),
