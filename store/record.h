@@ -41,8 +41,9 @@ int record_next(struct bytes_in *in, const uint8_t **ret_at, size_t *ret_len);
 static inline uint64_t
 record_id(int64_t filed_ms, uint64_t row)
 {
-    return (uint64_t)(filed_ms < 0 ? 0 : filed_ms) << RECORD_ID_BITS |
-           (row & ((1u << RECORD_ID_BITS) - 1));
+    const int64_t most = INT64_MAX >> RECORD_ID_BITS; /* the year 2248; beyond: no bound */
+    filed_ms = filed_ms < 0 ? 0 : filed_ms > most ? most : filed_ms;
+    return (uint64_t)filed_ms << RECORD_ID_BITS | (row & ((1u << RECORD_ID_BITS) - 1));
 }
 static inline int64_t
 record_id_ms(uint64_t id)

@@ -205,6 +205,11 @@ events_and_lines_are_found_by_words_of_both_languages(void **state)
         assert_int_equal(lines_with(f->s, f->now, "fallen bus"), 1);
         assert_int_equal(lines_with(f->s, f->now, "光模块"), 1);
         assert_int_equal(lines_with(f->s, f->now, "nothing"), 0);
+        n = 0;
+        q = (struct event_query){.to_ms = INT64_MAX / 4, .entity = "gpu:n1/3"};
+        assert_int_equal(store_events(f->s, &q, count_event, &n, &err),
+                         1); /* a bound beyond all time */
+        assert_int_equal(n, 1);
         if (pass == 0)
             assert_int_equal(store_flush(f->s, &err), 0);
         if (pass == 1) {
