@@ -70,8 +70,10 @@ export const app: State = {
 setUtc(app.utc);
 
 const listeners = new Set<() => void>();
+let changes = 0;
 export function set(part: Partial<State>): void {
   Object.assign(app, part);
+  changes++;
   if (part.lang || part.theme) paintRoot();
   for (const f of [...listeners]) f();
 }
@@ -79,10 +81,15 @@ export function subscribe(f: () => void): () => void {
   listeners.add(f);
   return () => listeners.delete(f);
 }
-// Redraws the caller on every change of the shared state.
+// Redraws the caller on every change of the shared state, one between its first drawing and its listening included.
 export function useApp(): State {
   const [, bump] = useReducer((n: number) => n + 1, 0);
-  useEffect(() => subscribe(() => bump(0)), []);
+  const seen = changes;
+  useEffect(() => {
+    const off = subscribe(() => bump(0));
+    if (changes !== seen) bump(0);
+    return off;
+  }, []);
   return app;
 }
 
