@@ -193,6 +193,13 @@ diagnosis_pick(const struct kb_text *t, int zh)
     return s ? s : "";
 }
 
+/* A node of whom the lines tell no name is written as one dash. */
+static const char *
+diagnosis_where(const char *entity)
+{
+    return strcmp(entity, "node:-") ? entity : "-";
+}
+
 static void
 diagnosis_text_evidence(const struct hypothesis *h, int zh, struct buf *out)
 {
@@ -201,8 +208,8 @@ diagnosis_text_evidence(const struct hypothesis *h, int zh, struct buf *out)
     for (size_t i = 0; i < h->evidence_count && i < 12; i++) {
         const struct evidence *e = &h->evidence[i];
         buf_printf(out, "  %s  %s  [%s]%s\n    %.300s\n",
-                   e->time_ms ? time_format(e->time_ms, when) : "-", e->entity, e->signal,
-                   e->count > 1 ? " ..." : "", e->text);
+                   e->time_ms ? time_format(e->time_ms, when) : "-", diagnosis_where(e->entity),
+                   e->signal, e->count > 1 ? " ..." : "", e->text);
     }
     if (h->missing_count)
         buf_printf(out, "\n%s\n", diagnosis_words[W_MISSING][zh]);
@@ -213,7 +220,9 @@ diagnosis_text_evidence(const struct hypothesis *h, int zh, struct buf *out)
         buf_printf(out, "\n%s\n", diagnosis_words[W_ACTIONS][zh]);
     for (size_t i = 0; i < h->action_count; i++)
         buf_printf(out, "  %zu. %s\n", i + 1, diagnosis_pick(&h->actions[i], zh));
-    if (*diagnosis_pick(&h->next_test, zh))
+    bool said = h->action_count &&
+                !strcmp(diagnosis_pick(&h->next_test, zh), diagnosis_pick(&h->actions[0], zh));
+    if (!said && *diagnosis_pick(&h->next_test, zh))
         buf_printf(out, "\n%s: %s\n", diagnosis_words[W_TEST][zh],
                    diagnosis_pick(&h->next_test, zh));
 }
@@ -233,15 +242,14 @@ diagnosis_text(const struct diagnosis *d, const char *lang, bool colour, struct 
     buf_printf(out, "%s: %s%s%s (%s %.0f %%)\n", diagnosis_words[W_VERDICT][zh],
                colour ? "\033[1m" : "", diagnosis_words[said][zh], colour ? "\033[0m" : "",
                diagnosis_words[W_CONFIDENCE][zh], d->confidence * 100);
-    buf_printf(out, "%s  [%s, %s]\n%s\n", h->entity, h->cause, h->class_name,
+    buf_printf(out, "%s  [%s, %s]\n%s\n", diagnosis_where(h->entity), h->cause, h->class_name,
                diagnosis_pick(&h->summary, zh));
     diagnosis_text_evidence(h, zh, out);
     if (d->hypothesis_count > 1)
         buf_printf(out, "\n%s\n", diagnosis_words[W_OTHERS][zh]);
     for (size_t i = 1; i < d->hypothesis_count && i < 5; i++)
-        buf_printf(out, "  %3.0f %%  %s  %s  [%s]\n", d->hypotheses[i].confidence * 100,
-                   d->hypotheses[i].entity, diagnosis_pick(&d->hypotheses[i].summary, zh),
-                   d->hypotheses[i].cause);
+        buf_printf(out, "  %3.0f %%  %s  [%s]\n", d->hypotheses[i].confidence * 100,
+                   diagnosis_pick(&d->hypotheses[i].summary, zh), d->hypotheses[i].cause);
     if (d->victim_count)
         buf_printf(out, "\n%s:", diagnosis_words[W_VICTIMS][zh]);
     for (size_t i = 0; i < d->victim_count && i < 16; i++)

@@ -320,6 +320,44 @@ offline_of_user(struct diagnosis *d)
     h->entity = entity;
 }
 
+/* The rank that a line's head or the file it was in tells, -1 none. */
+static int
+offline_rank_of(const struct offline *o, const char *text)
+{
+    struct loghead h;
+    loghead_parse(text, strlen(text), o->hint_ms, &h);
+    return h.rank >= 0 && h.rank < COLLECTIVE_RANKS ? h.rank : -1;
+}
+
+/* Lines of a rank whose node nobody tells: the rank is what can be named, and where there is not
+ * even one, the summary is about no part. */
+static void
+offline_unplaced(const struct offline *o, struct diagnosis *d)
+{
+    char entity[ENTITY_SIZE], part[16], text[1024];
+    for (size_t i = 0; i < d->hypothesis_count; i++) {
+        struct hypothesis *h = &d->hypotheses[i];
+        int rank = -1;
+        bool one = true;
+        if (strcmp(h->entity, "node:-"))
+            continue;
+        for (size_t k = 0; k < h->evidence_count; k++) {
+            int r = offline_rank_of(o, h->evidence[k].text);
+            one &= r >= 0 && (rank < 0 || r == rank);
+            rank = r;
+        }
+        snprintf(part, sizeof part, "%d", rank);
+        h->summary = h->entry->title;
+        if (rank < 0 || !one || entity_format(entity, ENTITY_RANK, "-", part))
+            continue;
+        h->entity = arena_str(d->arena, entity, strlen(entity));
+        int n = snprintf(text, sizeof text, "%s: %s", entity, h->entry->title.en);
+        h->summary.en = arena_str(d->arena, text, (size_t)n < sizeof text ? (size_t)n : 0);
+        n = snprintf(text, sizeof text, "%s:%s", entity, h->entry->title.zh);
+        h->summary.zh = arena_str(d->arena, text, (size_t)n < sizeof text ? (size_t)n : 0);
+    }
+}
+
 /* Where the rank that is named ran. */
 static void
 offline_place(const struct offline *o, struct diagnosis *d)
@@ -362,6 +400,7 @@ offline_finish(struct offline *o, struct diagnosis **ret, struct err *err)
         return err_set(err, rc, "the log could not be diagnosed: %s", err_text(rc));
     offline_missing(&a, *ret);
     offline_of_user(*ret);
+    offline_unplaced(o, *ret);
     offline_place(o, *ret);
     return 0;
 }

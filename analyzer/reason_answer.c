@@ -342,7 +342,8 @@ answer_victims(struct answer *a, const struct candidate *best)
         if (s->last_ms > d->to_ms)
             d->to_ms = s->last_ms;
         answer_victim(d, s->entity);
-        if (s->job && *s->job && !entity_format(job, ENTITY_JOB, s->job, NULL))
+        if (s->job && *s->job && strcmp(s->job, "-") &&
+            !entity_format(job, ENTITY_JOB, s->job, NULL))
             answer_victim(d, job);
     }
 }
