@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_UNKNOWN_SCORE 2.5 /* the rival "something we do not know": log units */
-#define ANSWER_SAME_PART     0.3 /* another sign of the same part, seen too, is hardly a rival */
-#define ANSWER_OTHER_NAME    0.1 /* what a further name of the same fault keeps for itself */
+#define ANSWER_UNKNOWN_SCORE 2.5  /* the rival "something we do not know": log units */
+#define ANSWER_SAME_PART     0.3  /* another sign of the same part, seen too, is hardly a rival */
+#define ANSWER_OTHER_NAME    0.1  /* what a further name of the same fault keeps for itself */
+#define ANSWER_RIVAL         0.05 /* a rival below is not worth a test of its own */
 #define ANSWER_SHARPER                                                                             \
     2.0 /* on the log-odds: learnt from campaigns (tests/campaign/calibrate), docs/CAMPAIGN.md */
 #define ANSWER_TEMPERATURE                                                                         \
@@ -170,27 +171,27 @@ answer_missing(struct answer *a, const struct candidate *c, struct hypothesis *h
     }
 }
 
+/* What settles it: a look at a part that said nothing itself; what tells it from a rival elsewhere
+ * that may well be it; else what shows that it is of its class. */
 static void
-answer_next_test(struct answer *a, const struct candidate *c, const struct candidate *rival,
-                 struct hypothesis *h)
+answer_next_test(struct answer *a, size_t i, struct hypothesis *h)
 {
     struct diagnosis *d = a->d;
+    const struct candidate *c = a->rivals[i],
+                           *rival = i + 1 < a->rival_count ? a->rivals[i + 1] : NULL;
+    const struct kb_text *test = kb_class_test(c->entry->class_name);
     if (!c->own)
         h->next_test = (struct kb_text){
             answer_printf(d, "Look at %s directly: %s", c->entity, c->entry->title.en),
             answer_printf(d, "直接检查 %s:%s", c->entity, c->entry->title.zh)};
-    else if (rival && strcmp(rival->entity, c->entity))
+    else if (rival && strcmp(rival->entity, c->entity) && a->scores[i + 1] >= ANSWER_RIVAL)
         h->next_test = (struct kb_text){
             answer_printf(d, "Tell it from the next candidate: check %s for \"%s\"", rival->entity,
                           rival->entry->title.en),
             answer_printf(d, "与下一候选区分:检查 %s 是否存在“%s”", rival->entity,
                           rival->entry->title.zh)};
-    else if (c->entry->action_count)
-        h->next_test = (struct kb_text){answer_str(d, c->entry->actions[0].en),
-                                        answer_str(d, c->entry->actions[0].zh)};
     else
-        h->next_test = (struct kb_text){"Collect the logs of the entity around the first evidence",
-                                        "收集首个证据前后该对象的日志"};
+        h->next_test = test ? *test : *kb_class_test("unknown");
 }
 
 /* A user's error that several ranks of a job print is the job's, not one rank's. */
@@ -235,7 +236,7 @@ answer_hypothesis(struct answer *a, size_t i)
     h->action_count = c->entry->action_count;
     answer_evidence(a, c, h);
     answer_missing(a, c, h);
-    answer_next_test(a, c, i + 1 < a->rival_count ? a->rivals[i + 1] : NULL, h);
+    answer_next_test(a, i, h);
     a->d->hypothesis_count++;
 }
 

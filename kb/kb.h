@@ -115,6 +115,8 @@ const struct kb_why *kb_causes_of(const struct kb *kb, const struct kb_entry *sy
                                   size_t *ret_count);
 /* Classes of CONTRACT.md: title in two languages; NULL when no such class. */
 const struct kb_text *kb_class(const char *name);
+/* What a person does to see whether the cause is of that class, in two languages; NULL as above. */
+const struct kb_text *kb_class_test(const char *name);
 
 /* Search, both languages (words; CJK by bigrams), ranked; returns count. */
 struct kb_hit {

@@ -404,6 +404,24 @@ classes_are_those_of_the_contract(void **state)
     assert_null(kb_class(NULL));
 }
 
+static void
+every_class_in_use_tells_what_settles_it_in_two_languages(void **state)
+{
+    struct err err;
+    struct kb *kb = NULL;
+    (void)state;
+    assert_int_equal(kb_load(NULL, &kb, &err), 0);
+    assert_true(kb_count(kb) > 0);
+    for (size_t i = 0; i < kb_count(kb); i++) {
+        const struct kb_text *t = kb_class_test(kb_at(kb, i)->class_name);
+        assert_non_null(t);
+        assert_true(strlen(t->en) > 20 && t->en[strlen(t->en) - 1] == '.');
+        assert_true(strlen(t->zh) > 20 && strcmp(t->zh, t->en));
+    }
+    assert_null(kb_class_test("optics"));
+    kb_free(kb);
+}
+
 int
 main(void)
 {
@@ -420,6 +438,7 @@ main(void)
         cmocka_unit_test(every_entry_has_json_and_text_in_both_languages),
         cmocka_unit_test(lint_names_lines_that_go_astray),
         cmocka_unit_test(classes_are_those_of_the_contract),
+        cmocka_unit_test(every_class_in_use_tells_what_settles_it_in_two_languages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
